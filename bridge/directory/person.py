@@ -1,0 +1,99 @@
+"""A person, and the employments that make one.
+
+HR's view is kept as values here; what a selector may ask of a person is `attributes_of`. Nothing here knows where
+the data came from (`intake` modules) or where it is kept (`store`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from bridge.ids import PersonId
+
+Scalar = str | bool | int | float
+"""A single value, as SCIM knows it (RFC 7643 section 2.3); moments are ISO 8601 text."""
+Attributes = Mapping[str, tuple[Scalar, ...]]
+"""Lower-case attribute path → its values. An attribute without a value is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Employment:
+    """One job of a person, with the days on which it is true.
+
+    `start` and `end` are inclusive and local to the place of work; None leaves that side open.
+    """
+
+    start: date | None = None
+    end: date | None = None
+    title: str | None = None
+    department: str | None = None
+    division: str | None = None
+    organization: str | None = None
+    cost_center: str | None = None
+    employee_number: str | None = None
+    user_type: str | None = None
+    manager: PersonId | None = None
+    manager_name: str | None = None
+
+    def covers(self, day: date) -> bool:
+        """Tell whether the job is held on that day."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody HR knows, as of one directory version."""
+
+    id: PersonId
+    user_name: str
+    display_name: str
+    active: bool
+    """What HR says; `works_here` also asks the employments."""
+    external_id: str | None = None
+    employments: tuple[Employment, ...] = ()
+    other: Attributes = field(default_factory=dict)
+    """Every other attribute a selector may ask for: `name.givenname`, `emails`, `groups`, `timezone`, custom ones."""
+    version: int = 0
+    """The directory version (a number that grows with every change of anybody) that made this person so."""
+
+
+def works_here(person: Person, day: date) -> bool:
+    """Tell whether the person works here on that day: HR says active, and some employment covers it, if any is known."""
+    return person.active and (not person.employments or any(job.covers(day) for job in person.employments))
+
+
+def attributes_of(person: Person, day: date) -> Attributes:
+    """Return everything a selector may ask about the person on that day.
+
+    Concurrent employments are united: `department` then has several values. `active` is `works_here`.
+    """
+    jobs = [job for job in person.employments if job.covers(day)]
+    united = {name: _distinct(getattr(job, field_name) for job in jobs) for name, field_name in _EMPLOYMENT.items()}
+    own: dict[str, tuple[Scalar, ...]] = {
+        "id": (person.id,),
+        "username": (person.user_name,),
+        "displayname": (person.display_name,),
+        "active": (works_here(person, day),),
+    }
+    if person.external_id is not None:
+        own["externalid"] = (person.external_id,)
+    return {**person.other, **{name: values for name, values in united.items() if values}, **own}
+
+
+_EMPLOYMENT = {
+    "title": "title",
+    "department": "department",
+    "division": "division",
+    "organization": "organization",
+    "costcenter": "cost_center",
+    "employeenumber": "employee_number",
+    "usertype": "user_type",
+    "manager": "manager",
+    "manager.displayname": "manager_name",
+}
+
+
+def _distinct(values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
+    return tuple(dict.fromkeys(value for value in values if value is not None))

@@ -1,0 +1,88 @@
+"""Every error that Muster raises on purpose, as one tree.
+
+    MusterError                        something a person can mend; the message says how
+    ├── InputError                     what came in is wrong; nothing was changed
+    │   ├── DocumentError              a YAML file: every problem at once, as file:line:col: error: …
+    │   ├── SelectorError              a SCIM filter that does not read, with the column
+    │   ├── ImportFileError            a directory file, with line and column
+    │   └── UnknownNameError           a person, room, announcement or event that does not exist
+    ├── RefusedError                   a rule of ours says no (stale digest, brake, wrong approver)
+    ├── DatabaseError                  PostgreSQL
+    │   ├── DatabaseUnavailableError   away for now; try again
+    │   └── DatabaseVersionError       made by a newer Muster
+    └── HomeserverError                Synapse said no, in its own words
+        └── HomeserverUnavailableError away for now; try again
+
+The class docstring is the message when none is given. Library exceptions are translated where they arise, always
+with `from`. The command line prints the message of a `MusterError` and nothing else.
+"""
+
+from __future__ import annotations
+
+
+class MusterError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+    @property
+    def message(self) -> str:
+        """What to tell a person."""
+        return str(self.args[0])
+
+
+class InputError(MusterError):
+    """The input is wrong; nothing was changed."""
+
+
+class DocumentError(InputError):
+    """The file has problems; nothing was changed."""
+
+
+class SelectorError(InputError):
+    """The selector is not a SCIM filter (RFC 7644 section 3.4.2.2)."""
+
+    def __init__(self, message: str, column: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
+        """1-based column inside the selector's text."""
+
+
+class ImportFileError(InputError):
+    """The directory file cannot be imported; nothing was changed."""
+
+
+class UnknownNameError(InputError):
+    """There is nothing by that name."""
+
+
+class RefusedError(MusterError):
+    """Refused by a rule of Muster's own."""
+
+
+class DatabaseError(MusterError):
+    """PostgreSQL refused."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """PostgreSQL cannot be reached; Muster will try again."""
+
+
+class DatabaseVersionError(DatabaseError):
+    """The database was made by a newer Muster; install that version, or restore an older backup."""
+
+
+class HomeserverError(MusterError):
+    """The homeserver refused."""
+
+    def __init__(self, message: str, *, status: int = 0, errcode: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status, 0 when there was no answer."""
+        self.errcode = errcode
+        """Matrix error code, such as `M_FORBIDDEN`, or empty."""
+
+
+class HomeserverUnavailableError(HomeserverError):
+    """The homeserver cannot be reached; Muster will try again."""
