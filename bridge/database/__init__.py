@@ -26,8 +26,8 @@ from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersi
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
-    from mautrix.util.async_db import LoggingConnection
     from mautrix.util.async_db.asyncpg import PostgresDatabase
+    from mautrix.util.async_db.connection import LoggingConnection
 
     Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -67,7 +67,7 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
         await database.start()
     except UnsupportedDatabaseVersion as error:
         raise DatabaseVersionError(
-            f"The database is at version {error.version}, this Muster knows up to {error.latest}. "
+            f"The database was made by a newer Muster ({error}). "
             "Install the Muster that made it, or restore an older backup."
         ) from error
     except (DatabaseNotOwned, ForeignTablesFound) as error:
@@ -77,7 +77,7 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
     finally:
         await guard.close()
     try:
-        yield cast("Pool", database.pool)
+        yield database.pool
     finally:
         await database.stop()
 

@@ -60,7 +60,7 @@ class Person:
 
 
 def works_here(person: Person, day: date) -> bool:
-    """Tell whether the person works here on that day: HR says active, and some employment covers it, if any is known."""
+    """Tell whether the person works here on that day: HR says active, and an employment, if any is known, covers it."""
     return person.active and (not person.employments or any(job.covers(day) for job in person.employments))
 
 

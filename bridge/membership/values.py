@@ -1,0 +1,158 @@
+"""The values that travel from deciding to acting: desired, current, plan.
+
+`desired` makes a `Desired`, `store` reads a `Current`, `plan` compares the two, `brake` divides the plan, `apply`
+carries it out. All are immutable, sorted and printable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.directory.census import PeopleSet
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.policy.schema import RoomKind, RuleId
+
+MODERATOR = 50
+POSTER = 20
+"""Power levels. In announcement rooms writing takes `POSTER`; everywhere 0 is the default and is never listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAccount:
+    """The account a person ought to have."""
+
+    person: PersonId
+    user_id: UserId
+    display_name: str
+    enabled: bool
+    """False for those who do not work here (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRoom:
+    """A room that ought to exist, and who ought to be in it with which power."""
+
+    key: RoomKey
+    rule: RuleId
+    kind: RoomKind
+    name: str
+    topic: str
+    parents: tuple[RoomKey, ...]
+    """Keys of the spaces that list it, sorted."""
+    open_to: RoomKey | None
+    """The parent space each of whose members is entitled to this room: joining may be `restricted` to it, which is
+    the cheapest way in. None: by invitation."""
+    exclusive: bool
+    members: PeopleSet
+    power: Mapping[int, PeopleSet]
+    """Level → people; only levels above 0, each person at the highest level only, only members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the policy makes of (some of) the people."""
+
+    accounts: Mapping[PersonId, DesiredAccount]
+    rooms: Mapping[RoomKey, DesiredRoom]
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentAccount:
+    """An account Muster made or took over for a person."""
+
+    person: PersonId
+    user_id: UserId
+    display_name: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRoom:
+    """A managed room as it is: who has joined (or is invited), and who has which power."""
+
+    key: RoomKey
+    room_id: RoomId
+    kind: RoomKind
+    name: str
+    topic: str
+    parents: tuple[RoomKey, ...]
+    open_to: RoomKey | None
+    members: frozenset[UserId]
+    """Joined. The bot is never among them."""
+    invited: frozenset[UserId] = frozenset()
+    granted: frozenset[UserId] = frozenset()
+    """Those whom Muster put in; others are left alone unless the room is exclusive."""
+    power: Mapping[UserId, int] = field(default_factory=dict)
+    """Levels above 0 (or below), without the bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What there is."""
+
+    accounts: Mapping[PersonId, CurrentAccount]
+    rooms: Mapping[RoomKey, CurrentRoom]
+    elsewhere: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
+    """Rooms Muster does not manage → those in them who have an account of ours that is, or ought to be, disabled.
+    Leavers leave these too."""
+
+
+class Action(StrEnum):
+    """What a change does; the order here is the order of applying."""
+
+    DISABLE_ACCOUNT = "disable account"
+    """Lock, and end every session."""
+    REMOVE = "remove"
+    """Take a member (or an invitation) out of a room."""
+    LOWER_POWER = "lower power"
+    CREATE_ACCOUNT = "create account"
+    ENABLE_ACCOUNT = "enable account"
+    RENAME_ACCOUNT = "rename account"
+    CREATE_ROOM = "create room"
+    CHANGE_ROOM = "change room"
+    """Name, topic or place in the spaces."""
+    JOIN = "join"
+    RAISE_POWER = "raise power"
+
+
+TAKES_AWAY = frozenset({Action.DISABLE_ACCOUNT, Action.REMOVE, Action.LOWER_POWER})
+"""What the brake counts and may hold."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """One step, complete enough to be carried out, printed and recorded."""
+
+    order: int
+    """Position of the action in `Action`; sorts a plan into the order of applying."""
+    room: str = ""
+    """A `RoomKey`; for a `REMOVE` from an unmanaged room its `RoomId`, which starts with `!`; empty for accounts."""
+    user_id: str = ""
+    value: str = ""
+    """New display name (accounts), new name (rooms), new level (power), as text."""
+    person: str = ""
+    """`PersonId`, empty for people outside the directory and for rooms."""
+    rule: str = ""
+    """The policy's rule that asks for it, such as `rooms.department`."""
+    reason: str = ""
+    """Why, in words for the audit log: `department eq "Sales"`, `no longer works here`."""
+
+    @property
+    def action(self) -> Action:
+        return ACTIONS[self.order]
+
+
+ACTIONS = tuple(Action)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes in the order of applying, and the rooms they need to know."""
+
+    changes: tuple[Change, ...]
+    rooms: Mapping[RoomKey, DesiredRoom] = field(default_factory=dict, repr=False, compare=False)
+    """The desired form of each room that a change names, for whoever creates or joins it."""
+    digest: str = ""
+    """SHA-256 over the canonical text of `changes`, hexadecimal; equal plans have equal digests."""
