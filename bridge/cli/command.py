@@ -1,0 +1,44 @@
+"""What every verb of the command line shares: its shape, its services, its output.
+
+A verb is a module with `add_parser(subparsers)`, which sets `handler`, a coroutine function from the parsed
+arguments to the exit code: 0 ok, 1 refused or failed. `with_services` opens what a handler needs and closes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from bridge.app import Services, open_services
+from bridge.config import load_config
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Handler = Callable[[argparse.Namespace], Awaitable[int]]
+
+
+def with_services(handler: Callable[[argparse.Namespace, Services], Awaitable[int]]) -> Handler:
+    """Open the database and the homeserver named in `-c FILE` around the handler."""
+
+    @functools.wraps(handler)
+    async def opened(args: argparse.Namespace) -> int:
+        async with open_services(load_config(args.config)) as services:
+            return await handler(args, services)
+
+    return opened
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, for scripts."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def width() -> int:
+    """Return the columns to write in: the terminal's, at most 100; 80 elsewhere."""
+    return min(shutil.get_terminal_size((80, 24)).columns, 100) if sys.stdout.isatty() else 80

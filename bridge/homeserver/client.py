@@ -1,0 +1,169 @@
+"""What Muster does on the homeserver as its bot, or as a person (client-server API).
+
+Every method is one request and says what makes it safe to repeat. Room ids are opaque; the bot's own user is `bot`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mautrix.api import Method
+
+from bridge.errors import HomeserverError
+from bridge.homeserver.event import Event
+from bridge.homeserver.transport import Transport, path
+from bridge.ids import EventId, RoomId, UserId
+
+_CLIENT = "_matrix/client/v3"
+_ADMIN = "_synapse/admin"
+_PAGE = "1000"
+
+
+class Homeserver:
+    """The bot's hands; `transport` carries the application service's token."""
+
+    def __init__(self, transport: Transport, *, bot: UserId, server_name: str, appservice_id: str) -> None:
+        self._transport = transport
+        self._request = transport.request
+        self.bot = bot
+        self.server_name = server_name
+        self._appservice_id = appservice_id
+
+    # The service itself
+
+    async def register_bot(self) -> None:
+        """Create the bot's account; doing it again is fine. It must come before any profile change of the bot."""
+        localpart = self.bot[1:].split(":", 1)[0]
+        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self._request(Method.POST, f"{_CLIENT}/register", content)
+        except HomeserverError as error:
+            if error.errcode != "M_USER_IN_USE":
+                raise
+
+    async def whoami(self) -> UserId:
+        """Return whom the homeserver takes us for."""
+        answer = await self._request(Method.GET, f"{_CLIENT}/account/whoami")
+        return UserId(str(answer.get("user_id", "")))
+
+    async def versions(self) -> tuple[str, ...]:
+        """Return the spec versions that the homeserver speaks; needs no token."""
+        answer = await self._request(Method.GET, "_matrix/client/versions")
+        return tuple(answer.get("versions", ()))
+
+    async def ping(self, transaction_id: str) -> int:
+        """Have the homeserver call us; return the milliseconds it took (spec "Pinging")."""
+        answer = await self._request(
+            Method.POST,
+            f"_matrix/client/v1/{path('appservice', self._appservice_id, 'ping')}",
+            {"transaction_id": transaction_id},
+        )
+        return int(answer.get("duration_ms", 0))
+
+    # Rooms
+
+    async def create_room(self, content: Mapping[str, object]) -> RoomId:
+        """Create a room as the bot. Not idempotent: write the intent down first, and look for the alias."""
+        answer = await self._request(Method.POST, f"{_CLIENT}/createRoom", content)
+        return RoomId(answer["room_id"])
+
+    async def resolve_alias(self, alias: str) -> RoomId | None:
+        """Return the room behind the alias, or None."""
+        try:
+            answer = await self._request(Method.GET, f"{_CLIENT}/directory/{path('room', alias)}")
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+        return RoomId(answer["room_id"])
+
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Invite as the bot; 403 when the person is in the room already."""
+        await self._request(Method.POST, _room(room_id, "invite"), {"user_id": user_id, **_reason(reason)})
+
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None:
+        """Join as the person; joining again changes nothing."""
+        await self._request(Method.POST, _room(room_id, "join"), as_user=as_user)
+
+    async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None:
+        """Leave, or reject an invitation, as the person; leaving again changes nothing."""
+        await self._request(Method.POST, _room(room_id, "leave"), _reason(reason), as_user=as_user)
+
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Remove as the bot; 403 when the person is not in the room."""
+        await self._request(Method.POST, _room(room_id, "kick"), {"user_id": user_id, **_reason(reason)})
+
+    async def send_state(
+        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+    ) -> EventId:
+        """Set state as the bot; setting the same content again makes no event."""
+        answer = await self._request(Method.PUT, _room(room_id, "state", event_type, state_key), content)
+        return EventId(answer["event_id"])
+
+    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
+        """Return the content of one state event in a room the bot is in, or None."""
+        try:
+            return await self._request(Method.GET, _room(room_id, "state", event_type, state_key))
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId:
+        """Send an event; the same `transaction_id` again is the same event (spec "Transaction identifiers")."""
+        answer = await self._request(
+            Method.PUT, _room(room_id, "send", event_type, transaction_id), content, as_user=as_user
+        )
+        return EventId(answer["event_id"])
+
+    # Rooms the bot is not in, through the admin API
+
+    async def state(self, room_id: RoomId) -> list[Event]:
+        """Return the whole current state of any room."""
+        answer = await self._request(Method.GET, f"{_ADMIN}/v1/{path('rooms', room_id, 'state')}")
+        return [Event.of(raw) for raw in answer["state"]]
+
+    async def room_ids(self) -> list[RoomId]:
+        """Return every room the homeserver knows."""
+        found: list[RoomId] = []
+        query = {"limit": _PAGE, "from": "0"}
+        while True:
+            answer = await self._request(Method.GET, f"{_ADMIN}/v1/rooms", query=query)
+            found += [RoomId(room["room_id"]) for room in answer["rooms"]]
+            if "next_batch" not in answer:
+                return found
+            query["from"] = str(answer["next_batch"])
+
+    async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of raw events of any room, newest first, and the token of the next older page or None."""
+        query = {"dir": "b", "limit": _PAGE} | ({"from": before} if before else {})
+        answer = await self._request(Method.GET, f"{_ADMIN}/v1/{path('rooms', room_id, 'messages')}", query=query)
+        return answer["chunk"], answer.get("end")
+
+    async def fetch_event(self, event_id: EventId) -> dict[str, Any] | None:
+        """Return one raw event, unredacted while Synapse retains it, or None."""
+        try:
+            answer = await self._request(Method.GET, f"{_ADMIN}/v1/{path('fetch_event', event_id)}")
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+        event: dict[str, Any] | None = answer.get("event")
+        return event
+
+
+def _room(room_id: RoomId, *rest: str) -> str:
+    return f"{_CLIENT}/{path('rooms', room_id, *rest)}"
+
+
+def _reason(reason: str) -> dict[str, object]:
+    return {"reason": reason} if reason else {}
