@@ -58,7 +58,11 @@ class Transport:
             parameters["user_id"] = as_user
         try:
             answer = await self._api.request(
-                method, request_path, content=dict(content or {}), query_params=parameters, sensitive=True
+                method,
+                request_path,
+                content=dict(content or {}),
+                query_params=parameters,
+                sensitive=method is not Method.GET,  # mautrix measures a sensitive body, and a GET has none
             )
         except (MatrixConnectionError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise HomeserverUnavailableError(
