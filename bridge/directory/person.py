@@ -69,20 +69,33 @@ def attributes_of(person: Person, day: date) -> Attributes:
 
     Concurrent employments are united: `department` then has several values. `active` is `works_here`.
     """
-    jobs = [job for job in person.employments if job.covers(day)]
-    united = {name: _distinct(getattr(job, field_name) for job in jobs) for name, field_name in _EMPLOYMENT.items()}
-    own: dict[str, tuple[Scalar, ...]] = {
-        "id": (person.id,),
-        "username": (person.user_name,),
-        "displayname": (person.display_name,),
-        "active": (works_here(person, day),),
-    }
-    if person.external_id is not None:
-        own["externalid"] = (person.external_id,)
-    return {**person.other, **{name: values for name, values in united.items() if values}, **own}
+    paths = [*person.other, *EMPLOYMENT_FIELDS, *_OWN_PATHS]
+    found = ((path, values_of(person, path, day)) for path in dict.fromkeys(paths))
+    return {path: values for path, values in found if values}
 
 
-_EMPLOYMENT = {
+def values_of(person: Person, path: str, day: date) -> tuple[Scalar, ...]:
+    """Return the person's values of one attribute (lower-case path) on that day: what `attributes_of` has under it."""
+    if path == "active":
+        return (works_here(person, day),)
+    if path in OWN_FIELDS:
+        value: Scalar | None = getattr(person, OWN_FIELDS[path])
+        return person.other.get(path, ()) if value is None else (value,)
+    if path in EMPLOYMENT_FIELDS:
+        field_name = EMPLOYMENT_FIELDS[path]
+        values = _distinct(getattr(job, field_name) for job in person.employments if job.covers(day))
+        return values or person.other.get(path, ())
+    return person.other.get(path, ())
+
+
+OWN_FIELDS: Mapping[str, str] = {
+    "id": "id",
+    "username": "user_name",
+    "displayname": "display_name",
+    "externalid": "external_id",
+}
+"""Attribute path → field of `Person`."""
+EMPLOYMENT_FIELDS: Mapping[str, str] = {
     "title": "title",
     "department": "department",
     "division": "division",
@@ -93,6 +106,8 @@ _EMPLOYMENT = {
     "manager": "manager",
     "manager.displayname": "manager_name",
 }
+"""Attribute path → field of `Employment`."""
+_OWN_PATHS = (*OWN_FIELDS, "active")
 
 
 def _distinct(values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
