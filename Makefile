@@ -1,0 +1,64 @@
+# Everything a newcomer or CI needs, on Debian 12 with Python 3.11 and make; `make help` lists it.
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.NOTPARALLEL:
+
+CONFIG ?= config.yaml
+PYTHON ?= 3.11
+UV_VERSION := 0.13.9
+LOCAL_UV := .tools/uv-$(UV_VERSION)
+# A uv on PATH may be a shim without a program behind it, so it is asked, not only looked for.
+UV := $(if $(shell uv --version 2>/dev/null),uv,$(LOCAL_UV)/bin/uv)
+LOCAL := $(filter-out uv,$(UV))
+READY := .venv/.ready
+BIN := .venv/bin
+
+.PHONY: help venv demo run test check bench clean
+
+help: ## show this
+	@echo 'usage: make TARGET'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 10
+
+demo: $(READY) ## a company of 80 on a real Synapse; ONCE=1 ends by itself; ARGS="--people 200"
+	@$(BIN)/muster demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+run: $(READY) ## the service; CONFIG=config.yaml
+	@$(BIN)/muster run -c $(CONFIG) $(ARGS)
+
+test: $(READY) ## every test: unit, integration, acceptance; ARGS="-k brake"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## what CI refuses: format, lint, types, layers
+	@$(BIN)/ruff format --check bridge tests bench
+	@$(BIN)/ruff check bridge tests bench
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## figures as JSON lines; ONLY=ingest for a part
+	@$(BIN)/python -m bench $(ONLY)
+
+venv: $(READY) ## only install what is needed, into .venv
+
+clean: ## remove what the other targets made
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# Standard output belongs to the target: `make demo ONCE=1` ends with one JSON line. So set-up speaks on standard error.
+$(READY): pyproject.toml uv.lock | $(LOCAL)
+	@echo 'Installing the packages of uv.lock into .venv' >&2
+	@$(UV) sync $$([ -t 2 ] || echo --quiet) --locked --all-extras --python $(PYTHON) >&2
+	@touch $@
+
+# Debian splits venv and pip off Python; either will do.
+$(LOCAL_UV)/bin/uv:
+	@echo 'Installing uv $(UV_VERSION) into .tools' >&2
+	@rm -rf $(LOCAL_UV) && mkdir -p .tools
+	@{ python3 -m venv $(LOCAL_UV) && $(LOCAL_UV)/bin/python -m pip install uv==$(UV_VERSION); } >.tools/log 2>&1 \
+	|| { rm -rf $(LOCAL_UV); python3 -m pip install --target $(LOCAL_UV) uv==$(UV_VERSION); } >>.tools/log 2>&1 \
+	|| { rm -rf $(LOCAL_UV); \
+	     if python3 -c 'import ensurepip' 2>/dev/null || python3 -m pip --version >/dev/null 2>&1; \
+	     then echo "make: uv $(UV_VERSION) could not be installed: $$(tail -n 1 .tools/log) (all of it: .tools/log)"; \
+	     else echo 'make: Python has neither venv nor pip, of which one is needed once;' \
+	               'install it with: apt-get install python3-venv'; fi >&2; exit 1; }
