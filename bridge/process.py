@@ -33,12 +33,12 @@ def free_port() -> int:
         return port
 
 
-def last_line(log_path: Path) -> str:
-    """Return the last line of a log that is not empty, or an empty string when there is none."""
+def last_line(log_path: Path, containing: str = "") -> str:
+    """Return the last line of a log that is not blank and contains a word, or an empty string when there is none."""
     with suppress(FileNotFoundError), log_path.open("rb") as log:
         log.seek(max(0, log_path.stat().st_size - _TAIL_BYTES))
-        lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1].strip() if lines else ""
+        lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+        return next((line for line in reversed(lines) if line and containing in line), "")
     return ""
 
 

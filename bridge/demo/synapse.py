@@ -95,7 +95,7 @@ class LocalSynapse:
         """Start and wait until `/health` answers and Synapse has finished its database.
 
         Before the latter, re-activating an account fails. Raises `HomeserverUnavailableError`, with the log's place
-        and last line, when Synapse ends instead or is not up within two minutes.
+        and last error, when Synapse ends instead or is not up within two minutes.
         """
         self._process = await self._running.enter_async_context(
             child(
@@ -176,7 +176,7 @@ class LocalSynapse:
             _write(key, signing_key(secrets.token_bytes(32)))
 
     def _unavailable(self, what: str) -> HomeserverUnavailableError:
-        said = last_line(self.log_path)
+        said = last_line(self.log_path, "Error") or last_line(self.log_path)
         return HomeserverUnavailableError(f"Synapse {what}; see {self.log_path}" + (f": {said}" if said else ""))
 
 

@@ -1,0 +1,65 @@
+"""What integration and acceptance tests share: one PostgreSQL a session, a fresh database a test, no leaked tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.database import open_database
+from bridge.database.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+_TEMPLATE = "muster_template"
+_TICKS = 10
+"""Turns of the event loop that a task which is already ending gets to end."""
+
+
+@pytest.fixture
+async def no_leaked_tasks() -> AsyncIterator[None]:
+    """Fail a test that leaves a task behind; folders whose tests use an event loop switch it on for all of them."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(_TICKS):
+        await asyncio.sleep(0)
+    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in leaked:
+        task.cancel()
+    await asyncio.gather(*leaked, return_exceptions=True)
+    assert not leaked, f"the test left tasks behind: {', '.join(str(task.get_coro()) for task in leaked)}"
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """One embedded PostgreSQL for the session."""
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def template_database(postgres: EmbeddedPostgres) -> str:
+    """The name of a database in which every upgrade has been applied, to be copied."""
+    await postgres.create_database(_TEMPLATE)
+    async with open_database(postgres.url_for(_TEMPLATE)):
+        return _TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """The address of a fresh database with the present tables."""
+    name = f"test_{secrets.token_hex(8)}"
+    await postgres.create_database(name, template=template_database)
+    yield postgres.url_for(name)
+    await postgres.drop_database(name)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool, as the service has it, on a fresh database."""
+    async with open_database(database_url) as opened:
+        yield opened
