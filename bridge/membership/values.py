@@ -48,6 +48,8 @@ class DesiredRoom:
     members: PeopleSet
     power: Mapping[int, PeopleSet]
     """Level → people; only levels above 0, each person at the highest level only, only members."""
+    because: Mapping[int, str] = field(default_factory=dict)
+    """Level → the selector that gives it, as the policy words it; level 0 is membership."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Desired:
 
     accounts: Mapping[PersonId, DesiredAccount]
     rooms: Mapping[RoomKey, DesiredRoom]
+    vacant: Mapping[RuleId, bool] = field(default_factory=dict)
+    """The `for_each` rules, each with whether its rooms are exclusive: a room of theirs that is not in `rooms` is for
+    nobody (of these people), while a room of no rule at all is none of our business any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ class Action(StrEnum):
     RENAME_ACCOUNT = "rename account"
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
-    """Name, topic or place in the spaces."""
+    """Whatever of `name`, `topic`, `kind`, `parents` and `open_to` differs; `value` lists which."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 
@@ -131,7 +136,8 @@ class Change:
     """A `RoomKey`; for a `REMOVE` from an unmanaged room its `RoomId`, which starts with `!`; empty for accounts."""
     user_id: str = ""
     value: str = ""
-    """New display name (accounts), new name (rooms), new level (power), as text."""
+    """New display name (accounts), name (a new room), what differs (`name, parents`; a room that is), new level
+    (power), as text."""
     person: str = ""
     """`PersonId`, empty for people outside the directory and for rooms."""
     rule: str = ""

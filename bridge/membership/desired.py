@@ -1,0 +1,197 @@
+"""What the policy makes of the people: accounts, rooms, and who is in them with which power.
+
+Pure. It decides for each person alone: what it says of some people does not depend on who else is in the census (but
+for the numbers behind equal localparts and the names of rooms). So one change in HR is decided by looking only at the
+people it touches. What is there already, and what is therefore to be done, is for `plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import reduce
+from operator import or_
+
+from bridge.directory.census import Census, PeopleSet
+from bridge.directory.person import Attributes
+from bridge.directory.selector import Selector
+from bridge.ids import PersonId, RoomKey
+from bridge.membership.desired_accounts import DesiredAccounts
+from bridge.membership.template import fill
+from bridge.membership.values import MODERATOR, POSTER, CurrentAccount, Desired, DesiredRoom
+from bridge.policy.schema import Desk, Policy, Room, RoomKind, RuleId, Space
+
+Parents = Mapping[RuleId, tuple[RoomKey, ...]]
+
+ADMINISTRATORS = RoomKey("administrators")
+"""The room of those who approve; no rule of a policy may be called so."""
+
+
+def desired(
+    policy: Policy,
+    census: Census,
+    accounts: Mapping[PersonId, CurrentAccount] | None = None,
+    *,
+    server_name: str = "localhost",
+    taken: Collection[str] = (),
+) -> Desired:
+    """Return the accounts and rooms that the people of the census ought to have.
+
+    `accounts` are those that exist, whose user IDs are fixed for life; `taken` are further localparts that nobody may
+    get, those of the bot and of leavers among them.
+    """
+    rooms = {room.key: room for room in _rooms(policy, census)}
+    vacant = {rule.id: rule.exclusive for rule in policy.rooms.values() if rule.for_each is not None}
+    wanted = DesiredAccounts(policy.accounts, census, accounts or {}, server_name, taken)
+    return Desired(wanted, rooms, vacant)
+
+
+def room_key(rule: RuleId, value: str) -> RoomKey:
+    """Return the key of the room that a `for_each` rule makes for a value."""
+    return RoomKey(f"{rule}/{value}")
+
+
+def _rooms(policy: Policy, census: Census) -> Iterator[DesiredRoom]:
+    parents = _parents(policy.spaces.values())
+    for space in policy.spaces.values():
+        yield _space(space, _open_to(space, parents, policy), parents, census)
+    for rule in policy.rooms.values():
+        room = _room(rule, _open_to(rule, parents, policy), parents, census)
+        if rule.for_each is None:
+            yield room
+        else:
+            yield from _rooms_by_value(room, rule.for_each, census)
+    for desk in policy.desks.values():
+        yield _desk(desk, census)
+    if policy.brake.approvers:
+        yield _administrators(policy.brake.approvers, census)
+
+
+def _parents(spaces: Iterable[Space]) -> Parents:
+    """Return which spaces list each rule and each space, sorted."""
+    listed: dict[RuleId, set[RoomKey]] = {}
+    for space in spaces:
+        for child in (*space.rooms, *space.spaces):
+            listed.setdefault(child, set()).add(RoomKey(space.id))
+    return {child: tuple(sorted(keys)) for child, keys in listed.items()}
+
+
+def _open_to(rule: Room | Space, parents: Parents, policy: Policy) -> RoomKey | None:
+    """Return the first parent whose members are chosen by the very same question, so that whoever is there may enter.
+
+    Never for an exclusive room: somebody invited into the space by hand would get in, if only for a moment.
+    """
+    if isinstance(rule, Room) and (rule.for_each is not None or rule.exclusive):
+        return None
+    asked = rule.members.normal
+    return next((key for key in parents.get(rule.id, ()) if policy.spaces[key].members.normal == asked), None)
+
+
+def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
+    return DesiredRoom(
+        key=RoomKey(space.id),
+        rule=space.id,
+        kind=RoomKind.SPACE,
+        name=space.name,
+        topic="",
+        parents=parents.get(space.id, ()),
+        open_to=open_to,
+        exclusive=False,
+        members=census.select(space.members) & census.active,
+        power={},
+        because={0: space.members.text},
+    )
+
+
+def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
+    """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
+    members = census.select(rule.members) & census.active
+    posters = rule.posters if rule.kind is RoomKind.ANNOUNCEMENT else None
+    ranks = {level: who for level, who in ((MODERATOR, rule.moderators), (POSTER, posters)) if who is not None}
+    return DesiredRoom(
+        key=RoomKey(rule.id),
+        rule=rule.id,
+        kind=rule.kind,
+        name=rule.name,
+        topic=rule.topic,
+        parents=parents.get(rule.id, ()),
+        open_to=open_to,
+        exclusive=rule.exclusive,
+        members=members,
+        power=_power(ranks, members, census),
+        because={0: rule.members.text, **{level: who.text for level, who in ranks.items()}},
+    )
+
+
+def _power(ranks: Mapping[int, Selector], members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
+    """Return who of the members has which level, each only the highest; `ranks` come highest first."""
+    power: dict[int, PeopleSet] = {}
+    unranked = members
+    for level, who in ranks.items():
+        ranked = census.select(who) & unranked
+        unranked -= ranked
+        if ranked:
+            power[level] = ranked
+    return power
+
+
+def _rooms_by_value(pattern: DesiredRoom, path: str, census: Census) -> Iterator[DesiredRoom]:
+    """Yield a room like the pattern for each value that somebody has who works here."""
+    for value, people in census.by_value(path).items():
+        staff = people & census.active
+        if staff:
+            names = _names(path, value, staff, census)
+            power = {level: ranked & staff for level, ranked in pattern.power.items()}
+            yield replace(
+                pattern,
+                key=room_key(pattern.rule, value),
+                name=fill(pattern.name, names).strip() or value,
+                topic=fill(pattern.topic, names).strip(),
+                members=pattern.members & staff,
+                power={level: ranked for level, ranked in power.items() if ranked},
+                because={**pattern.because, 0: f'{path} eq "{value}" and ({pattern.because[0]})'},
+            )
+
+
+def _names(path: str, value: str, staff: PeopleSet, census: Census) -> Attributes:
+    """Return what the name of a value's room may speak of: the value, and for a manager's room the manager's name."""
+    if path != "manager":
+        return {path: (value,)}
+    row = census.row(PersonId(value))
+    if row is not None:
+        return {path: (value,), "manager.displayname": (census.person(row).display_name,)}
+    jobs = (job for report in staff for job in census.person(report).employments if job.manager == value)
+    return {path: (value,), "manager.displayname": tuple(sorted({job.manager_name or value for job in jobs}))}
+
+
+def _desk(desk: Desk, census: Census) -> DesiredRoom:
+    """Return the room in which posters write what is announced; whoever is in it can, so nobody else may be."""
+    return DesiredRoom(
+        key=RoomKey(desk.id),
+        rule=desk.id,
+        kind=RoomKind.DESK,
+        name=desk.name,
+        topic=f"What is written here is announced in: {', '.join(desk.rooms)}",
+        parents=(),
+        open_to=None,
+        exclusive=True,
+        members=census.select(desk.posters) & census.active,
+        power={},
+        because={0: desk.posters.text},
+    )
+
+
+def _administrators(approvers: tuple[Selector, ...], census: Census) -> DesiredRoom:
+    return DesiredRoom(
+        key=ADMINISTRATORS,
+        rule=ADMINISTRATORS,
+        kind=RoomKind.ADMINISTRATORS,
+        name="Administrators",
+        topic="Muster tells here what waits for a second person's approval.",
+        parents=(),
+        open_to=None,
+        exclusive=True,
+        members=reduce(or_, map(census.select, approvers)) & census.active,
+        power={},
+        because={0: " or ".join(f"({one.text})" for one in approvers) if len(approvers) > 1 else approvers[0].text},
+    )

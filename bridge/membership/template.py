@@ -1,0 +1,79 @@
+"""Texts with attributes in braces, such as `{displayName} · {title}`, filled for one person or room.
+
+Pure. Whether the names in braces exist is checked when the policy is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from bridge.directory.person import Attributes
+
+DISPLAY_NAME_MAX = 256
+"""Synapse refuses longer ones (`MAX_DISPLAYNAME_LEN`)."""
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BRACKETS = {"(": ")", "[": "]", "<": ">", "«": "»", "“": "”"}
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """Return the attribute paths that the template names, in lower case, in order."""
+    return _parsed(template)[1]
+
+
+def fill(template: str, attributes: Attributes) -> str:
+    """Fill the template; an absent attribute drops together with the separator before it.
+
+    The first of several values counts. Where nothing stands before an absent attribute, the separator behind it
+    goes; a bracket that would stay empty goes too: `{displayName} ({title})`.
+    """
+    literals, paths = _parsed(template)
+    text, separator = "", literals[0]
+    for path, after in zip(paths, literals[1:], strict=True):
+        values = attributes.get(path)
+        if value := _as_text(values[0]) if values else "":
+            text, separator = text + separator + value, after
+        else:
+            separator = _without(separator, after, first=not text)
+    return text + separator
+
+
+def display_name(template: str, attributes: Attributes) -> str:
+    """Return the person's display name: one line, at most 256 characters, never empty.
+
+    Falls back to `displayName`, then `userName`, then `id`.
+    """
+    paths = ("displayname", "username", "id")
+    candidates = (fill(template, attributes), *(fill(f"{{{path}}}", attributes) for path in paths))
+    return next((name for name in map(_one_line, candidates) if name), "?")
+
+
+@lru_cache(maxsize=512)
+def _parsed(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the literals and, one fewer, the attribute paths between them."""
+    parts = _PLACEHOLDER.split(template)
+    return tuple(parts[0::2]), tuple(path.strip().lower() for path in parts[1::2])
+
+
+def _as_text(value: str | bool | int | float) -> str:
+    return value.strip() if isinstance(value, str) else str(value).lower()
+
+
+def _without(before: str, after: str, *, first: bool) -> str:
+    """Return what is left of the texts around an absent attribute."""
+    closing = _BRACKETS.get(before.rstrip()[-1:])
+    if closing is not None:
+        return after.lstrip()[1:] if after.lstrip().startswith(closing) else before
+    return before if first else after
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
+    return " ".join(text.split())[:DISPLAY_NAME_MAX].rstrip()
+
+
+_INVISIBLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, lone surrogates, unassigned, line ends. Joiners and direction marks (Cf) belong to names."""
