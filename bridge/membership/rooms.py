@@ -1,0 +1,190 @@
+"""What a managed room looks like on Matrix: the body of its creation, its power levels, its place in the spaces.
+
+Pure. Sending these is left to `acts`. The bot creates every room, so in room version 12 it has infinite power and
+must not be listed in `users`. An override of `events` replaces Synapse's map, so the map here is always the full one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.ids import RoomId, RoomKey, UserId
+from bridge.membership.values import POSTER, DesiredRoom
+from bridge.policy.schema import RoomKind
+
+ROOM_VERSION = "12"
+MARKER = "io.muster.room"
+"""The type of the state event that ties a room to its key and rule."""
+
+_ALIAS_PREFIX = "muster_"
+_LONGEST_ALIAS = 255  # bytes of the whole alias (Matrix specification, appendix "Room aliases")
+_CREATOR_ONLY = 150  # above every level that a person can hold
+_POLICY_ONLY = 100
+
+_EVENTS = {
+    "m.room.name": _POLICY_ONLY,
+    "m.room.topic": _POLICY_ONLY,
+    "m.room.canonical_alias": _POLICY_ONLY,
+    "m.room.power_levels": _POLICY_ONLY,
+    "m.room.join_rules": _POLICY_ONLY,
+    "m.room.history_visibility": _POLICY_ONLY,
+    "m.room.guest_access": _POLICY_ONLY,
+    "m.room.server_acl": _POLICY_ONLY,
+    "m.space.child": _POLICY_ONLY,
+    "m.space.parent": _POLICY_ONLY,
+    "m.room.avatar": 50,
+    "m.room.encryption": _CREATOR_ONLY,  # what is encrypted cannot be archived
+    "m.room.tombstone": _CREATOR_ONLY,
+    MARKER: _CREATOR_ONLY,
+}
+_REPLIES = {
+    "m.reaction": 0,
+    "m.poll.response": 0,
+    "org.matrix.msc3381.poll.response": 0,
+    "m.room.redaction": 0,  # one's own, to take an acknowledgement back
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StateEvent:
+    """One piece of a room's state."""
+
+    type: str
+    state_key: str
+    content: Mapping[str, Any]
+
+
+def alias_localpart(key: RoomKey, server_name: str) -> str:
+    """Return what stands between `#` and `:` in the alias of a room: the key in ASCII, with a hash where that loses
+    something, so that two keys never share an alias."""
+    ascii_only = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
+    room_left = _LONGEST_ALIAS - len(f"#{_ALIAS_PREFIX}:{server_name}".encode())
+    if slug == key and len(slug) <= room_left:
+        return _ALIAS_PREFIX + slug
+    mark = hashlib.sha256(key.encode()).hexdigest()[:12]
+    short = slug[: room_left - len(mark) - 1].strip("-")
+    return _ALIAS_PREFIX + (f"{short}-{mark}" if short else mark)
+
+
+def alias_of(key: RoomKey, server_name: str) -> str:
+    """Return the whole alias, `#muster_town-square:example.org`, at most 255 bytes."""
+    return f"#{alias_localpart(key, server_name)}:{server_name}"
+
+
+def power_levels(kind: RoomKind, users: Mapping[UserId, int]) -> dict[str, Any]:
+    """Return the whole content of `m.room.power_levels`; `users` keeps only those who differ from 0."""
+    writing = {RoomKind.SPACE: _POLICY_ONLY, RoomKind.ANNOUNCEMENT: POSTER}.get(kind, 0)
+    return {
+        "users": {user: level for user, level in sorted(users.items()) if level},
+        "users_default": 0,
+        "events": _EVENTS | (_REPLIES if kind is RoomKind.ANNOUNCEMENT else {}),
+        "events_default": writing,
+        "state_default": 50,
+        "invite": 50,
+        "kick": 50,
+        "ban": _POLICY_ONLY,  # a ban would shut out somebody whom only the policy may take out
+        "redact": 50,
+        "notifications": {"room": 50},
+        "historical": 100,
+    }
+
+
+def join_rule(open_to: RoomId | None) -> StateEvent:
+    """Return who may join: members of the space `open_to`, or those who are invited."""
+    if open_to is None:
+        return StateEvent("m.room.join_rules", "", {"join_rule": "invite"})
+    allow = [{"type": "m.room_membership", "room_id": open_to}]
+    return StateEvent("m.room.join_rules", "", {"join_rule": "restricted", "allow": allow})
+
+
+def in_space(child: RoomId, server_name: str) -> StateEvent:
+    """Return the event that, sent to a space, lists the room in it."""
+    return StateEvent("m.space.child", child, {"via": [server_name]})
+
+
+def not_in_space(child: RoomId) -> StateEvent:
+    """Return the event that, sent to a space, no longer lists the room."""
+    return StateEvent("m.space.child", child, {})
+
+
+def under_space(parent: RoomId, server_name: str, *, canonical: bool) -> StateEvent:
+    """Return the event that, sent to a room, names a space that lists it."""
+    return StateEvent("m.space.parent", parent, {"via": [server_name], "canonical": canonical})
+
+
+def not_under_space(parent: RoomId) -> StateEvent:
+    """Return the event that, sent to a room, no longer names the space."""
+    return StateEvent("m.space.parent", parent, {})
+
+
+def initial_state(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_name: str) -> tuple[StateEvent, ...]:
+    """Return the state a room is born with, beside name, topic and power levels.
+
+    `places` has the room IDs of the room's spaces. Joining is by invitation as long as the space is not there.
+    """
+    open_to = places.get(room.open_to) if room.open_to is not None else None
+    visibility = "shared" if room.kind is RoomKind.ANNOUNCEMENT else "joined"
+    spaces = [places[key] for key in room.parents if key in places]
+    return (
+        StateEvent(MARKER, "", {"key": room.key, "rule": room.rule}),
+        join_rule(open_to),
+        StateEvent("m.room.history_visibility", "", {"history_visibility": visibility}),
+        StateEvent("m.room.guest_access", "", {"guest_access": "forbidden"}),
+        *(under_space(space, server_name, canonical=at == 0) for at, space in enumerate(spaces)),
+    )
+
+
+def creation(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_name: str) -> dict[str, Any]:
+    """Return the body of `POST /createRoom` for a room, made by the bot.
+
+    Nobody is invited and nobody has power yet: people join, and are ranked, by changes of their own.
+    """
+    born_with = initial_state(room, places, server_name)
+    body: dict[str, Any] = {
+        "room_version": ROOM_VERSION,
+        "preset": "private_chat",  # trusted_private_chat would make everybody invited a creator
+        "visibility": "private",
+        "room_alias_name": alias_localpart(room.key, server_name),
+        "name": room.name,
+        "power_level_content_override": power_levels(room.kind, {}),
+        "initial_state": [
+            {"type": event.type, "state_key": event.state_key, "content": dict(event.content)} for event in born_with
+        ],
+    }
+    if room.topic:
+        body["topic"] = room.topic
+    if room.kind is RoomKind.SPACE:
+        body["creation_content"] = {"type": "m.space"}
+    return body
+
+
+def missing_state(
+    room: DesiredRoom,
+    present: Mapping[tuple[str, str], Mapping[str, Any]],
+    places: Mapping[RoomKey, RoomId],
+    server_name: str,
+) -> tuple[StateEvent, ...]:
+    """Return what a room that was found by its alias lacks of what `creation` gives: the homeserver may have been
+    stopped half-way. Power levels that are there are left alone, for they may hold people by now.
+    """
+    wanted = [
+        *initial_state(room, places, server_name),
+        StateEvent("m.room.name", "", {"name": room.name}),
+        StateEvent("m.room.canonical_alias", "", {"alias": alias_of(room.key, server_name)}),
+    ]
+    if room.topic:
+        wanted.append(StateEvent("m.room.topic", "", {"topic": room.topic}))
+    if ("m.room.power_levels", "") not in present:
+        wanted.insert(0, StateEvent("m.room.power_levels", "", power_levels(room.kind, {})))
+    return tuple(event for event in wanted if not _holds(present.get((event.type, event.state_key)), event.content))
+
+
+def _holds(content: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Tell whether the state says what is wanted; Synapse adds to a topic its rich form."""
+    return content is not None and all(content.get(name) == value for name, value in wanted.items())
