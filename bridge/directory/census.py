@@ -7,28 +7,19 @@ different censuses must not be mixed. What attributes people have is `person`'s,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, reduce
-from itertools import chain, compress, count
+from itertools import chain
 from operator import and_, attrgetter, or_
 from typing import ClassVar
 
+from bridge.directory.bitmap import BitSlicedIndex, bits_of, bits_of_flags, rows_of
 from bridge.directory.expression import COMPARE, Comparison, Negation, Node, Presence, prepared
 from bridge.directory.person import EMPLOYMENT_FIELDS, Employment, Person, Scalar, values_of
 from bridge.directory.selector import Selector
 from bridge.ids import PersonId
-
-_OFFSETS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
-_DIGITS_TO_BITS = bytes.maketrans(b"01", b"\x00\x01")
-_OCCUPIED = re.compile(rb"[^\x00]+")
-_DENSE = 24
-"""From one row in so many on, going through every row in C beats going through the members in Python."""
-_FEW = 64
-"""A value that fewer people share is kept as a list of rows; a bitmap for each would take the memory of a large
-company squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,7 @@ class PeopleSet:
     @staticmethod
     def of(rows: Iterable[int]) -> PeopleSet:
         """Return the set of these rows, in any order."""
-        return PeopleSet(_bits_of(rows if isinstance(rows, list) else list(rows)))
+        return PeopleSet(bits_of(rows if isinstance(rows, list) else list(rows)))
 
     def __and__(self, other: PeopleSet) -> PeopleSet:
         return PeopleSet(self.bits & other.bits)
@@ -67,10 +58,7 @@ class PeopleSet:
 
     def __iter__(self) -> Iterator[int]:
         """Yield the rows in ascending order."""
-        if len(self) * _DENSE < self.bits.bit_length():
-            return _sparse_rows(self.bits)
-        digits = format(self.bits, "b").encode()[::-1].translate(_DIGITS_TO_BITS)
-        return compress(count(), digits)
+        return rows_of(self.bits)
 
     def __repr__(self) -> str:
         shown = ", ".join(str(row) for row, _ in zip(self, range(10), strict=False))
@@ -101,10 +89,10 @@ class Census:
         """Return the row of a person, None when the census does not know that id."""
         return self._rows.get(person)
 
-    @property
+    @cached_property
     def active(self) -> PeopleSet:
         """Those who work here on that day."""
-        return self._jobs.active
+        return PeopleSet(bits_of_flags(self._jobs.working))
 
     def select(self, selector: Selector) -> PeopleSet:
         """Return everybody whom the selector matches, working here or not; `selector.matches` for each of them."""
@@ -115,10 +103,7 @@ class Census:
 
         Values that differ only by case are one; of its spellings the alphabetically first stands for it.
         """
-        values: dict[str, int] = {}
-        for spelling, bits in self._index(path).spelled():
-            values[spelling] = values.get(spelling, 0) | bits
-        return {spelling: PeopleSet(values[spelling]) for spelling in sorted(values)}
+        return {spelling: PeopleSet(bits) for spelling, bits in sorted(self._index(path).spelled().items())}
 
     @cached_property
     def _rows(self) -> dict[PersonId, int]:
@@ -151,145 +136,94 @@ class Census:
             index = self._indexes[path] = _Index(path, self._values(path))
         return index
 
-    def _values(self, path: str) -> Iterable[tuple[Scalar, list[int]]]:
-        """Return the distinct values of an attribute, each with the rows of those who have it."""
-        if path in EMPLOYMENT_FIELDS:
-            return self._employment_values(path)
-        grouped: dict[tuple[type, Scalar], list[int]] = {}
+    def _values(self, path: str) -> BitSlicedIndex[_Key]:
         if path == "active":
-            others = self.everyone - self.active
-            return [(value, list(rows)) for value, rows in ((True, self.active), (False, others)) if rows]
-        for row, person in enumerate(self.people):
-            for value in values_of(person, path, self.day):
-                # True == 1 in Python, and they are different values here.
-                grouped.setdefault((value.__class__, value), []).append(row)
-        return [(value, rows) for (_, value), rows in grouped.items()]
+            return BitSlicedIndex(map((_key(False), _key(True)).__getitem__, self._jobs.working))
+        if path in EMPLOYMENT_FIELDS:
+            # Nearly everybody has one job, so this is worth a short way beside `values_of`.
+            of = attrgetter(EMPLOYMENT_FIELDS[path])
+            further = ((row, of(job)) for row, job in self._jobs.further)
+            return BitSlicedIndex(map(of, self._jobs.first), (pair for pair in further if pair[1] is not None))
+        values = [values_of(person, path, self.day) for person in self.people]
+        first = (_key(each[0]) if each else None for each in values)
+        return BitSlicedIndex(first, ((row, _key(value)) for row, each in enumerate(values) for value in each[1:]))
 
-    def _employment_values(self, path: str) -> Iterable[tuple[Scalar, list[int]]]:
-        """The same for what an employment says. Nearly everybody has one job, so these are grouped without detour."""
-        grouped: dict[Scalar | None, list[int]] = {}
-        field: Callable[[Employment], Scalar | None] = attrgetter(EMPLOYMENT_FIELDS[path])
-        for row, value in zip(self._jobs.single_rows, map(field, self._jobs.single), strict=True):
-            try:
-                grouped[value].append(row)
-            except KeyError:
-                grouped[value] = [row]
-        for row in chain(grouped.pop(None, ()), self._jobs.other_rows):
-            for other in values_of(self.people[row], path, self.day):
-                grouped.setdefault(other, []).append(row)
-        return [(value, rows) for value, rows in grouped.items() if value is not None]
+
+_Key = str | tuple[type, Scalar]
+"""A value that is equal to no value of another type; in Python True == 1."""
+
+
+def _key(value: Scalar) -> _Key:
+    return value if isinstance(value, str) else (type(value), value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Jobs:
-    """Who works on a day: those with exactly one employment then, with it, and the rows of all others."""
+    """Who works on a day, and at what: the first job of everybody (an empty one for those without), and the others."""
 
-    active: PeopleSet
-    single_rows: list[int]
-    single: list[Employment]
-    other_rows: list[int]
+    working: bytearray
+    """1 for those who work here, 0 for the others."""
+    first: list[Employment]
+    further: list[tuple[int, Employment]]
 
 
 def _jobs_on(people: Sequence[Person], day: date) -> _Jobs:
-    active, single_rows, single, others = [], [], [], []
+    first: list[Employment] = []
+    further: list[tuple[int, Employment]] = []
+    working = bytearray(len(people))
     for row, person in enumerate(people):
-        # `Employment.covers`, spelled out: called a hundred thousand times it would be a fifth of all deciding.
-        jobs = [
-            job
-            for job in person.employments
-            if ((start := job.start) is None or start <= day) and ((end := job.end) is None or day <= end)
-        ]
-        if person.active and (jobs or not person.employments):
-            active.append(row)
-        if len(jobs) == 1:
-            single_rows.append(row)
-            single.append(jobs[0])
-        else:
-            others.append(row)
-    return _Jobs(PeopleSet.of(active), single_rows, single, others)
+        job = _NO_JOB
+        for each in person.employments:
+            # `Employment.covers`, spelled out: its call would be a tenth of all deciding.
+            if ((start := each.start) is None or start <= day) and ((end := each.end) is None or day <= end):
+                if job is _NO_JOB:
+                    job = each
+                else:
+                    further.append((row, each))
+        first.append(job)
+        working[row] = person.active and (job is not _NO_JOB or not person.employments)
+    return _Jobs(working, first, further)
+
+
+_NO_JOB = Employment()
 
 
 class _Index:
-    """One attribute: kind of value → comparable value → who has it."""
+    """Which people have which values of one attribute, as selectors compare them."""
 
-    def __init__(self, path: str, values: Iterable[tuple[Scalar, list[int]]]) -> None:
+    def __init__(self, path: str, index: BitSlicedIndex[_Key]) -> None:
         self._path = path
-        self._kinds: dict[str, dict[Scalar, _Holders]] = {"text": {}, "number": {}, "boolean": {}}
-        for value, rows in values:
-            kind, key = prepared(path, value)
-            known = self._kinds[kind].get(key)
-            spelling = value if isinstance(value, str) else str(value).lower()
-            self._kinds[kind][key] = _Holders(spelling, rows) if known is None else known.joined(spelling, rows)
+        self._index = index
+        self._kinds: dict[str, dict[Scalar, dict[str, int]]] = {"text": {}, "number": {}, "boolean": {}}
+        """Kind → comparable value → its spellings, each with its number in the index."""
+        for value, number in index.values.items():
+            scalar = value if isinstance(value, str) else value[1]
+            kind, key = prepared(path, scalar)
+            self._kinds[kind].setdefault(key, {})[_spelled(scalar)] = number
 
     def compared(self, operator: str, value: Scalar) -> int:
         """Return who has a value that compares so with the given one."""
         kind, asked = prepared(self._path, value)
-        holders = self._kinds[kind]
         if operator == "eq":
-            return holders[asked].bits if asked in holders else 0
-        compare = COMPARE[operator]
-        return _united([each for key, each in holders.items() if compare(key, asked)])
+            return self._index.rows_with([*self._kinds[kind].get(asked, {}).values()])
+        holds = COMPARE[operator]
+        spellings = (spellings for key, spellings in self._kinds[kind].items() if holds(key, asked))
+        return self._index.rows_with([number for each in spellings for number in each.values()])
 
     def present(self) -> int:
         """Return who has any value but the empty text."""
-        return _united([each for holders in self._kinds.values() for key, each in holders.items() if key != ""])
+        return self._index.rows_with([number for value, number in self._index.values.items() if value != ""])
 
-    def spelled(self) -> Iterator[tuple[str, int]]:
-        """Yield every value but the empty text in its spelling, and who has it."""
-        for holders in self._kinds.values():
-            for each in holders.values():
-                if each.spelling:
-                    yield each.spelling, each.bits
-
-
-class _Holders:
-    """Those who share a value."""
-
-    __slots__ = ("_bits", "rows", "spelling")
-
-    def __init__(self, spelling: str, rows: list[int]) -> None:
-        self.spelling = spelling
-        self.rows = rows
-        self._bits: int | None = None
-
-    @property
-    def bits(self) -> int:
-        if self._bits is None:
-            bits = _bits_of(self.rows)
-            if len(self.rows) < _FEW:
-                return bits
-            self._bits = bits
-        return self._bits
-
-    def joined(self, spelling: str, rows: list[int]) -> _Holders:
-        return _Holders(min(self.spelling, spelling), self.rows + rows)
+    def spelled(self) -> dict[str, int]:
+        """Return every value but the empty text, in the first of its spellings, and who has it."""
+        found: dict[str, int] = {}
+        for spellings in chain.from_iterable(keys.values() for keys in self._kinds.values()):
+            for number in spellings.values():
+                found[min(spellings)] = found.get(min(spellings), 0) | self._index.each[number]
+        found.pop("", None)
+        return found
 
 
-def _united(holders: Sequence[_Holders]) -> int:
-    rare = [each.rows for each in holders if len(each.rows) < _FEW]
-    return reduce(or_, (each.bits for each in holders if len(each.rows) >= _FEW), _bits_of(list(chain(*rare))))
-
-
-def _bits_of(rows: list[int]) -> int:
-    """Set one bit for each row; much quicker than shifting, which copies the whole integer for every row."""
-    if not rows:
-        return 0
-    size = max(rows) + 1
-    if len(rows) * _DENSE < size:
-        octets = bytearray((size + 7) // 8)
-        for row in rows:
-            octets[row >> 3] |= 1 << (row & 7)
-        return int.from_bytes(octets, "little")
-    digits = bytearray(b"0") * size
-    for row in rows:
-        digits[row] = 49
-    digits.reverse()
-    return int(digits, 2)
-
-
-def _sparse_rows(bits: int) -> Iterator[int]:
-    octets = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-    for run in _OCCUPIED.finditer(octets):
-        for position, octet in enumerate(run.group(), run.start()):
-            for offset in _OFFSETS[octet]:
-                yield position * 8 + offset
+def _spelled(value: Scalar) -> str:
+    """Return a value as people write it: `true`, `7`, `Sales`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

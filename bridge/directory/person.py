@@ -54,7 +54,8 @@ class Person:
     external_id: str | None = None
     employments: tuple[Employment, ...] = ()
     other: Attributes = field(default_factory=dict)
-    """Every other attribute a selector may ask for: `name.givenname`, `emails`, `groups`, `timezone`, custom ones."""
+    """Every other attribute a selector may ask for: `name.givenname`, `emails`, `groups`, `timezone`, custom ones.
+    What has a field here or in `Employment` is not looked for among them."""
     version: int = 0
     """The directory version (a number that grows with every change of anybody) that made this person so."""
 
@@ -69,9 +70,8 @@ def attributes_of(person: Person, day: date) -> Attributes:
 
     Concurrent employments are united: `department` then has several values. `active` is `works_here`.
     """
-    paths = [*person.other, *EMPLOYMENT_FIELDS, *_OWN_PATHS]
-    found = ((path, values_of(person, path, day)) for path in dict.fromkeys(paths))
-    return {path: values for path, values in found if values}
+    standard = {path: values_of(person, path, day) for path in (*OWN_FIELDS, "active", *EMPLOYMENT_FIELDS)}
+    return {path: values for path, values in {**person.other, **standard}.items() if values}
 
 
 def values_of(person: Person, path: str, day: date) -> tuple[Scalar, ...]:
@@ -79,12 +79,9 @@ def values_of(person: Person, path: str, day: date) -> tuple[Scalar, ...]:
     if path == "active":
         return (works_here(person, day),)
     if path in OWN_FIELDS:
-        value: Scalar | None = getattr(person, OWN_FIELDS[path])
-        return person.other.get(path, ()) if value is None else (value,)
+        return _distinct([getattr(person, OWN_FIELDS[path])])
     if path in EMPLOYMENT_FIELDS:
-        field_name = EMPLOYMENT_FIELDS[path]
-        values = _distinct(getattr(job, field_name) for job in person.employments if job.covers(day))
-        return values or person.other.get(path, ())
+        return _distinct(getattr(job, EMPLOYMENT_FIELDS[path]) for job in person.employments if job.covers(day))
     return person.other.get(path, ())
 
 
@@ -107,7 +104,6 @@ EMPLOYMENT_FIELDS: Mapping[str, str] = {
     "manager.displayname": "manager_name",
 }
 """Attribute path → field of `Employment`."""
-_OWN_PATHS = (*OWN_FIELDS, "active")
 
 
 def _distinct(values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:

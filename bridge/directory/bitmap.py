@@ -1,0 +1,131 @@
+"""Sets of row numbers as integers: bit *n* is row *n*; and an index of an attribute made of such integers.
+
+Everything here is about speed with plain integers: what the rows are is the census' business.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, reduce
+from itertools import compress, count
+from operator import or_
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value", bound=Hashable)
+
+_FLAGS_TO_DIGITS = b"0" + b"1" * 255
+_DIGITS_TO_FLAGS = bytes.maketrans(b"01", b"\x00\x01")
+_DIGIT = tuple(bytes(octet >> digit & 1 for octet in range(256)) for digit in range(8))
+_SCATTERED = 64
+"""Up to so many rows are cheaper to take off one by one than to look for."""
+_CROWDED = 5
+"""When one row in so many is set, walking along all of them in C beats jumping from one to the next."""
+_MANY_VALUES = 2048
+"""An index of more values does not keep a bitmap of each: that memory grows with values times people."""
+_MANY_ASKED = 64
+"""So many values of such an index are united by going through the rows once."""
+
+
+def bits_of(rows: Sequence[int]) -> int:
+    """Return the set of these rows, in any order. Shifting would copy the whole integer for every row."""
+    if not rows:
+        return 0
+    size = max(rows) + 1
+    if len(rows) * _CROWDED < size:
+        octets = bytearray((size + 7) // 8)
+        for row in rows:
+            octets[row >> 3] |= 1 << (row & 7)
+        return int.from_bytes(octets, "little")
+    flags = bytearray(size)
+    for row in rows:
+        flags[row] = 1
+    return bits_of_flags(flags)
+
+
+def bits_of_flags(flags: bytes | bytearray) -> int:
+    """Return the set of the rows whose byte is not 0."""
+    return int(b"0" + flags.translate(_FLAGS_TO_DIGITS)[::-1], 2)
+
+
+def rows_of(bits: int) -> Iterator[int]:
+    """Yield the rows of a set in ascending order."""
+    size = bits.bit_count()
+    if size <= _SCATTERED:
+        return reversed(list(_highest_first(bits)))
+    digits = format(bits, "b").encode()[::-1]
+    if size * _CROWDED < len(digits):
+        return _found(digits)
+    return compress(count(), digits.translate(_DIGITS_TO_FLAGS))
+
+
+def _highest_first(bits: int) -> Iterator[int]:
+    while bits:
+        row = bits.bit_length() - 1
+        yield row
+        bits ^= 1 << row
+
+
+def _found(digits: bytes) -> Iterator[int]:
+    row = digits.find(b"1")
+    while row >= 0:
+        yield row
+        row = digits.find(b"1", row + 1)
+
+
+class BitSlicedIndex(Generic[Value]):
+    """Which rows have which value (O'Neil and Quass, 1997).
+
+    Values are numbered, and the numbers of all rows are kept as one bitmap for each binary digit; so making the index
+    takes a few passes in C however many values there are, and the rows of a value are a few operations on integers.
+    A row without a value has None; further values of a row are given apart.
+    """
+
+    def __init__(self, values: Iterable[Value | None], further: Iterable[tuple[int, Value]] = ()) -> None:
+        numbers: defaultdict[Value | None, int] = defaultdict(count(1).__next__, {None: 0})
+        self._numbers = list(map(numbers.__getitem__, values))
+        more: defaultdict[int, list[int]] = defaultdict(list)
+        for row, value in further:
+            more[numbers[value]].append(row)
+        self._further = {number: bits_of(rows) for number, rows in more.items()}
+        self.values: Mapping[Value, int] = {value: number for value, number in numbers.items() if value is not None}
+        """Every value, and its number."""
+
+    def rows_with(self, numbers: Sequence[int]) -> int:
+        """Return the set of the rows that have at least one of the values with these numbers."""
+        if len(self.values) <= _MANY_VALUES:
+            return reduce(or_, map(self.each.__getitem__, numbers), 0)
+        further = reduce(or_, (self._further[number] for number in numbers if number in self._further), 0)
+        if len(numbers) <= _MANY_ASKED:
+            return reduce(or_, map(self._rows_numbered, numbers), further)
+        asked = bytearray(len(self.values) + 1)
+        for number in numbers:
+            asked[number] = 1
+        return further | bits_of_flags(bytes(map(asked.__getitem__, self._numbers)))
+
+    @cached_property
+    def each(self) -> Sequence[int]:
+        """The set of rows for every number, from 0 (the rows whose first value is missing) on."""
+        sets = [(1 << len(self._numbers)) - 1]
+        for plane in reversed(self._planes):
+            sets = [half for bits in sets for half in (bits ^ (bits & plane), bits & plane)]
+        for number, rows in self._further.items():
+            sets[number] |= rows
+        return sets
+
+    @cached_property
+    def _planes(self) -> Sequence[int]:
+        """For each binary digit of the numbers, lowest first, the rows whose number has it set."""
+        width = len(self.values).bit_length()
+        octets = [self._octets(shift) for shift in range(0, width, 8)] if width > 8 else [bytes(self._numbers)]
+        return [bits_of_flags(octets[digit // 8].translate(_DIGIT[digit % 8])) for digit in range(width)]
+
+    def _octets(self, shift: int) -> bytes:
+        octet_of = bytes(number >> shift & 255 for number in range(len(self.values) + 1))
+        return bytes(map(octet_of.__getitem__, self._numbers))
+
+    def _rows_numbered(self, number: int) -> int:
+        bits = (1 << len(self._numbers)) - 1
+        for digit, plane in enumerate(self._planes):
+            bits = bits & plane if number >> digit & 1 else bits & ~plane
+        return bits
