@@ -145,8 +145,8 @@ def _rooms_by_value(pattern: DesiredRoom, path: str, census: Census) -> Iterator
             yield replace(
                 pattern,
                 key=room_key(pattern.rule, value),
-                name=fill(pattern.name, names).strip() or value,
-                topic=fill(pattern.topic, names).strip(),
+                name=fill(pattern.name, names.get).strip() or value,
+                topic=fill(pattern.topic, names.get).strip(),
                 members=pattern.members & staff,
                 power={level: ranked for level, ranked in power.items() if ranked},
                 because={**pattern.because, 0: f'{path} eq "{value}" and ({pattern.because[0]})'},

@@ -39,8 +39,8 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         known = self._known.get(person)
         if known is not None and not enabled:
             return DesiredAccount(person, known.user_id, known.display_name, False)
-        template = self._templates.display_name
-        name = display_name(template, _attributes(somebody, template, self._census))
+        day = self._census.day
+        name = display_name(self._templates.display_name, lambda path: values_of(somebody, path, day))
         return DesiredAccount(person, known.user_id if known is not None else self._fresh[person], name, True)
 
     def __iter__(self) -> Iterator[PersonId]:
@@ -76,9 +76,5 @@ def _fresh_user_ids(
 
 
 def _attributes(person: Person, template: str, census: Census) -> Attributes:
-    """Return those of the person's attributes that the template names, and those it falls back to."""
-    paths = (*placeholders(template), *_FALLBACKS)
-    return {path: values_of(person, path, census.day) for path in paths}
-
-
-_FALLBACKS = ("displayname", "username", "externalid", "id")
+    """Return those of the person's attributes that a localpart can be made of."""
+    return {path: values_of(person, path, census.day) for path in (*placeholders(template), "externalid", "id")}

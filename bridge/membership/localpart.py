@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from bridge.directory.person import Attributes
+from bridge.directory.person import Attributes, Scalar
 from bridge.membership.template import fill, placeholders
 
 USER_ID_MAX = 255
@@ -56,10 +56,10 @@ def normalised(text: str) -> str:
 
 def _filled(attributes: Attributes, template: str) -> str:
     local = {path: (_without_domain(attributes[path][0]),) for path in placeholders(template) if attributes.get(path)}
-    return normalised(fill(template, local))
+    return normalised(fill(template, local.get))
 
 
-def _without_domain(value: str | bool | int | float) -> str:
+def _without_domain(value: Scalar) -> str:
     match = _E_MAIL.match(str(value).strip())
     return match.group() if match else str(value)
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
-from bridge.directory.person import Attributes
+from bridge.directory.person import Scalar
 
+Lookup = Callable[[str], tuple[Scalar, ...] | None]
+"""From a lower-case attribute path to its values, such as the `get` of `Attributes`."""
 DISPLAY_NAME_MAX = 256
 """Synapse refuses longer ones (`MAX_DISPLAYNAME_LEN`)."""
 
@@ -23,8 +26,8 @@ def placeholders(template: str) -> tuple[str, ...]:
     return _parsed(template)[1]
 
 
-def fill(template: str, attributes: Attributes) -> str:
-    """Fill the template; an absent attribute drops together with the separator before it.
+def fill(template: str, values_of: Lookup) -> str:
+    """Fill the template; an attribute without a value drops together with the separator before it.
 
     The first of several values counts. Where nothing stands before an absent attribute, the separator behind it
     goes; a bracket that would stay empty goes too: `{displayName} ({title})`.
@@ -32,7 +35,7 @@ def fill(template: str, attributes: Attributes) -> str:
     literals, paths = _parsed(template)
     text, separator = "", literals[0]
     for path, after in zip(paths, literals[1:], strict=True):
-        values = attributes.get(path)
+        values = values_of(path)
         if value := _as_text(values[0]) if values else "":
             text, separator = text + separator + value, after
         else:
@@ -40,14 +43,15 @@ def fill(template: str, attributes: Attributes) -> str:
     return text + separator
 
 
-def display_name(template: str, attributes: Attributes) -> str:
+def display_name(template: str, values_of: Lookup) -> str:
     """Return the person's display name: one line, at most 256 characters, never empty.
 
     Falls back to `displayName`, then `userName`, then `id`.
     """
-    paths = ("displayname", "username", "id")
-    candidates = (fill(template, attributes), *(fill(f"{{{path}}}", attributes) for path in paths))
-    return next((name for name in map(_one_line, candidates) if name), "?")
+    for candidate in (template, "{displayName}", "{userName}", "{id}"):
+        if name := _one_line(fill(candidate, values_of)):
+            return name
+    return "?"
 
 
 @lru_cache(maxsize=512)
@@ -57,7 +61,7 @@ def _parsed(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(parts[0::2]), tuple(path.strip().lower() for path in parts[1::2])
 
 
-def _as_text(value: str | bool | int | float) -> str:
+def _as_text(value: Scalar) -> str:
     return value.strip() if isinstance(value, str) else str(value).lower()
 
 
