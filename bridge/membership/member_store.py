@@ -1,0 +1,172 @@
+"""Who is in every room and with which power, and who is to be looked at again, in the database.
+
+Two writers keep it: `current`, from the events, and `acts`, after each success. An event carries its own moment and
+wins over anything older; an act never moves that moment, so that the event which confirms it, or a later one, is
+still taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bridge.database.listen import MEMBERSHIP
+from bridge.ids import EventId, RoomId, UserId
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The moment of what no event has told us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Somebody's membership of a room as an event says it."""
+
+    room_id: RoomId
+    user_id: UserId
+    membership: str
+    event_id: EventId
+    changed_at: datetime
+    sender: UserId
+
+
+async def put_membership(db: Connection | Pool, room_id: RoomId, user_id: UserId, membership: str) -> None:
+    """Remember a membership that we have just made so; the moment of its newest event stays."""
+    await db.execute(
+        """INSERT INTO room_member (room_id, user_id, membership, changed_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_id = NULL
+           WHERE room_member.membership <> excluded.membership""",
+        room_id,
+        user_id,
+        membership,
+        _NEVER,
+    )
+
+
+async def revoke(db: Connection | Pool, room_id: RoomId, user_id: UserId) -> None:
+    """Forget that Muster put somebody into a room."""
+    await db.execute("DELETE FROM granted WHERE room_id = $1 AND user_id = $2", room_id, user_id)
+
+
+async def apply_memberships(db: Connection | Pool, events: Sequence[Membership], *, bot: UserId) -> list[UserId]:
+    """Take in memberships that events tell, one per room and user, and return the users to look at again.
+
+    Those are the users whose membership of a managed room changed, unless the change is what Muster wanted: the
+    arrival of somebody it granted the room to, or a departure by its own hand. Likewise anybody disabled who turns up
+    anywhere. An invitation of ours that arrives after the join it led to is not taken.
+    """
+    rows = await db.fetch(
+        """
+        WITH incoming AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+                AS t (room_id, user_id, membership, event_id, changed_at, sender)
+        ), before AS (
+            SELECT room_id, user_id, m.membership FROM room_member m JOIN incoming USING (room_id, user_id)
+        ), written AS (
+            INSERT INTO room_member (room_id, user_id, membership, event_id, changed_at)
+            SELECT room_id, user_id, membership, event_id, changed_at FROM incoming
+            ON CONFLICT (room_id, user_id) DO UPDATE
+                SET membership = excluded.membership, event_id = excluded.event_id, changed_at = excluded.changed_at
+                WHERE excluded.changed_at >= room_member.changed_at
+                    AND NOT (room_member.event_id IS NULL AND room_member.membership = 'join'
+                        AND excluded.membership = 'invite')
+            RETURNING room_id, user_id
+        )
+        SELECT DISTINCT user_id FROM written
+        JOIN incoming USING (room_id, user_id)
+        LEFT JOIN before USING (room_id, user_id)
+        WHERE before.membership IS DISTINCT FROM incoming.membership AND user_id <> $7 AND CASE
+            WHEN EXISTS (SELECT FROM managed_room m WHERE m.room_id = written.room_id) THEN NOT (
+                (incoming.membership = 'leave' AND incoming.sender = $7)
+                OR (incoming.membership IN ('join', 'invite') AND EXISTS (
+                    SELECT FROM granted g WHERE g.room_id = written.room_id AND g.user_id = written.user_id)))
+            ELSE incoming.membership IN ('join', 'invite', 'knock') AND EXISTS (
+                SELECT FROM account a WHERE a.user_id = written.user_id AND NOT a.enabled)
+            END
+        """,
+        [event.room_id for event in events],
+        [event.user_id for event in events],
+        [event.membership for event in events],
+        [event.event_id for event in events],
+        [event.changed_at for event in events],
+        [event.sender for event in events],
+        bot,
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def put_power(db: Connection | Pool, room_id: RoomId, users: Mapping[UserId, int]) -> None:
+    """Remember levels that we have just set; the moment of the newest event stays."""
+    await db.execute(
+        """INSERT INTO room_power (room_id, users, changed_at) VALUES ($1, $2, $3)
+           ON CONFLICT (room_id) DO UPDATE SET users = excluded.users""",
+        room_id,
+        dict(users),
+        _NEVER,
+    )
+
+
+async def apply_power(db: Connection, room_id: RoomId, users: Mapping[UserId, int], at: datetime) -> list[UserId]:
+    """Take in the levels that an event tells and return the users of a managed room whose level changed."""
+    row = await db.fetchrow(
+        """SELECT users, changed_at, EXISTS (SELECT FROM managed_room m WHERE m.room_id = $1) AS managed
+           FROM (SELECT $1 AS room_id) room LEFT JOIN room_power USING (room_id)""",
+        room_id,
+    )
+    assert row is not None
+    if row["changed_at"] is not None and row["changed_at"] > at:
+        return []
+    await db.execute(
+        """INSERT INTO room_power (room_id, users, changed_at) VALUES ($1, $2, $3)
+           ON CONFLICT (room_id) DO UPDATE SET users = excluded.users, changed_at = excluded.changed_at""",
+        room_id,
+        dict(users),
+        at,
+    )
+    before: dict[str, int] = row["users"] or {}
+    changed = {user for user in before.keys() | users.keys() if before.get(user, 0) != users.get(UserId(user), 0)}
+    return [UserId(user) for user in sorted(changed)] if row["managed"] else []
+
+
+async def rename_room(db: Connection | Pool, room_id: RoomId, *, name: str | None, topic: str | None) -> None:
+    """Remember that somebody else gave a managed room another name or topic."""
+    await db.execute(
+        "UPDATE managed_room SET name = coalesce($2, name), topic = coalesce($3, topic) WHERE room_id = $1",
+        room_id,
+        name,
+        topic,
+    )
+
+
+# What waits to be looked at
+
+
+async def note_drift(db: Connection | Pool, users: Iterable[UserId]) -> None:
+    """Have these users looked at again, and wake whoever does."""
+    await db.execute(
+        f"""WITH noted AS (
+                INSERT INTO drift (user_id, noticed)
+                SELECT user_id, nextval('drift_noticed') FROM unnest($1::text[]) AS t (user_id)
+                ON CONFLICT (user_id) DO UPDATE SET noticed = excluded.noticed)
+            SELECT pg_notify('{MEMBERSHIP}', '')""",  # noqa: S608 - our own constant
+        sorted(set(users)),
+    )
+
+
+async def read_drift(db: Connection | Pool) -> dict[UserId, int]:
+    """Return the users to look at, each with the number of its note."""
+    return {UserId(row["user_id"]): row["noticed"] for row in await db.fetch("SELECT user_id, noticed FROM drift")}
+
+
+async def forget_drift(db: Connection | Pool, notes: Mapping[UserId, int]) -> None:
+    """Forget these notes; a user noted anew in the meantime stays."""
+    await db.execute(
+        "DELETE FROM drift USING unnest($1::text[], $2::bigint[]) AS t (user_id, noticed) "
+        "WHERE drift.user_id = t.user_id AND drift.noticed = t.noticed",
+        list(notes),
+        list(notes.values()),
+    )

@@ -1,0 +1,296 @@
+"""What there is, in the database: accounts, managed rooms, and the current state that a plan is compared with.
+
+Who is in which room is written by `member_store`, what was done and why by `audit_store`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership.values import Current, CurrentAccount, CurrentRoom, DesiredRoom
+from bridge.policy.schema import RoomKind
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from bridge.database import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A managed room as its row has it; `room_id` is None while only the intent is written."""
+
+    key: RoomKey
+    room_id: RoomId | None
+    kind: RoomKind
+    name: str
+    topic: str
+    parents: tuple[RoomKey, ...]
+    open_to: RoomKey | None
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Up to where directory and policy have been carried out."""
+
+    directory_version: int
+    policy_digest: str
+
+
+# Accounts
+
+
+async def read_accounts(
+    db: Connection | Pool, people: Collection[PersonId] | None = None
+) -> dict[PersonId, CurrentAccount]:
+    """Return every account, or those of these people."""
+    rows = (
+        await db.fetch("SELECT person_id, user_id, display_name, enabled FROM account")
+        if people is None
+        else await db.fetch(
+            "SELECT person_id, user_id, display_name, enabled FROM account WHERE person_id = ANY($1)", list(people)
+        )
+    )
+    return {
+        PersonId(row["person_id"]): CurrentAccount(
+            PersonId(row["person_id"]), UserId(row["user_id"]), row["display_name"], row["enabled"]
+        )
+        for row in rows
+    }
+
+
+async def people_of(db: Connection | Pool, user_ids: Collection[UserId]) -> frozenset[PersonId]:
+    """Return the people whose accounts these are; strangers have none."""
+    rows = await db.fetch("SELECT person_id FROM account WHERE user_id = ANY($1)", list(user_ids))
+    return frozenset(PersonId(row["person_id"]) for row in rows)
+
+
+async def all_user_ids(db: Connection | Pool) -> list[UserId]:
+    """Return the user ID of every account ever made; none is used twice."""
+    return [UserId(row["user_id"]) for row in await db.fetch("SELECT user_id FROM account")]
+
+
+async def count_enabled(db: Connection | Pool) -> int:
+    """Return how many people have an account that is enabled."""
+    count: int = await db.fetchval("SELECT count(*) FROM account WHERE enabled")
+    return count
+
+
+async def put_account(db: Connection | Pool, account: CurrentAccount) -> None:
+    """Remember an account as it is now."""
+    await db.execute(
+        """INSERT INTO account (person_id, user_id, display_name, enabled) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (person_id) DO UPDATE SET display_name = excluded.display_name, enabled = excluded.enabled""",
+        account.person,
+        account.user_id,
+        account.display_name,
+        account.enabled,
+    )
+
+
+async def rename_account(db: Connection | Pool, user_id: UserId, display_name: str) -> None:
+    """Remember an account's new display name."""
+    await db.execute("UPDATE account SET display_name = $2 WHERE user_id = $1", user_id, display_name)
+
+
+async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: bool) -> None:
+    """Remember that an account was let in or shut out."""
+    await db.execute("UPDATE account SET enabled = $2 WHERE user_id = $1", user_id, enabled)
+
+
+# Managed rooms
+
+
+async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
+    """Return every managed room, those of which only the intent is written among them."""
+    rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias FROM managed_room")
+    return {RoomKey(row["key"]): _place(row) for row in rows}
+
+
+async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> None:
+    """Say that a room is about to be created; it is listed in no space yet."""
+    await db.execute(
+        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias) VALUES ($1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (key) DO UPDATE SET rule = excluded.rule, kind = excluded.kind, name = excluded.name,
+               topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias""",
+        room.key,
+        room.rule,
+        room.kind,
+        room.name,
+        room.topic,
+        room.open_to,
+        alias,
+    )
+
+
+async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId) -> None:
+    """Say which room came of the intent."""
+    await db.execute("UPDATE managed_room SET room_id = $2 WHERE key = $1", key, room_id)
+
+
+async def list_in_spaces(db: Connection | Pool, key: RoomKey, parents: Sequence[RoomKey]) -> None:
+    """Remember which spaces list the room now."""
+    await db.execute("UPDATE managed_room SET parents = $2 WHERE key = $1", key, list(parents))
+
+
+async def describe_room(db: Connection | Pool, key: RoomKey, *, name: str, topic: str, open_to: RoomKey | None) -> None:
+    """Remember a room's name, topic and the space whose members may join."""
+    await db.execute(
+        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4 WHERE key = $1", key, name, topic, open_to
+    )
+
+
+# The current state
+
+
+async def read_current(
+    db: Connection | Pool,
+    *,
+    bot: UserId,
+    touched: Collection[UserId] | None = None,
+    leaving: Collection[UserId] = (),
+) -> Current:
+    """Return what there is, of everybody or (accounts, memberships and power) of those touched.
+
+    All managed rooms are in it either way. `leaving` are the users whose rooms elsewhere are wanted: those whose
+    account is, or ought to be, disabled. The bot is nobody's member.
+    """
+    only = None if touched is None else list(touched)
+    places = await read_places(db)
+    members = await _read_members(db, bot, only)
+    granted = await _read_granted(db, only)
+    power = await _read_power(db, bot, only)
+    rooms = {
+        key: CurrentRoom(
+            key=key,
+            room_id=place.room_id,
+            kind=place.kind,
+            name=place.name,
+            topic=place.topic,
+            parents=place.parents,
+            open_to=place.open_to,
+            members=frozenset(members[place.room_id, "join"]),
+            invited=frozenset(members[place.room_id, "invite"]),
+            granted=frozenset(granted[place.room_id]),
+            power=power.get(place.room_id, {}),
+        )
+        for key, place in places.items()
+        if place.room_id is not None
+    }
+    people = None if only is None else await people_of(db, only)
+    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving))
+
+
+async def read_elsewhere(db: Connection | Pool, users: Collection[UserId]) -> dict[RoomId, frozenset[UserId]]:
+    """Return the rooms that Muster does not manage and that these users are in or invited to."""
+    rows = await db.fetch(
+        """SELECT room_id, array_agg(user_id) AS users FROM room_member
+           WHERE user_id = ANY($1) AND membership IN ('join', 'invite', 'knock')
+               AND NOT EXISTS (SELECT FROM managed_room WHERE managed_room.room_id = room_member.room_id)
+           GROUP BY room_id""",
+        list(users),
+    )
+    return {RoomId(row["room_id"]): frozenset(map(UserId, row["users"])) for row in rows}
+
+
+async def room_sizes(db: Connection | Pool) -> dict[RoomKey, int]:
+    """Return how many have joined each managed room, the bot among them."""
+    rows = await db.fetch(
+        """SELECT key, count(user_id) AS members FROM managed_room
+           LEFT JOIN room_member ON room_member.room_id = managed_room.room_id AND membership = 'join'
+           GROUP BY key"""
+    )
+    return {RoomKey(row["key"]): row["members"] for row in rows}
+
+
+# How far everything has been carried out
+
+
+async def read_cursor(db: Connection | Pool) -> Cursor | None:
+    """Return up to where everything has been carried out; None before the first time."""
+    row = await db.fetchrow("SELECT directory_version, policy_digest FROM reconcile_cursor")
+    return Cursor(row["directory_version"], row["policy_digest"]) if row else None
+
+
+async def put_cursor(db: Connection | Pool, cursor: Cursor) -> None:
+    """Remember up to where everything has been carried out."""
+    await db.execute(
+        """INSERT INTO reconcile_cursor (directory_version, policy_digest) VALUES ($1, $2)
+           ON CONFLICT (only) DO UPDATE
+               SET directory_version = excluded.directory_version, policy_digest = excluded.policy_digest""",
+        cursor.directory_version,
+        cursor.policy_digest,
+    )
+
+
+async def put_policy(db: Connection | Pool, digest: str, text: str, at: datetime) -> None:
+    """Keep a version of the policy, so that an entry of the audit log can be read years later."""
+    await db.execute(
+        "INSERT INTO policy_version (digest, text, loaded_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        digest,
+        text,
+        at,
+    )
+
+
+async def _read_members(
+    db: Connection | Pool, bot: UserId, only: list[UserId] | None
+) -> defaultdict[tuple[RoomId | None, str], list[UserId]]:
+    """Return who has joined and who is invited, of each managed room."""
+    rows = await db.fetch(
+        """SELECT room_id, membership, array_agg(user_id) AS users
+           FROM room_member JOIN managed_room USING (room_id)
+           WHERE membership IN ('join', 'invite') AND user_id <> $1 AND ($2::text[] IS NULL OR user_id = ANY($2))
+           GROUP BY room_id, membership""",
+        bot,
+        only,
+    )
+    found: defaultdict[tuple[RoomId | None, str], list[UserId]] = defaultdict(list)
+    for row in rows:
+        found[RoomId(row["room_id"]), row["membership"]] = row["users"]
+    return found
+
+
+async def _read_granted(db: Connection | Pool, only: list[UserId] | None) -> defaultdict[RoomId | None, list[UserId]]:
+    """Return whom Muster put into each room."""
+    rows = await db.fetch(
+        """SELECT room_id, array_agg(user_id) AS users FROM granted
+           WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
+        only,
+    )
+    found: defaultdict[RoomId | None, list[UserId]] = defaultdict(list)
+    for row in rows:
+        found[RoomId(row["room_id"])] = row["users"]
+    return found
+
+
+async def _read_power(
+    db: Connection | Pool, bot: UserId, only: list[UserId] | None
+) -> dict[RoomId | None, dict[UserId, int]]:
+    """Return who has another level than 0, of each managed room."""
+    wanted = None if only is None else frozenset(only)
+    rows = await db.fetch("SELECT room_id, users FROM room_power JOIN managed_room USING (room_id)")
+    return {RoomId(row["room_id"]): _levels(row["users"], bot, wanted) for row in rows}
+
+
+def _levels(users: Mapping[str, Any], bot: UserId, wanted: frozenset[UserId] | None) -> dict[UserId, int]:
+    return {UserId(user): level for user, level in users.items() if user != bot and (wanted is None or user in wanted)}
+
+
+def _place(row: asyncpg.Record) -> Place:
+    return Place(
+        key=RoomKey(row["key"]),
+        room_id=row["room_id"],
+        kind=RoomKind(row["kind"]),
+        name=row["name"],
+        topic=row["topic"],
+        parents=tuple(row["parents"]),
+        open_to=row["open_to"],
+        alias=row["alias"],
+    )
