@@ -109,7 +109,7 @@ CREATE TABLE policy_version (
 
 -- How far the directory and the policy have been carried out; one row.
 CREATE TABLE reconcile_cursor (
-    only              boolean PRIMARY KEY DEFAULT true CHECK (only),
+    sole              boolean PRIMARY KEY DEFAULT true CHECK (sole),
     directory_version bigint NOT NULL,
     policy_digest     text NOT NULL
 );
