@@ -1,0 +1,262 @@
+"""The statements on SCIM resources: one function each.
+
+Writers hold `lock_directory` for the length of their database transaction, take one `next_version`, and end with
+`record_history` and `wake`. Reading people as values is `bridge.directory.store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.database.listen import DIRECTORY
+from bridge.directory.filter_sql import ANY, Condition
+from bridge.directory.scim_resource import Resource, Stored
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from bridge.database import Connection, Pool
+
+WAKE_EACH: Final = 100
+"""Up to so many people are named in notifications of their own; for more there is one without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which resources of one kind are wanted, and the SQL text they are sorted by.
+
+    The arguments of several selections' conditions are numbered on through all of them.
+    """
+
+    kind: str
+    condition: Condition = ANY
+    order: str = "NULL::text"
+
+
+_RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
+    (SELECT jsonb_agg(jsonb_build_object('value', o.id, '$ref', o.kind || 's/' || o.id, 'type', o.kind,
+            'display', o.display_name) ORDER BY m.position)
+        FROM group_member m JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)
+    ELSE
+    (SELECT jsonb_agg(jsonb_build_object('value', o.id, '$ref', 'Groups/' || o.id, 'type', 'direct',
+            'display', o.display_name) ORDER BY o.display_name COLLATE "C", o.id)
+        FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)
+    END AS related"""
+_COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.created, r.modified"
+
+
+async def lock_directory(connection: Connection) -> None:
+    """Wait until no other database transaction writes to the directory, and keep others out until this one ends."""
+    await connection.execute("SELECT FROM directory_version FOR UPDATE")
+
+
+async def next_version(connection: Connection) -> int:
+    """Return the directory version that this database transaction makes."""
+    version: int = await connection.fetchval("UPDATE directory_version SET version = version + 1 RETURNING version")
+    return version
+
+
+async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:
+    """Return the User or Group, without its groups or members if they are not wanted, unless deleted."""
+    row = await db.fetchrow(
+        f"""SELECT {_COLUMNS}, {_RELATED.format(wanted="$3::boolean")}
+            FROM scim_resource r WHERE r.kind = $1 AND r.id = $2 AND NOT r.deleted""",  # noqa: S608
+        kind,
+        id_,
+        related,
+    )
+    return None if row is None else _stored(row)
+
+
+async def count_resources(db: Connection | Pool, selections: Sequence[Selection]) -> int:
+    """Return how many match."""
+    count: int = await db.fetchval(f"SELECT count(*) FROM ({_matching(selections)}) AS matching", *_values(selections))  # noqa: S608
+    return count
+
+
+async def select_resources(
+    db: Connection | Pool,
+    selections: Sequence[Selection],
+    *,
+    descending: bool,
+    offset: int,
+    limit: int | None,
+    related: bool,
+) -> list[Stored]:
+    """Return one page of several kinds as one collection, sorted by text in code point order.
+
+    Resources without a sort value come last, or first when descending; equal ones in the order of their creation.
+    """
+    order = f'place COLLATE "C" {"DESC NULLS FIRST" if descending else "ASC NULLS LAST"}'
+    page = f"OFFSET {offset:d}" if limit is None else f"OFFSET {offset:d} LIMIT {limit:d}"
+    rows = await db.fetch(
+        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching
+                          ORDER BY {order}, created, id {page})
+            SELECT {_COLUMNS}, {_RELATED.format(wanted="true" if related else "false")}
+            FROM page JOIN scim_resource r USING (id) ORDER BY {order}, r.created, r.id""",  # noqa: S608
+        *_values(selections),
+    )
+    return [_stored(row) for row in rows]
+
+
+async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
+    """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
+    await connection.execute(
+        """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
+                                      version, changed, created, modified)
+           SELECT u.*, $10, $10, now(), now() FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[]) AS u""",
+        *_columns(resources),
+        version,
+    )
+
+
+async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
+    """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
+    await connection.execute(
+        """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
+               display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
+               keys = u.keys, version = $10, changed = $10, modified = now()
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
+                       $8::jsonb[], $9::jsonb[])
+               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)
+           WHERE r.id = u.id AND r.kind = u.kind""",
+        *_columns(resources),
+        version,
+    )
+
+
+async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
+    """Hide a User from SCIM; it is kept, and is nobody who works here."""
+    await connection.execute(
+        """UPDATE scim_resource SET deleted = true, active = false, version = $2, changed = $2, modified = now()
+           WHERE id = $1""",
+        id_,
+        version,
+    )
+
+
+async def delete_group(connection: Connection, id_: str) -> None:
+    """Forget a group and who was in it."""
+    await connection.execute("DELETE FROM scim_resource WHERE id = $1 AND kind = 'Group'", id_)
+
+
+async def existing_ids(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of the ids that are Users or Groups."""
+    rows = await connection.fetch("SELECT id FROM scim_resource WHERE id = ANY($1) AND NOT deleted", list(ids))
+    return {row["id"] for row in rows}
+
+
+async def member_ids(connection: Connection, group_id: str) -> list[str]:
+    """Return who is in the group, in the order of their joining it."""
+    rows = await connection.fetch("SELECT member_id FROM group_member WHERE group_id = $1 ORDER BY position", group_id)
+    return [row["member_id"] for row in rows]
+
+
+async def add_members(connection: Connection, memberships: Sequence[tuple[str, str]]) -> list[str]:
+    """Put members into groups, given pairs of group and member; return those members who were not there yet."""
+    rows = await connection.fetch(
+        """INSERT INTO group_member (group_id, member_id)
+           SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING RETURNING member_id""",
+        [group for group, _ in memberships],
+        [member for _, member in memberships],
+    )
+    return [row["member_id"] for row in rows]
+
+
+async def remove_members(connection: Connection, memberships: Sequence[tuple[str, str]]) -> list[str]:
+    """Take members out of groups, given pairs of group and member; return those members who were there."""
+    rows = await connection.fetch(
+        """DELETE FROM group_member USING unnest($1::text[], $2::text[]) AS u(group_id, member_id)
+           WHERE group_member.group_id = u.group_id AND group_member.member_id = u.member_id
+           RETURNING group_member.member_id""",
+        [group for group, _ in memberships],
+        [member for _, member in memberships],
+    )
+    return [row["member_id"] for row in rows]
+
+
+async def leave_groups(connection: Connection, member_id: str) -> list[str]:
+    """Take the member out of every group and return these."""
+    rows = await connection.fetch("DELETE FROM group_member WHERE member_id = $1 RETURNING group_id", member_id)
+    return [row["group_id"] for row in rows]
+
+
+async def touch_groups(connection: Connection, ids: Collection[str], version: int) -> None:
+    """Give groups a new version: who is in them has changed."""
+    await connection.execute(
+        "UPDATE scim_resource SET version = $2, modified = now() WHERE id = ANY($1)", list(ids), version
+    )
+
+
+async def touch_people(connection: Connection, ids: Collection[str], version: int) -> None:
+    """Note that something a selector may ask of these people has changed beside their document."""
+    await connection.execute(
+        "UPDATE scim_resource SET changed = $2 WHERE id = ANY($1) AND kind = 'User'", list(ids), version
+    )
+
+
+async def touch_reports(connection: Connection, manager_ids: Collection[str], version: int) -> None:
+    """Note that the managers of some people have changed their names, or have come or gone."""
+    await connection.execute(
+        "UPDATE scim_resource SET changed = $2 WHERE manager_id = ANY($1) AND kind = 'User'",
+        list(manager_ids),
+        version,
+    )
+
+
+async def record_history(
+    connection: Connection, ids: Collection[str], *, version: int, source: str, action: str
+) -> None:
+    """Keep the present state of these people, if they are people; an earlier entry of the same version stays."""
+    await connection.execute(
+        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]'))
+            FROM (SELECT r.id, r.document, {_RELATED.format(wanted="true")}
+                  FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User') AS p
+            ON CONFLICT DO NOTHING""",  # noqa: S608
+        list(ids),
+        version,
+        source,
+        action,
+    )
+
+
+async def wake(connection: Connection, ids: Collection[str]) -> None:
+    """Wake whoever waits for changes, once this database transaction is committed."""
+    names = sorted(ids) if len(ids) <= WAKE_EACH else [""]
+    await connection.execute("SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name", DIRECTORY, names)
+
+
+def _matching(selections: Sequence[Selection]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT r.id, {each.order} AS place, r.created FROM scim_resource r "  # noqa: S608
+        f"WHERE r.kind = '{each.kind}' AND NOT r.deleted AND ({each.condition.sql})"
+        for each in selections
+    )
+
+
+def _values(selections: Sequence[Selection]) -> list[object]:
+    return [argument for each in selections for argument in each.condition.arguments]
+
+
+def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
+    return (
+        [resource.id for resource in resources],
+        [resource.kind for resource in resources],
+        [resource.name_key for resource in resources],
+        [resource.external_id for resource in resources],
+        [resource.display_name for resource in resources],
+        [resource.active for resource in resources],
+        [resource.manager_id for resource in resources],
+        [resource.document for resource in resources],
+        [resource.keys for resource in resources],
+    )
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    return Stored(
+        row["id"], row["kind"], row["document"], row["version"], row["created"], row["modified"], row["related"] or []
+    )

@@ -1,0 +1,272 @@
+"""The SCIM library's storage on PostgreSQL: every write with its history, its version and its wake-up.
+
+One instance serves one request. `operation` is one database transaction which holds the directory's lock, so a
+PATCH reads, changes and writes without anybody in between. Refuses members who do not exist. Groups of groups are
+kept and shown, but only a direct member counts as being in a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID, uuid4
+
+import asyncpg
+from scim2_models import (
+    InvalidValueException,
+    NotFoundException,
+    PreconditionFailedException,
+    ResourceType,
+    ResponseParameters,
+    ScimFilter,
+    ScimProvider,
+    SearchRequest,
+    UniquenessException,
+)
+from scim2_models import Resource as Model
+from scim2_server.storage import AsyncScimStorage, SearchPage
+from scim2_server.utils import parametrize
+
+from bridge.directory import resource_store as store
+from bridge.directory.filter_sql import ANY, compile_filter, compile_order
+from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
+from bridge.directory.scim_schema import DATES, MUSTER, Shape
+from bridge.directory.scim_user import day_of, display_name_of
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+
+class PostgresStorage(AsyncScimStorage):
+    """Users and Groups in `scim_resource`; `source` is what the history says about who wrote."""
+
+    def __init__(self, pool: Pool, provider: ScimProvider, shapes: Mapping[str, Shape], source: str) -> None:
+        self._pool = pool
+        self._provider = provider
+        self._shapes = shapes
+        self._source = source
+        self._connection: Connection | None = None
+
+    @asynccontextmanager
+    async def operation(self) -> AsyncIterator[None]:
+        """Enclose what is done or not done together."""
+        async with self._writing():
+            yield
+
+    async def get(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        response_parameters: ResponseParameters[Any] | None = None,
+    ) -> Model[Any]:
+        return self._model(await self._find(self._connection or self._pool, _kind(resource_type), resource_id))
+
+    async def search(
+        self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None
+    ) -> SearchPage:
+        kinds = [_kind(resource_type) for resource_type in resource_types]
+        total, found = await self.find_page(kinds, search_request, related=True)
+        return SearchPage(total, [self._model(stored) for stored in found])
+
+    async def find_page(
+        self, kinds: Sequence[str], request: SearchRequest[Any], *, related: bool
+    ) -> tuple[int, list[Stored]]:
+        """Return how many match, and one page of them; with their groups and members only if `related`."""
+        db = self._connection or self._pool
+        selections = self._selections(kinds, request)
+        total = await store.count_resources(db, selections)
+        offset = min(request.start_index_0 or 0, total)
+        if request.count == 0 or offset == total:
+            return total, []
+        descending = request.sort_order == SearchRequest.SortOrder.descending
+        found = await store.select_resources(
+            db, selections, descending=descending, offset=offset, limit=request.count, related=related
+        )
+        return total, found
+
+    async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
+        async with self._writing() as connection:
+            new = self._resource(_kind(resource_type), str(uuid4()), resource)
+            version = await store.next_version(connection)
+            with _unique_names(new):
+                await store.insert_resources(connection, [new], version)
+            if new.kind == "User":
+                await self._record(connection, [new.id], version, "created")
+            else:
+                await self._set_members(connection, new.id, resource, version, renamed=False)
+            return self._model(await self._find(connection, new.kind, new.id))
+
+    async def update(
+        self, resource_type: ResourceType, resource: Model[Any], *, expected_version: str | None = None
+    ) -> Model[Any]:
+        async with self._writing() as connection:
+            before = await self._expect(connection, _kind(resource_type), str(resource.id), expected_version)
+            new = self._resource(before.kind, before.id, resource)
+            version = await store.next_version(connection)
+            with _unique_names(new):
+                await store.update_resources(connection, [new], version)
+            renamed = new.display_name != display_name_of(before.document)
+            if new.kind == "User":
+                if renamed:
+                    await store.touch_reports(connection, [new.id], version)
+                await self._record(connection, [new.id], version, "changed")
+            else:
+                await self._set_members(connection, new.id, resource, version, renamed=renamed)
+            return self._model(await self._find(connection, new.kind, new.id))
+
+    async def delete(
+        self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
+    ) -> None:
+        async with self._writing() as connection:
+            before = await self._expect(connection, _kind(resource_type), resource_id, expected_version)
+            version = await store.next_version(connection)
+            await store.touch_groups(connection, await store.leave_groups(connection, before.id), version)
+            if before.kind == "User":
+                await store.mark_deleted(connection, before.id, version)
+                await store.touch_reports(connection, [before.id], version)
+                await self._record(connection, [before.id], version, "deleted")
+            else:
+                members = await store.member_ids(connection, before.id)
+                await store.delete_group(connection, before.id)
+                await self._record_groups(connection, members, version)
+
+    async def change_members(self, group_id: str, added: Collection[str], removed: Collection[str]) -> Stored:
+        """Put people into a group and take people out, at a cost that does not depend on the size of the group."""
+        async with self._writing() as connection:
+            group = await self._expect(connection, "Group", group_id, None, related=False)
+            await _require_members(connection, added)
+            gone = await store.remove_members(connection, [(group_id, member) for member in removed])
+            come = await store.add_members(connection, [(group_id, member) for member in added])
+            if not gone and not come:
+                return group
+            version = await store.next_version(connection)
+            await store.touch_groups(connection, [group_id], version)
+            await self._record_groups(connection, [*gone, *come], version)
+            return await self._find(connection, "Group", group_id, related=False)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Connection]:
+        if self._connection is not None:
+            yield self._connection
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            await store.lock_directory(connection)
+            self._connection = connection
+            try:
+                yield connection
+            finally:
+                self._connection = None
+
+    async def _find(self, db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored:
+        stored = await store.find_resource(db, kind, id_, related=related) if _is_id(id_) else None
+        if stored is None:
+            raise NotFoundException(detail=f"There is no {kind} {id_!r}")
+        return stored
+
+    async def _expect(
+        self, connection: Connection, kind: str, id_: str, version: str | None, *, related: bool = True
+    ) -> Stored:
+        stored = await self._find(connection, kind, id_, related=related)
+        if version is not None and stored.entity_tag != version:
+            raise PreconditionFailedException
+        return stored
+
+    async def _set_members(
+        self, connection: Connection, group_id: str, group: Model[Any], version: int, *, renamed: bool
+    ) -> None:
+        wanted = dict.fromkeys(_member_ids(group))
+        present = await store.member_ids(connection, group_id)
+        added = [member for member in wanted if member not in set(present)]
+        await _require_members(connection, added)
+        gone = await store.remove_members(
+            connection, [(group_id, member) for member in present if member not in wanted]
+        )
+        come = await store.add_members(connection, [(group_id, member) for member in added])
+        await self._record_groups(connection, [*present, *come] if renamed else [*gone, *come], version)
+
+    async def _record_groups(self, connection: Connection, members: Collection[str], version: int) -> None:
+        await store.touch_people(connection, members, version)
+        await self._record(connection, members, version, "groups")
+
+    async def _record(self, connection: Connection, ids: Collection[str], version: int, action: str) -> None:
+        await store.record_history(connection, ids, version=version, source=self._source, action=action)
+        await store.wake(connection, ids)
+
+    def _selections(self, kinds: Sequence[str], request: SearchRequest[Any]) -> list[store.Selection]:
+        selections: list[store.Selection] = []
+        for kind in kinds:
+            model = self._model_of(kind)
+            condition = ANY
+            if request.filter is not None:
+                first = 1 + sum(len(each.condition.arguments) for each in selections)
+                condition = compile_filter(parametrize(ScimFilter, model)(request.filter.ast), first=first)
+            selections.append(store.Selection(kind, condition, compile_order(request, model)))
+        return selections
+
+    def _model_of(self, kind: str) -> type[Model[Any]]:
+        return cast("type[Model[Any]]", self._provider.model_for(kind))
+
+    def _model(self, stored: Stored) -> Model[Any]:
+        meta = {
+            "resourceType": stored.kind,
+            "created": stored.created,
+            "lastModified": stored.modified,
+            "version": stored.entity_tag,
+        }
+        related = {RELATED[stored.kind]: stored.related} if stored.related else {}
+        return self._model_of(stored.kind).model_validate(
+            {**stored.document, **related, "id": stored.id, "meta": meta}, scim_policy=self._provider.policy
+        )
+
+    def _resource(self, kind: str, id_: str, model: Model[Any]) -> Resource:
+        document = model.model_dump()
+        if kind == "User":
+            _require_days(document)
+        return resource_of(document, id_, self._shapes[kind])
+
+
+@contextmanager
+def _unique_names(resource: Resource) -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        name = "userName" if resource.kind == "User" else "displayName"
+        raise UniquenessException(detail=f"Another {resource.kind} has this {name}") from error
+
+
+def _kind(resource_type: ResourceType) -> str:
+    return str(resource_type.name)
+
+
+def _is_id(text: str) -> bool:
+    """Tell whether this could be an id of ours; others are not worth asking the database about."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _member_ids(group: Any) -> list[str]:
+    ids = [member.value for member in group.members or () if member is not None]
+    if not all(ids):
+        raise InvalidValueException(detail="members: expected a value, the id of a User or Group, in each")
+    return ids
+
+
+async def _require_members(connection: Connection, ids: Collection[str]) -> None:
+    known = await store.existing_ids(connection, [each for each in ids if _is_id(each)])
+    for each in ids:
+        if each not in known:
+            raise InvalidValueException(detail=f"members: there is no User or Group with the id {each!r}")
+
+
+def _require_days(document: Mapping[str, Any]) -> None:
+    for name in DATES:
+        text = document.get(MUSTER, {}).get(name)
+        try:
+            if text:
+                day_of(text)
+        except ValueError as error:
+            raise InvalidValueException(detail=f"{MUSTER}:{name}: expected a day such as 2027-03-01") from error

@@ -1,0 +1,153 @@
+"""The people as values, from the database.
+
+What SCIM wrote is read here as `Person`; `bridge.directory.scim_storage` and `bridge.directory.intake` write. Whoever
+follows changes keeps the version of the last `changed_since` as a cursor; notifications on
+`bridge.database.listen.DIRECTORY` only say that it is worth looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from bridge.directory.person import Person
+from bridge.directory.scim_schema import comparison_key
+from bridge.directory.scim_user import person_of
+from bridge.errors import UnknownNameError
+from bridge.ids import PersonId
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from bridge.database import Connection, Pool
+
+_PEOPLE: Final = """
+    SELECT r.id, r.document, r.deleted, r.changed, boss.id AS manager, boss.display_name AS manager_name,
+           (SELECT array_agg(g.display_name ORDER BY g.display_name COLLATE "C") FROM group_member m
+            JOIN scim_resource g ON g.id = m.group_id WHERE m.member_id = r.id) AS groups
+    FROM scim_resource r
+    LEFT JOIN scim_resource boss ON boss.id = r.manager_id AND boss.kind = 'User' AND NOT boss.deleted
+    WHERE r.kind = 'User'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Who has changed after a version, and the version up to which this is the whole truth."""
+
+    version: int
+    ids: frozenset[PersonId]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One state a person has had."""
+
+    version: int
+    recorded_at: datetime
+    source: str
+    """Who said so: `scim:<token name>` or `csv:<file name>`."""
+    action: str
+    """`created`, `changed`, `deleted`, or `groups` when only the groups changed."""
+    person: Person
+    """As of then; without the manager's name."""
+
+
+async def load_people(db: Connection | Pool, ids: Collection[PersonId] | None = None) -> list[Person]:
+    """Return everybody, or these, in the order of their ids; also those who have left."""
+    rows = (
+        await db.fetch(f"{_PEOPLE} ORDER BY r.id")
+        if ids is None
+        else await db.fetch(f"{_PEOPLE} AND r.id = ANY($1) ORDER BY r.id", list(ids))
+    )
+    return [_person(row) for row in rows]
+
+
+async def load_person(db: Connection | Pool, name: str) -> Person:
+    """Return the one person with that id, userName, externalId or display name, in this order.
+
+    Case does not matter for userName and display name. Raises `UnknownNameError`, naming the nearest, when there is
+    none, or when several have that display name. Somebody deleted is found when nobody else is.
+    """
+    for deleted in (False, True):
+        rows = await _find(db, name, deleted=deleted)
+        best = [row for row in rows if row["rank"] == rows[0]["rank"]]
+        if len(best) == 1:
+            return (await load_people(db, [best[0]["id"]]))[0]
+        if best:
+            names = ", ".join(row["user_name"] for row in best[:5])
+            raise UnknownNameError(f"{len(best)} people are called {name!r}: say which by userName ({names}).")
+    raise UnknownNameError(f"There is no person {name!r}.{await _nearest(db, name)}")
+
+
+async def changed_since(db: Connection | Pool, version: int) -> Changes:
+    """Return who has changed after that directory version: their data, groups, or the name of their manager."""
+    row = await db.fetchrow(
+        """SELECT version, ARRAY(SELECT id FROM scim_resource WHERE kind = 'User' AND changed > $1) AS ids
+           FROM directory_version""",
+        version,
+    )
+    assert row is not None
+    return Changes(row["version"], frozenset(row["ids"]))
+
+
+async def directory_version(db: Connection | Pool) -> int:
+    """Return the number that grows with every change of anybody; 0 when there has been none."""
+    version: int = await db.fetchval("SELECT version FROM directory_version")
+    return version
+
+
+async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryEntry]:
+    """Return every state the person has had, the oldest first."""
+    rows = await db.fetch("SELECT * FROM person_history WHERE person_id = $1 ORDER BY version", person)
+    return [
+        HistoryEntry(
+            row["version"],
+            row["recorded_at"],
+            row["source"],
+            row["action"],
+            person_of(
+                row["document"],
+                person,
+                deleted=row["action"] == "deleted",
+                groups=[group["display"] for group in row["document"].get("groups") or ()],
+                version=row["version"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def _find(db: Connection | Pool, name: str, *, deleted: bool) -> list[asyncpg.Record]:
+    return await db.fetch(
+        """SELECT id, document->>'userName' AS user_name,
+                  CASE WHEN id = $1 THEN 1 WHEN name_key = $2 THEN 2 WHEN external_id = $1 THEN 3 ELSE 4 END AS rank
+           FROM scim_resource
+           WHERE kind = 'User' AND deleted = $3
+             AND (id = $1 OR name_key = $2 OR external_id = $1 OR display_name = $1 OR keys->>'displayName' = $2)
+           ORDER BY rank, name_key COLLATE "C" """,
+        name,
+        comparison_key(name),
+        deleted,
+    )
+
+
+async def _nearest(db: Connection | Pool, name: str) -> str:
+    rows = await db.fetch("SELECT document->>'userName', display_name FROM scim_resource WHERE kind = 'User'")
+    known = {comparison_key(text): text for row in rows for text in row}
+    near = get_close_matches(comparison_key(name), known, n=3, cutoff=0.6)
+    return f" Nearest: {', '.join(known[key] for key in near)}." if near else ""
+
+
+def _person(row: asyncpg.Record) -> Person:
+    return person_of(
+        row["document"],
+        row["id"],
+        deleted=row["deleted"],
+        manager=row["manager"],
+        manager_name=row["manager_name"],
+        groups=row["groups"] or (),
+        version=row["changed"],
+    )

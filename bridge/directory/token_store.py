@@ -1,0 +1,68 @@
+"""The bearer tokens of those who may write to the directory; only their hashes are kept.
+
+A token is 256 bits of randomness, so a plain SHA-256 is a safe hash of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from bridge.errors import RefusedError, UnknownNameError
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+_PREFIX: Final = "muster_scim_"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it may be shown."""
+
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def create_token(db: Connection | Pool, name: str) -> str:
+    """Make a token for whoever is called `name` and return it, this once; `RefusedError` if the name is taken."""
+    token = _PREFIX + token_urlsafe(32)
+    try:
+        await db.execute("INSERT INTO scim_token VALUES ($1, $2, now())", name, _hash(token))
+    except asyncpg.UniqueViolationError as error:
+        raise RefusedError(f"There is, or was, a token called {name!r}. Choose a name that was never used.") from error
+    return token
+
+
+async def find_token(db: Connection | Pool, token: str) -> str | None:
+    """Return the name of a valid token. Every hash is compared, in constant time."""
+    hashed = _hash(token)
+    rows = await db.fetch("SELECT name, hash FROM scim_token WHERE revoked_at IS NULL")
+    matching = [row["name"] for row in rows if compare_digest(row["hash"], hashed)]
+    return matching[0] if matching else None
+
+
+async def revoke_token(db: Connection | Pool, name: str) -> None:
+    """Make the token useless from now on. Raises `UnknownNameError`."""
+    row = await db.fetchrow(
+        "UPDATE scim_token SET revoked_at = coalesce(revoked_at, now()) WHERE name = $1 RETURNING name", name
+    )
+    if row is None:
+        raise UnknownNameError(f"There is no token called {name!r}.")
+
+
+async def load_tokens(db: Connection | Pool) -> list[Token]:
+    """Return every token there is or was, by name."""
+    rows = await db.fetch('SELECT name, created_at, revoked_at FROM scim_token ORDER BY name COLLATE "C"')
+    return [Token(row["name"], row["created_at"], row["revoked_at"]) for row in rows]
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
