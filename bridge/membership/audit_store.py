@@ -1,0 +1,290 @@
+"""What was done and why, what is held for approval, and who approved it, in the database.
+
+An entry is written before its act (`begun`), together with the grant that a join is, and settled after it; so a crash
+leaves neither an act without an entry nor a membership that nobody remembers granting. What an interrupted run left
+open is marked by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bridge.database.listen import MEMBERSHIP
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from bridge.database import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One plan being carried out, and what it was made from."""
+
+    id: int
+    directory_version: int
+    policy_digest: str
+    approval: str | None = None
+    """Digest of the held plan whose approval lets this run take away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log."""
+
+    id: int
+    run_id: int
+    at: datetime
+    action: Action
+    room_key: str
+    room_id: RoomId | None
+    user_id: UserId
+    person_id: PersonId
+    value: str
+    rule: str
+    reason: str
+    directory_version: int
+    policy_digest: str
+    outcome: str
+    """`done`, `failed`, `held`, `begun` while it is under way, or `interrupted` when the run ended before it."""
+    error: str | None
+    sessions_ended: int | None
+    cause: str
+    """What set the run off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Changes that wait for a second person."""
+
+    digest: str
+    changes: tuple[Change, ...]
+    reasons: tuple[str, ...]
+    held_at: datetime
+    told: bool
+    """Whether the administrators have been told."""
+    approved_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that was taken from somebody."""
+
+    user_id: UserId
+    person: PersonId
+    room: str
+    """A room key or room ID; empty for an account."""
+
+
+async def begin_run(db: Connection | Pool, cause: str, digest: str, at: datetime) -> int:
+    """Open a run and return its number."""
+    run: int = await db.fetchval(
+        "INSERT INTO run (cause, plan_digest, started_at) VALUES ($1, $2, $3) RETURNING id", cause, digest, at
+    )
+    return run
+
+
+async def finish_run(db: Connection | Pool, run: int, at: datetime) -> None:
+    """Close a run."""
+    await db.execute("UPDATE run SET finished_at = $2 WHERE id = $1", run, at)
+
+
+async def interrupt_begun(db: Connection | Pool, at: datetime) -> int:
+    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock."""
+    status: str = await db.execute(
+        """UPDATE entry SET outcome = 'interrupted', settled_at = $1,
+               error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'""",
+        at,
+    )
+    return int(status.split()[-1])
+
+
+async def begin_entry(
+    db: Connection | Pool, run: Run, change: Change, room_id: RoomId | None, at: datetime, *, grant: bool = False
+) -> int:
+    """Write the entry of a change that is about to be tried, with the grant when it is a join; return its number."""
+    entry: int = await db.fetchval(
+        """WITH granting AS (
+               INSERT INTO granted (room_id, user_id, granted_at, rule) SELECT $5, $6, $2, $9 WHERE $13
+               ON CONFLICT (room_id, user_id) DO UPDATE SET rule = excluded.rule)
+           INSERT INTO entry (run_id, at, action, room_key, room_id, user_id, person_id, value, rule, reason,
+               directory_version, policy_digest, outcome, approval)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'begun', $14) RETURNING id""",
+        run.id,
+        at,
+        change.action,
+        change.room,
+        room_id,
+        change.user_id,
+        change.person,
+        change.value,
+        change.rule,
+        change.reason,
+        run.directory_version,
+        run.policy_digest,
+        grant,
+        run.approval,
+    )
+    return entry
+
+
+async def settle_entries(
+    db: Connection | Pool,
+    entries: Sequence[int],
+    outcome: str,
+    at: datetime,
+    *,
+    error: str | None = None,
+    room_id: RoomId | None = None,
+    sessions_ended: int | None = None,
+) -> None:
+    """Say how these changes ended; `room_id` is that of a room that did not exist when they were begun."""
+    await db.execute(
+        """UPDATE entry SET outcome = $2, settled_at = $3, error = $4, room_id = coalesce(room_id, $5),
+               sessions_ended = $6 WHERE id = ANY($1)""",
+        list(entries),
+        outcome,
+        at,
+        error,
+        room_id,
+        sessions_ended,
+    )
+
+
+async def record_entries(
+    db: Connection | Pool, run: Run, changes: Sequence[Change], outcome: str, at: datetime, *, error: str | None = None
+) -> None:
+    """Write entries of changes that are not tried: held ones, and those passed over."""
+    columns: list[list[Any]] = [
+        [change.action for change in changes],
+        *([getattr(change, name) for change in changes] for name in _TEXTS),
+    ]
+    await db.execute(
+        """INSERT INTO entry (run_id, at, action, room_key, user_id, person_id, value, rule, reason,
+               directory_version, policy_digest, outcome, error, settled_at)
+           SELECT $1, $2, t.*, $3, $4, $5, $6, $2
+           FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) AS t""",
+        run.id,
+        at,
+        run.directory_version,
+        run.policy_digest,
+        outcome,
+        error,
+        *columns,
+    )
+
+
+async def read_entries(
+    db: Connection | Pool,
+    *,
+    person: PersonId | None = None,
+    user_id: UserId | None = None,
+    room: str | None = None,
+    limit: int = 50,
+) -> list[Entry]:
+    """Return the newest entries first: of a person or user ID (either will do), of a room by its key or ID, or all."""
+    rows = await db.fetch(
+        """SELECT entry.*, run.cause FROM entry JOIN run ON run.id = run_id
+           WHERE (($1::text IS NULL AND $2::text IS NULL) OR person_id = $1 OR user_id = $2)
+               AND ($3::text IS NULL OR room_key = $3 OR room_id = $3)
+           ORDER BY entry.id DESC LIMIT $4""",
+        person,
+        user_id,
+        room,
+        limit,
+    )
+    return [_entry(row) for row in rows]
+
+
+async def read_last_arrivals(db: Connection | Pool, user_id: UserId) -> dict[str, Entry]:
+    """Return the newest entry that put this user into, or out of, each room, by room key or ID."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (room_key) entry.*, run.cause FROM entry JOIN run ON run.id = run_id
+           WHERE user_id = $1 AND room_key <> '' AND action IN ('join', 'remove') ORDER BY room_key, entry.id DESC""",
+        user_id,
+    )
+    return {row["room_key"]: _entry(row) for row in rows}
+
+
+async def read_losses(db: Connection | Pool, since: datetime) -> list[Loss]:
+    """Return what has been taken away since then without anybody's approval, or may have been."""
+    rows = await db.fetch(
+        """SELECT DISTINCT user_id, person_id, room_key FROM entry
+           WHERE at > $1 AND action = ANY($2) AND outcome IN ('begun', 'done', 'interrupted') AND approval IS NULL""",
+        since,
+        sorted(TAKES_AWAY),
+    )
+    return [Loss(UserId(row["user_id"]), PersonId(row["person_id"]), row["room_key"]) for row in rows]
+
+
+# What waits for a second person
+
+
+async def hold(db: Connection | Pool, plan: Plan, reasons: Sequence[str], at: datetime) -> bool:
+    """Keep a plan for approval; return False when that very plan is held already."""
+    status: str = await db.execute(
+        "INSERT INTO held (digest, changes, reasons, held_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        plan.digest,
+        [{name: getattr(change, name) for name in _FIELDS} for change in plan.changes],
+        list(reasons),
+        at,
+    )
+    return status.endswith(" 1")
+
+
+async def read_held(db: Connection | Pool) -> list[Held]:
+    """Return what is held, oldest first."""
+    rows = await db.fetch(
+        """SELECT digest, changes, reasons, held_at, told_at IS NOT NULL AS told, approved_by
+           FROM held LEFT JOIN approval USING (digest) ORDER BY held_at, digest"""
+    )
+    return [
+        Held(
+            digest=row["digest"],
+            changes=tuple(Change(**change) for change in row["changes"]),
+            reasons=tuple(row["reasons"]),
+            held_at=row["held_at"],
+            told=row["told"],
+            approved_by=row["approved_by"],
+        )
+        for row in rows
+    ]
+
+
+async def release(db: Connection | Pool, digests: Sequence[str]) -> None:
+    """Forget held plans that were carried out or that no longer are the plan; approvals of them lapse."""
+    await db.execute(
+        "WITH gone AS (DELETE FROM approval WHERE digest = ANY($1)) DELETE FROM held WHERE digest = ANY($1)",
+        list(digests),
+    )
+
+
+async def mark_told(db: Connection | Pool, digest: str, at: datetime) -> None:
+    """Remember that the administrators know of a held plan."""
+    await db.execute("UPDATE held SET told_at = $2 WHERE digest = $1", digest, at)
+
+
+async def approve(db: Connection | Pool, digest: str, approved_by: PersonId, at: datetime) -> None:
+    """Record a second person's yes, and wake whoever carries it out."""
+    await db.execute(
+        f"""WITH approved AS (
+                INSERT INTO approval (digest, approved_by, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)
+            SELECT pg_notify('{MEMBERSHIP}', '')""",  # noqa: S608 - our own constant
+        digest,
+        approved_by,
+        at,
+    )
+
+
+_FIELDS = tuple(field.name for field in fields(Change))
+_TEXTS = ("room", "user_id", "person", "value", "rule", "reason")
+
+
+def _entry(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
+    values = {field.name: row[field.name] for field in fields(Entry)}
+    return Entry(**values | {"action": Action(row["action"])})
