@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from itertools import compress, count
-from operator import or_
+from operator import and_, or_
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value", bound=Hashable)
@@ -22,7 +22,7 @@ _SCATTERED = 64
 _CROWDED = 5
 """When one row in so many is set, walking along all of them in C beats jumping from one to the next."""
 _MANY_VALUES = 2048
-"""An index of more values does not keep a bitmap of each: that memory grows with values times people."""
+"""An index of more values does not remember the rows of each: that memory grows with values times people."""
 _MANY_ASKED = 64
 """So many values of such an index are united by going through the rows once."""
 
@@ -88,44 +88,38 @@ class BitSlicedIndex(Generic[Value]):
         for row, value in further:
             more[numbers[value]].append(row)
         self._further = {number: bits_of(rows) for number, rows in more.items()}
+        self._remembered: dict[int, int] = {}
         self.values: Mapping[Value, int] = {value: number for value, number in numbers.items() if value is not None}
         """Every value, and its number."""
 
     def rows_with(self, numbers: Sequence[int]) -> int:
         """Return the set of the rows that have at least one of the values with these numbers."""
-        if len(self.values) <= _MANY_VALUES:
-            return reduce(or_, map(self.each.__getitem__, numbers), 0)
-        further = reduce(or_, (self._further[number] for number in numbers if number in self._further), 0)
-        if len(numbers) <= _MANY_ASKED:
-            return reduce(or_, map(self._rows_numbered, numbers), further)
+        if len(numbers) <= _MANY_ASKED or len(self.values) <= _MANY_VALUES:
+            return reduce(or_, map(self._rows_numbered, numbers), 0)
         asked = bytearray(len(self.values) + 1)
         for number in numbers:
             asked[number] = 1
-        return further | bits_of_flags(bytes(map(asked.__getitem__, self._numbers)))
+        further = (self._further[number] for number in numbers if number in self._further)
+        return reduce(or_, further, bits_of_flags(bytes(map(asked.__getitem__, self._numbers))))
+
+    def _rows_numbered(self, number: int) -> int:
+        bits = self._remembered.get(number)
+        if bits is None:
+            slices = (pair[number >> digit & 1] for digit, pair in enumerate(self._slices))
+            bits = reduce(and_, slices) | self._further.get(number, 0)
+            if len(self.values) <= _MANY_VALUES:
+                self._remembered[number] = bits
+        return bits
 
     @cached_property
-    def each(self) -> Sequence[int]:
-        """The set of rows for every number, from 0 (the rows whose first value is missing) on."""
-        sets = [(1 << len(self._numbers)) - 1]
-        for plane in reversed(self._planes):
-            sets = [half for bits in sets for half in (bits ^ (bits & plane), bits & plane)]
-        for number, rows in self._further.items():
-            sets[number] |= rows
-        return sets
-
-    @cached_property
-    def _planes(self) -> Sequence[int]:
-        """For each binary digit of the numbers, lowest first, the rows whose number has it set."""
+    def _slices(self) -> Sequence[tuple[int, int]]:
+        """For each binary digit of the numbers, lowest first: the rows whose number has it clear, and has it set."""
         width = len(self.values).bit_length()
+        everyone = (1 << len(self._numbers)) - 1
         octets = [self._octets(shift) for shift in range(0, width, 8)] if width > 8 else [bytes(self._numbers)]
-        return [bits_of_flags(octets[digit // 8].translate(_DIGIT[digit % 8])) for digit in range(width)]
+        ones = [bits_of_flags(octets[digit // 8].translate(_DIGIT[digit % 8])) for digit in range(width)]
+        return [(everyone ^ bits, bits) for bits in ones]
 
     def _octets(self, shift: int) -> bytes:
         octet_of = bytes(number >> shift & 255 for number in range(len(self.values) + 1))
         return bytes(map(octet_of.__getitem__, self._numbers))
-
-    def _rows_numbered(self, number: int) -> int:
-        bits = (1 << len(self._numbers)) - 1
-        for digit, plane in enumerate(self._planes):
-            bits = bits & plane if number >> digit & 1 else bits & ~plane
-        return bits
