@@ -1,0 +1,253 @@
+"""What is to be done: desired against current, as changes in the order of applying.
+
+Pure. It takes both as they are: nothing here asks whether so much may be taken away (`brake`) or how a change is
+carried out (`apply`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from operator import attrgetter
+
+from bridge.directory.census import Census, PeopleSet
+from bridge.directory.expression import fold
+from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.values import (
+    ACTIONS,
+    Action,
+    Change,
+    Current,
+    CurrentRoom,
+    Desired,
+    DesiredAccount,
+    DesiredRoom,
+    Plan,
+)
+from bridge.policy.schema import RoomKind, RuleId
+
+ACCOUNTS = "accounts"
+"""The rule of everything that follows from working here or not."""
+LEAVER = "no longer works here"
+NOT_ANY_MORE = "not in the policy's rule any more"
+EXCLUSIVE = "exclusive room"
+POWERLESS = "the policy gives no power here"
+
+_ORDER = {action: order for order, action in enumerate(ACTIONS)}
+_SECTIONS = {RoomKind.SPACE: "spaces", RoomKind.DESK: "announcements"}
+
+
+def plan(
+    desired: Desired,
+    current: Current,
+    census: Census,
+    *,
+    touched: frozenset[UserId] | None = None,
+    bot: UserId,
+) -> Plan:
+    """Return the changes that make the current state the desired one; an empty plan when it is.
+
+    `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
+    compared and rooms only created; everybody else, and how rooms are called and listed, is left alone.
+    """
+    rooms = _managed(desired, current)
+    scope = _scope(desired, current, census, touched, bot)
+    changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
+    for key, room in rooms.items():
+        there = current.rooms.get(key)
+        changes += _room_change(room, there, whole=touched is None)
+        changes += _membership_changes(room, there, scope)
+        changes += _power_changes(room, there, scope)
+    return plan_of(changes, rooms)
+
+
+def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> Plan:
+    """Return the changes as a plan: sorted, with the rooms they name and the digest of what they do."""
+    ordered = tuple(sorted(changes, key=attrgetter("order", "room", "user_id", "value", "person", "rule")))
+    named = {RoomKey(change.room) for change in ordered}
+    known = {key: rooms[key] for key in sorted(named) if key in rooms}
+    digest = hashlib.sha256()
+    for change in ordered:
+        digest.update(_line_of(change, known).encode())
+    return Plan(ordered, known, digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Whom a plan is about."""
+
+    accounts: Sequence[DesiredAccount]
+    users: Sequence[UserId]
+    """By row of the census; empty for those who neither have nor need an account, and so are in no room."""
+    rows: PeopleSet | None
+    """None: everybody."""
+    touched: frozenset[UserId] | None
+    person_of: Mapping[UserId, PersonId]
+    leavers: frozenset[UserId]
+    bot: UserId
+
+    def of(self, people: PeopleSet) -> frozenset[UserId]:
+        """Return the user IDs of those of the people whom the plan is about."""
+        rows = people if self.rows is None else people & self.rows
+        return frozenset(map(self.users.__getitem__, rows))
+
+    def among(self, users: frozenset[UserId]) -> frozenset[UserId]:
+        """Return those of the users whom the plan is about; never the bot."""
+        concerned = users if self.touched is None else users & self.touched
+        return concerned - {self.bot} if self.bot in concerned else concerned
+
+
+def _scope(
+    desired: Desired, current: Current, census: Census, touched: frozenset[UserId] | None, bot: UserId
+) -> _Scope:
+    everyone = dict(desired.accounts.items())
+    user_of = {person: account.user_id for person, account in everyone.items()}
+    users = [user_of.get(person.id, UserId("")) for person in census.people]
+    rows = None if touched is None else PeopleSet.of(row for row, user in enumerate(users) if user in touched)
+    accounts = [account for account in everyone.values() if touched is None or account.user_id in touched]
+    person_of = {account.user_id: person for person, account in current.accounts.items()}
+    person_of |= {user: person for person, user in user_of.items()}
+    leavers = frozenset(account.user_id for account in accounts if not account.enabled)
+    return _Scope(accounts, users, rows, touched, person_of, leavers, bot)
+
+
+def _managed(desired: Desired, current: Current) -> dict[RoomKey, DesiredRoom]:
+    """Return the rooms that the policy has a say in, under the keys they have already.
+
+    A value of `for_each` may be spelled otherwise than when its room was made; it is the same room. A value that
+    nobody has any more leaves its room to nobody.
+    """
+    known = {fold(key): key for key in sorted(current.rooms, reverse=True) if "/" in key}
+    rooms: dict[RoomKey, DesiredRoom] = {}
+    for key, room in desired.rooms.items():
+        own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
+        rooms[own] = room if own == key else replace(room, key=own)
+    for key, there in current.rooms.items():
+        rule, slash, _ = key.partition("/")
+        if slash and key not in rooms and rule in desired.vacant:
+            rooms[key] = _emptied(there, rule, desired.vacant[rule])
+    return rooms
+
+
+def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
+    return DesiredRoom(
+        key=room.key,
+        rule=rule,
+        kind=room.kind,
+        name=room.name,
+        topic=room.topic,
+        parents=room.parents,
+        open_to=room.open_to,
+        exclusive=exclusive,
+        members=PeopleSet.none,
+        power={},
+    )
+
+
+def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
+    for account in scope.accounts:
+        known = current.accounts.get(account.person)
+        name = account.display_name
+        if known is None:
+            if account.enabled:
+                yield _account_change(Action.CREATE_ACCOUNT, account, "works here", name)
+        elif known.enabled and not account.enabled:
+            yield _account_change(Action.DISABLE_ACCOUNT, account, LEAVER)
+        elif account.enabled:
+            if not known.enabled:
+                yield _account_change(Action.ENABLE_ACCOUNT, account, "works here again")
+            if known.display_name != name:
+                yield _account_change(Action.RENAME_ACCOUNT, account, "the directory says so", name)
+
+
+def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -> Iterator[Change]:
+    """Yield the removals of leavers from the rooms in which the policy has no say."""
+    if not scope.leavers:
+        return
+    unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
+    for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
+        for user in scope.leavers & users:
+            yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=LEAVER)
+
+
+def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -> Iterator[Change]:
+    order, rule = _ORDER[Action.CREATE_ROOM], _rule_of(room)
+    if there is None:
+        yield Change(order, room.key, value=room.name, rule=rule, reason="the policy has it")
+    elif whole and (differing := _differing(room, there)):
+        yield Change(_ORDER[Action.CHANGE_ROOM], room.key, value=differing, rule=rule, reason="the policy says so")
+
+
+def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
+    """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
+    fixed = RoomKind.SPACE in (room.kind, there.kind)
+    fields = ("name", "topic", "parents", "open_to") if fixed else ("name", "topic", "kind", "parents", "open_to")
+    return ", ".join(field for field in fields if getattr(room, field) != getattr(there, field))
+
+
+def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
+    wanted = scope.of(room.members)
+    members = scope.among(there.members) if there else frozenset()
+    if wanted != members:
+        for user in wanted - members:
+            yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
+    if there is not None:
+        for user in (members | scope.among(there.invited)) - wanted:
+            reason = _why_remove(user, room, there, scope)
+            if reason:
+                rule = ACCOUNTS if reason is LEAVER else _rule_of(room)
+                yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
+
+
+def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Scope) -> str:
+    """Return why somebody not entitled must leave; empty for those who were invited by hand and may stay."""
+    if user in scope.leavers:
+        return LEAVER
+    if user in there.granted:
+        return NOT_ANY_MORE
+    return EXCLUSIVE if room.exclusive else ""
+
+
+def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
+    """Yield what makes the room's power the policy's, also for those who are not, or no longer, in it."""
+    wanted = {user: level for level, people in room.power.items() for user in scope.of(people)}
+    actual = there.power if there else {}
+    for user in scope.among(frozenset(wanted.keys() | actual.keys())):
+        level, now = wanted.get(user, 0), actual.get(user, 0)
+        if level != now:
+            action = Action.RAISE_POWER if level > now else Action.LOWER_POWER
+            leaver = user in scope.leavers
+            reason = LEAVER if leaver else room.because.get(level, "") if level else POWERLESS
+            rule = ACCOUNTS if leaver else _rule_of(room)
+            yield _change(action, scope, room.key, user, value=str(level), rule=rule, reason=reason)
+
+
+def _rule_of(room: DesiredRoom) -> str:
+    """Return where the policy asks for the room: `rooms.department`."""
+    if room.kind is RoomKind.ADMINISTRATORS:
+        return "brake.approvers"
+    return f"{_SECTIONS.get(room.kind, 'rooms')}.{room.rule}"
+
+
+def _account_change(action: Action, account: DesiredAccount, reason: str, value: str = "") -> Change:
+    return Change(
+        _ORDER[action], user_id=account.user_id, value=value, person=account.person, rule=ACCOUNTS, reason=reason
+    )
+
+
+def _change(
+    action: Action, scope: _Scope, room: str, user: UserId, *, value: str = "", rule: str, reason: str
+) -> Change:
+    return Change(_ORDER[action], room, user, value, scope.person_of.get(user, ""), rule, reason)
+
+
+def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
+    """Return what the change does as one line of JSON; of a room to be made or changed also its new form."""
+    fields: list[object] = [change.action, change.room, change.user_id, change.value, change.person, change.rule]
+    if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
+        room = rooms[RoomKey(change.room)]
+        fields += [room.kind, room.name, room.topic, room.parents, room.open_to, room.exclusive]
+    return json.dumps(fields, separators=(",", ":")) + "\n"
