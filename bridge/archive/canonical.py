@@ -31,11 +31,17 @@ def encode(event: Mapping[str, Any]) -> bytes:
 
     The values are those that `decode` makes; it cannot fail on them.
     """
-    signed = {key: value for key, value in event.items() if key != "unsigned"} if "unsigned" in event else event
+    if "unsigned" in event:
+        event = {key: value for key, value in event.items() if key != "unsigned"}
+    return encode_value(event)
+
+
+def encode_value(value: object) -> bytes:
+    """Return the canonical bytes of any JSON value, whole."""
     try:
-        text = _ENCODER.encode(signed)
+        text = _ENCODER.encode(value)
     except RecursionError:  # nested too deep for Python's encoder
-        text = "".join(_pieces(signed))
+        text = "".join(_pieces(value))
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -1,0 +1,140 @@
+"""Events on their way into the archive: what is archived, what is kept for later, what is set aside.
+
+`sort_out` divides the entries of a transaction; `columns_of` turns events into the columns of one INSERT. Both are
+total: no entry, whatever its shape, stops the others. Known events, positions and the tree are left to `ingest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.archive import canonical
+from bridge.archive.ledger import SALT_SIZE, leaf_hash
+
+_LONGEST_ID = 255
+"""Bytes (Matrix specification, "Size limits")."""
+_LATEST = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """An entry that is no event."""
+
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The entries of a transaction, divided; every event once, in the order of arrival."""
+
+    events: Mapping[str, Mapping[str, Any]]
+    """To be archived, by event ID."""
+    redacted: Mapping[str, Mapping[str, Any]]
+    """Arrived without their content: the original is to be fetched first."""
+    malformed: Sequence[Malformed]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Events as columns of the table `event`, equally long."""
+
+    timestamps: Sequence[int]
+    event_ids: Sequence[str]
+    room_ids: Sequence[str]
+    types: Sequence[str]
+    senders: Sequence[str]
+    state_keys: Sequence[str | None]
+    amends: Sequence[str | None]
+    salts: Sequence[bytes]
+    leaves: Sequence[bytes]
+    bodies: Sequence[bytes]
+
+
+def sort_out(entries: Sequence[object]) -> Arrivals:
+    """Divide what was delivered; of an event that comes twice the first counts."""
+    events: dict[str, Mapping[str, Any]] = {}
+    redacted: dict[str, Mapping[str, Any]] = {}
+    malformed: list[Malformed] = []
+    for entry in entries:
+        if not isinstance(entry, dict):
+            malformed.append(_malformed(entry, f"expected an object, got {type(entry).__name__}"))
+            continue
+        event_id = entry.get("event_id")
+        if not isinstance(event_id, str) or not _is_id(event_id):
+            malformed.append(_malformed(entry, "expected an event_id of 1 to 255 bytes without control characters"))
+        elif is_recoverable(entry):
+            redacted.setdefault(event_id, entry)
+        else:
+            events.setdefault(event_id, entry)
+    return Arrivals(events, redacted, malformed)
+
+
+def is_redacted(event: Mapping[str, Any]) -> bool:
+    """Return whether the homeserver gave the event without what was redacted."""
+    unsigned = event.get("unsigned")
+    return isinstance(unsigned, dict) and "redacted_because" in unsigned
+
+
+def is_recoverable(event: Mapping[str, Any]) -> bool:
+    """Return whether to look for the original before archiving.
+
+    State keeps in redacted form what rooms live by (membership, power), which must not wait for the original.
+    """
+    return is_redacted(event) and "state_key" not in event
+
+
+def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
+    """Hash the events and lay them out; `salts` holds `SALT_SIZE` random bytes for each."""
+    bodies = [canonical.encode(event) for event in events]
+    parts = [salts[place : place + SALT_SIZE] for place in range(0, len(bodies) * SALT_SIZE, SALT_SIZE)]
+    return Columns(
+        timestamps=[_timestamp(event.get("origin_server_ts")) for event in events],
+        event_ids=[event["event_id"] for event in events],
+        room_ids=[_column(event.get("room_id")) for event in events],
+        types=[_column(event.get("type")) for event in events],
+        senders=[_column(event.get("sender")) for event in events],
+        state_keys=[_column(event["state_key"]) if "state_key" in event else None for event in events],
+        amends=[_amended(event) for event in events],
+        salts=parts,
+        leaves=[leaf_hash(salt, body) for salt, body in zip(parts, bodies, strict=True)],
+        bodies=bodies,
+    )
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and len(text.encode()) <= _LONGEST_ID
+
+
+def _malformed(entry: object, reason: str) -> Malformed:
+    return Malformed(canonical.encode_value(entry), reason)
+
+
+def _column(value: object) -> str:
+    """Return text that a column can hold; the body keeps what was received."""
+    if not isinstance(value, str):
+        return ""
+    if value.isprintable() and len(value) <= _LONGEST_ID:
+        return value
+    return value[:_LONGEST_ID].replace("\0", "�").encode("utf-8", "replace").decode()
+
+
+def _timestamp(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= _LATEST else 0
+
+
+def _amended(event: Mapping[str, Any]) -> str | None:
+    """Return the event that this one edits (specification, "Event replacements") or redacts."""
+    content = event.get("content")
+    if not isinstance(content, dict):
+        content = {}
+    target: object = None
+    if event.get("type") == "m.room.redaction":
+        target = event.get("redacts") or content.get("redacts")
+    elif "m.relates_to" in content:
+        relation = content["m.relates_to"]
+        if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
+            target = relation.get("event_id")
+    return target if isinstance(target, str) and _is_id(target) else None

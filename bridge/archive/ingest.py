@@ -1,0 +1,52 @@
+"""Taking events into the archive: durable, deduplicated and hashed when `ingest` returns.
+
+One database transaction holds the events, their leaves and the ledger's head, so a crash leaves all or nothing of a
+delivery, and delivering again changes nothing. What events mean is left to the consumers of `feed`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.archive import canonical, ledger, store
+from bridge.archive.batch import columns_of, sort_out
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+log = logging.getLogger(__name__)
+
+Source = Literal["live", "backfill"]
+
+
+async def ingest(pool: Pool, events: Sequence[object], source: Source = "live") -> int:
+    """Archive the events that are new, in this order, and return how many were.
+
+    Entries that are no events are set aside with their bytes; messages that arrive redacted are kept until `backfill`
+    has looked for the original. Raises `DatabaseUnavailableError` or `DatabaseError`, and nothing is stored.
+    """
+    arrivals = sort_out(events)
+    async with store.transaction(pool) as connection:
+        stored = await _append(connection, arrivals.events, source) if arrivals.events else 0
+        if arrivals.redacted:
+            bodies = [canonical.encode_value(event) for event in arrivals.redacted.values()]
+            await store.keep_redacted(connection, list(arrivals.redacted), bodies)
+        if arrivals.malformed:
+            await store.set_aside_entries(connection, arrivals.malformed)
+    for entry in arrivals.malformed:
+        log.warning("An entry of a transaction is no event: %s", entry.reason, extra={"action": "archive.set_aside"})
+    return stored
+
+
+async def _append(connection: Connection, events: Mapping[str, Mapping[str, Any]], source: Source) -> int:
+    frontier = await store.lock_head(connection)
+    known = await store.known_events(connection, list(events))
+    new = [event for event_id, event in events.items() if event_id not in known] if known else list(events.values())
+    if new:
+        columns = columns_of(new, os.urandom(ledger.SALT_SIZE * len(new)))
+        head = ledger.append(frontier, columns.leaves)
+        await store.append_events(connection, head, columns, backfilled=source == "backfill")
+    return len(new)

@@ -1,0 +1,128 @@
+"""The statements of the archive's tables, one function each.
+
+Callers open the database transactions. Errors are PostgreSQL's; `database_errors` translates them where a connection
+is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from bridge.archive.batch import Columns, Malformed
+from bridge.archive.ledger import Frontier
+from bridge.database.listen import EVENTS
+from bridge.errors import DatabaseError, DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+    Row = asyncpg.Record
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InterfaceError,
+)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailableError` for what passes by itself, `DatabaseError` for every other refusal."""
+    try:
+        yield
+    except _AWAY as error:
+        if isinstance(error, asyncpg.DataError | ValueError):
+            raise DatabaseError(f"PostgreSQL cannot take the value: {error}") from error
+        raise DatabaseUnavailableError(
+            f"PostgreSQL does not answer ({error or type(error).__name__}); Muster will try again."
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseError(f"PostgreSQL refused: {error}") from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection inside a database transaction; nothing of it stays when the block raises."""
+    with database_errors():
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection
+
+
+async def lock_head(connection: Connection) -> Frontier:
+    """Make other writers wait until this database transaction ends, and return the ledger's right edge."""
+    row = await connection.fetchrow("SELECT size, frontier FROM ledger_head FOR UPDATE")
+    assert row is not None
+    return Frontier.of(row["size"], row["frontier"])
+
+
+async def known_events(db: Connection | Pool, event_ids: Collection[str]) -> frozenset[str]:
+    """Return which of the events are archived."""
+    rows = await db.fetch("SELECT event_id FROM event WHERE event_id = ANY($1)", event_ids)
+    return frozenset(row["event_id"] for row in rows)
+
+
+async def append_events(connection: Connection, head: Frontier, columns: Columns, *, backfilled: bool) -> None:
+    """Store the events at the end of the ledger, whose right edge `head` is with them, and wake the readers."""
+    await connection.fetch(
+        """
+        WITH head AS (
+            UPDATE ledger_head
+            SET size = $1, frontier = $2,
+                received_at = greatest(clock_timestamp(), received_at) + $3 * interval '1 microsecond'
+            RETURNING received_at
+        ), stored AS (
+            INSERT INTO event (seq, origin_ts, received_at, backfilled, event_id, room_id, type, sender, state_key,
+                               amends, salt, leaf, body)
+            SELECT $1 - $3 + n, origin_ts, head.received_at - ($3 - n) * interval '1 microsecond', $4, event_id,
+                   room_id, type, sender, state_key, amends, salt, leaf, body
+            FROM head, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                              $12::bytea[], $13::bytea[], $14::bytea[]) WITH ORDINALITY
+                 AS given (origin_ts, event_id, room_id, type, sender, state_key, amends, salt, leaf, body, n)
+        )
+        SELECT pg_notify($15, '')
+        """,
+        head.size,
+        head.joined(),
+        len(columns.bodies),
+        backfilled,
+        columns.timestamps,
+        columns.event_ids,
+        columns.room_ids,
+        columns.types,
+        columns.senders,
+        columns.state_keys,
+        columns.amends,
+        columns.salts,
+        columns.leaves,
+        columns.bodies,
+        EVENTS,
+    )
+
+
+async def set_aside_entries(connection: Connection, malformed: Sequence[Malformed]) -> None:
+    """Keep what is no event, with its bytes and the reason; the same bytes once."""
+    await connection.execute(
+        "INSERT INTO set_aside (consumer, body, error) SELECT 'ingest', * FROM unnest($1::bytea[], $2::text[])"
+        " ON CONFLICT DO NOTHING",
+        [entry.body for entry in malformed],
+        [entry.reason for entry in malformed],
+    )
+
+
+async def keep_redacted(connection: Connection, event_ids: Sequence[str], bodies: Sequence[bytes]) -> None:
+    """Keep events that arrived redacted, unless they are archived or kept already."""
+    await connection.execute(
+        "INSERT INTO redacted_arrival (event_id, body) SELECT * FROM unnest($1::text[], $2::bytea[])"
+        " AS given (event_id, body) WHERE NOT EXISTS (SELECT FROM event WHERE event.event_id = given.event_id)"
+        " ON CONFLICT DO NOTHING",
+        event_ids,
+        bodies,
+    )
