@@ -129,20 +129,20 @@ async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> 
     )
 
 
-async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId) -> None:
-    """Say which room came of the intent."""
-    await db.execute("UPDATE managed_room SET room_id = $2 WHERE key = $1", key, room_id)
+async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
+    """Say which room came of the intent, now that it is set up, and which spaces list it."""
+    await db.execute("UPDATE managed_room SET room_id = $2, parents = $3 WHERE key = $1", key, room_id, list(parents))
 
 
-async def list_in_spaces(db: Connection | Pool, key: RoomKey, parents: Sequence[RoomKey]) -> None:
-    """Remember which spaces list the room now."""
-    await db.execute("UPDATE managed_room SET parents = $2 WHERE key = $1", key, list(parents))
-
-
-async def describe_room(db: Connection | Pool, key: RoomKey, *, name: str, topic: str, open_to: RoomKey | None) -> None:
-    """Remember a room's name, topic and the space whose members may join."""
+async def describe_room(db: Connection | Pool, room: DesiredRoom) -> None:
+    """Remember a room's name, topic, spaces, and the space whose members may join."""
     await db.execute(
-        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4 WHERE key = $1", key, name, topic, open_to
+        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5 WHERE key = $1",
+        room.key,
+        room.name,
+        room.topic,
+        room.open_to,
+        list(room.parents),
     )
 
 
@@ -222,7 +222,7 @@ async def put_cursor(db: Connection | Pool, cursor: Cursor) -> None:
     """Remember up to where everything has been carried out."""
     await db.execute(
         """INSERT INTO reconcile_cursor (directory_version, policy_digest) VALUES ($1, $2)
-           ON CONFLICT (only) DO UPDATE
+           ON CONFLICT (sole) DO UPDATE
                SET directory_version = excluded.directory_version, policy_digest = excluded.policy_digest""",
         cursor.directory_version,
         cursor.policy_digest,

@@ -1,0 +1,318 @@
+"""Carrying out one change on the homeserver, and remembering that it is so now.
+
+Every act may be repeated: what is so already counts as done. `Actor.act` raises `HomeserverError` with the
+homeserver's own words when a change is refused and `HomeserverUnavailableError` when nobody answers. Order,
+concurrency and the audit log are left to `apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.clock import Clock
+from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
+from bridge.membership import member_store, rooms, store
+from bridge.membership.current import levels_of, memberships_of
+from bridge.membership.store import Place
+from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+_GONE = frozenset({"leave", "ban"})
+
+
+class Homeserver(Protocol):
+    """What is done to rooms, as the bot or as the person."""
+
+    bot: UserId
+    server_name: str
+
+    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+    async def resolve_alias(self, alias: str) -> RoomId | None: ...
+    async def delete_alias(self, alias: str) -> None: ...
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
+    async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def send_state(
+        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+    ) -> EventId: ...
+    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
+    async def state(self, room_id: RoomId) -> list[Event]: ...
+
+
+class Accounts(Protocol):
+    """What is done to accounts."""
+
+    async def create(self, user_id: UserId, display_name: str) -> None: ...
+    async def rename(self, user_id: UserId, display_name: str) -> None: ...
+    async def lock(self, user_id: UserId) -> None: ...
+    async def unlock(self, user_id: UserId) -> None: ...
+    async def end_sessions(self, user_id: UserId) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What is worth recording of a success."""
+
+    room_id: RoomId | None = None
+    sessions_ended: int | None = None
+
+
+class Actor:
+    """Acts for one run; it knows the rooms that the plan names and the ones that are there."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        homeserver: Homeserver,
+        accounts: Accounts,
+        *,
+        wanted: Mapping[RoomKey, DesiredRoom],
+        places: Mapping[RoomKey, Place],
+        clock: Clock,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._homeserver = homeserver
+        self._accounts = accounts
+        self._wanted = wanted
+        self._places = dict(places)
+        self._acts: Mapping[Action, Callable[[Change], Awaitable[Done]]] = {
+            Action.DISABLE_ACCOUNT: self._disable_account,
+            Action.REMOVE: self._remove,
+            Action.CREATE_ACCOUNT: self._create_account,
+            Action.ENABLE_ACCOUNT: self._enable_account,
+            Action.RENAME_ACCOUNT: self._rename_account,
+            Action.CREATE_ROOM: self._create_room,
+            Action.CHANGE_ROOM: self._change_room,
+            Action.JOIN: self._join,
+        }
+
+    async def act(self, changes: Sequence[Change]) -> Done:
+        """Carry out one change, or the power changes of one room and direction together."""
+        if changes[0].action in self._acts:
+            return await self._acts[changes[0].action](changes[0])
+        return await self._set_power(changes)
+
+    def room_id(self, change: Change) -> RoomId | None:
+        """Return the room that a change is about; None for accounts and for rooms that are not there yet."""
+        if change.room.startswith("!"):
+            return RoomId(change.room)
+        place = self._places.get(RoomKey(change.room))
+        return place.room_id if place else None
+
+    def open_to(self) -> dict[RoomKey, RoomKey | None]:
+        """Return for each room, made or to be made, whose space lets its members in."""
+        return {key: room.open_to for key, room in self._wanted.items()} | {
+            key: place.open_to for key, place in self._places.items() if place.room_id is not None
+        }
+
+    # Accounts
+
+    async def _disable_account(self, change: Change) -> Done:
+        user_id = UserId(change.user_id)
+        await self._accounts.lock(user_id)  # first, so that no session is born while the others are ended
+        ended = await self._accounts.end_sessions(user_id)
+        await store.enable_account(self._pool, user_id, enabled=False)
+        return Done(sessions_ended=ended)
+
+    async def _create_account(self, change: Change) -> Done:
+        user_id = UserId(change.user_id)
+        await self._accounts.create(user_id, change.value)
+        await store.put_account(self._pool, CurrentAccount(PersonId(change.person), user_id, change.value, True))
+        return Done()
+
+    async def _enable_account(self, change: Change) -> Done:
+        await self._accounts.unlock(UserId(change.user_id))
+        await store.enable_account(self._pool, UserId(change.user_id), enabled=True)
+        return Done()
+
+    async def _rename_account(self, change: Change) -> Done:
+        await self._accounts.rename(UserId(change.user_id), change.value)
+        await store.rename_account(self._pool, UserId(change.user_id), change.value)
+        return Done()
+
+    # Members
+
+    async def _join(self, change: Change) -> Done:
+        room_id, user_id = self._known_room(change), UserId(change.user_id)
+        if self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
+            await self._invite_and_join(room_id, user_id, change.reason)
+        await member_store.put_membership(self._pool, room_id, user_id, "join")
+        return Done()
+
+    async def _try_to_join(self, room_id: RoomId, user_id: UserId) -> bool:
+        """Join a room that lets in whoever is in its space; False when it does not let this person in."""
+        try:
+            await self._homeserver.join(room_id, as_user=user_id)
+        except HomeserverError as error:
+            if error.status != 403:
+                raise
+            return False
+        return True
+
+    async def _invite_and_join(self, room_id: RoomId, user_id: UserId, reason: str) -> None:
+        """Invite and join. An invitation is refused to whoever is in the room; then the join changes nothing."""
+        refused: HomeserverError | None = None
+        try:
+            await self._homeserver.invite(room_id, user_id, reason=reason)
+        except HomeserverError as error:
+            if error.status != 403:
+                raise
+            refused = error
+        try:
+            await self._homeserver.join(room_id, as_user=user_id)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError as error:
+            raise refused or error from error
+
+    async def _remove(self, change: Change) -> Done:
+        room_id, user_id = self._known_room(change), UserId(change.user_id)
+        if change.room.startswith("!"):
+            await self._leave(room_id, user_id, change.reason)
+        else:
+            await self._kick(room_id, user_id, change.reason)
+        await member_store.put_membership(self._pool, room_id, user_id, "leave")
+        await member_store.revoke(self._pool, room_id, user_id)
+        return Done()
+
+    async def _leave(self, room_id: RoomId, user_id: UserId, reason: str) -> None:
+        """Leave as the person a room that the bot has no say in; a room that is gone is left."""
+        try:
+            await self._homeserver.leave(room_id, as_user=user_id, reason=reason)
+        except HomeserverError as error:
+            if error.status != 404:
+                raise
+
+    async def _kick(self, room_id: RoomId, user_id: UserId, reason: str) -> None:
+        try:
+            await self._homeserver.kick(room_id, user_id, reason=reason)
+        except HomeserverError as error:
+            if error.status != 403:
+                raise
+            member = await self._homeserver.state_event(room_id, "m.room.member", user_id)
+            if member is not None and member.get("membership") not in _GONE:
+                raise
+
+    async def _set_power(self, changes: Sequence[Change]) -> Done:
+        """Set the levels of several people in one room as one event, on top of the levels it has now."""
+        room_id = self._known_room(changes[0])
+        content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
+        users = levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
+        users.pop(self._homeserver.bot, None)
+        wanted = rooms.power_levels(self._places[RoomKey(changes[0].room)].kind, users)
+        if content != wanted:
+            await self._homeserver.send_state(room_id, "m.room.power_levels", "", wanted)
+        await member_store.put_power(self._pool, room_id, wanted["users"])
+        return Done()
+
+    # Rooms
+
+    async def _create_room(self, change: Change) -> Done:
+        """Create a room, or find the one that an interrupted run created, and finish its set-up.
+
+        The row without a room ID stands until all is done, so whatever stops us in between, this is done again.
+        """
+        room = self._wanted[RoomKey(change.room)]
+        alias = rooms.alias_of(room.key, self._homeserver.server_name)
+        await store.write_intent(self._pool, room, alias)
+        room_id = await self._find_room(room, alias) if room.key in self._places else None
+        if room_id is None:
+            room_id = await self._make_room(room, alias)
+        await self._list_in_spaces(room, room_id, room.parents)
+        await store.complete_room(self._pool, room.key, room_id, room.parents)
+        self._places[room.key] = Place(
+            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias
+        )
+        return Done(room_id=room_id)
+
+    async def _make_room(self, room: DesiredRoom, alias: str) -> RoomId:
+        body = rooms.creation(room, self._room_ids(), self._homeserver.server_name)
+        try:
+            room_id = await self._homeserver.create_room(body)
+        except HomeserverError as error:
+            found = await self._find_room(room, alias) if error.errcode == "M_ROOM_IN_USE" else None
+            if found is None:
+                raise
+            return found
+        await member_store.put_power(self._pool, room_id, {})
+        return room_id
+
+    async def _find_room(self, room: DesiredRoom, alias: str) -> RoomId | None:
+        """Return the room that the alias leads to, with its set-up finished; None when there is none of use."""
+        room_id = await self._homeserver.resolve_alias(alias)
+        if room_id is None:
+            return None
+        events = await self._homeserver.state(room_id)
+        present = {(event.type, event.state_key or ""): event.content for event in events}
+        bot = present.get(("m.room.member", self._homeserver.bot), {})
+        if ("m.room.create", "") not in present or bot.get("membership") != "join":
+            await self._homeserver.delete_alias(alias)  # the homeserver was stopped before the room came to life
+            return None
+        marked = present.get((rooms.MARKER, ""), {}).get("key", room.key)
+        if marked != room.key:
+            raise RefusedError(
+                f"{alias} leads to a room that is marked {marked!r}, not {room.key!r}. Remove the alias."
+            )
+        for event in rooms.missing_state(room, present, self._room_ids(), self._homeserver.server_name):
+            await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
+        await self._take_in(room_id, events)
+        return room_id
+
+    async def _take_in(self, room_id: RoomId, events: Sequence[Event]) -> None:
+        """Remember who is in a room that was found, and with which power."""
+        members = [replace(member, room_id=room_id) for member in memberships_of(events, self._clock())]
+        await member_store.apply_memberships(self._pool, members, bot=self._homeserver.bot)
+        levels = [levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
+        await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
+
+    async def _change_room(self, change: Change) -> Done:
+        """Bring name, topic, join rule and place in the spaces to what the policy says; equal state makes no event."""
+        room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
+        room_id = self._known_room(change)
+        if room.name != place.name:
+            await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
+        if room.topic != place.topic:
+            await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
+        if room.open_to != place.open_to:
+            rule = rooms.join_rule(self._room_ids()[room.open_to] if room.open_to is not None else None)
+            await self._homeserver.send_state(room_id, rule.type, rule.state_key, rule.content)
+        await self._list_in_spaces(room, room_id, sorted(set(room.parents) - set(place.parents)))
+        await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
+        await store.describe_room(self._pool, room)
+        self._places[room.key] = replace(
+            place, name=room.name, topic=room.topic, parents=room.parents, open_to=room.open_to
+        )
+        return Done(room_id=room_id)
+
+    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
+        server_name, places = self._homeserver.server_name, self._room_ids()
+        for parent in parents:
+            child = rooms.in_space(room_id, server_name)
+            await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
+            above = rooms.under_space(places[parent], server_name, canonical=parent == room.parents[0])
+            await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
+
+    async def _leave_spaces(self, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
+        places = self._room_ids()
+        for parent in parents:
+            if parent in places:
+                child, above = rooms.not_in_space(room_id), rooms.not_under_space(places[parent])
+                await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
+                await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
+
+    def _room_ids(self) -> dict[RoomKey, RoomId]:
+        return {key: place.room_id for key, place in self._places.items() if place.room_id is not None}
+
+    def _known_room(self, change: Change) -> RoomId:
+        room_id = self.room_id(change)
+        if room_id is None:
+            raise RefusedError(f"the room {change.room!r} is not there yet")
+        return room_id
