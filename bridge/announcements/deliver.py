@@ -95,7 +95,7 @@ class _Outcome:
 
     @property
     def away(self) -> str:
-        """Why no room at all can be reached: no answer, or the token is not accepted; empty when it is no such error."""
+        """Why no room at all can be reached: no answer, or a token that is not accepted; else empty."""
         if isinstance(self.error, HomeserverUnavailableError):
             return self.error.message
         return self.error.message if self.error and self.error.status == HTTPStatus.UNAUTHORIZED else ""

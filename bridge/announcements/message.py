@@ -24,8 +24,8 @@ LONGEST = 62_000
 LATEST = timedelta(hours=24)
 """A message that reaches us later than this, after an outage or a restored database, is not news any more."""
 
-_TEXTS = frozenset({"m.text", "m.notice", "m.emote"})
-_FILES = frozenset({"m.image", "m.file", "m.audio", "m.video"})
+_TEXTS = ("m.text", "m.notice", "m.emote")
+_FILES = ("m.image", "m.file", "m.audio", "m.video")
 _HTML = "org.matrix.custom.html"
 _REQUEST = "React with ✅ to acknowledge."
 _DEPTH = 4

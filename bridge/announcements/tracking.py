@@ -13,6 +13,7 @@ from bridge.ids import EventId, RoomId, UserId
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: nothing that is read or dictated as something else."""
+_ID = re.compile(f"[{_LETTERS}]{{8}}")
 _EVENT_ID = re.compile(r"\$[!-~]{1,254}", re.ASCII)
 
 
@@ -86,10 +87,10 @@ def announcement_id(seed: bytes) -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def read_id(typed: str) -> str:
-    """Return the id that somebody typed, in capitals or without the hyphen; anything else comes back unchanged."""
+def read_id(typed: str) -> str | None:
+    """Return the id that somebody typed, in capitals or without the hyphen; None when it cannot be one."""
     letters = typed.strip().lower().replace("-", "")
-    return f"{letters[:4]}-{letters[4:]}" if len(letters) == 8 and letters.isalnum() else typed
+    return f"{letters[:4]}-{letters[4:]}" if _ID.fullmatch(letters) else None
 
 
 def acknowledged_event(event: Event) -> EventId | None:
