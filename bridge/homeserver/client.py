@@ -42,10 +42,21 @@ class Homeserver:
             if error.errcode != "M_USER_IN_USE":
                 raise
 
-    async def whoami(self) -> UserId:
+    async def whoami(self, *, as_user: UserId | None = None) -> UserId:
         """Return whom the homeserver takes us for."""
-        answer = await self._request(Method.GET, f"{_CLIENT}/account/whoami")
+        answer = await self._request(Method.GET, f"{_CLIENT}/account/whoami", as_user=as_user)
         return UserId(str(answer.get("user_id", "")))
+
+    async def server_version(self) -> str:
+        """Return Synapse's version; 403 unless the bot is a server administrator."""
+        await self._request(Method.GET, f"{_ADMIN}/v1/background_updates/status")
+        answer = await self._request(Method.GET, f"{_ADMIN}/v1/server_version")
+        return str(answer.get("server_version", ""))
+
+    async def some_user(self) -> UserId | None:
+        """Return one account of the homeserver other than the bot, or None."""
+        answer = await self._request(Method.GET, f"{_ADMIN}/v2/users", query={"limit": "2"})
+        return next((UserId(user["name"]) for user in answer["users"] if user["name"] != self.bot), None)
 
     async def versions(self) -> tuple[str, ...]:
         """Return the spec versions that the homeserver speaks; needs no token."""
@@ -77,6 +88,14 @@ class Homeserver:
                 return None
             raise
         return RoomId(answer["room_id"])
+
+    async def delete_alias(self, alias: str) -> None:
+        """Take an alias away from its room; an alias that is not there is fine."""
+        try:
+            await self._request(Method.DELETE, f"{_CLIENT}/directory/{path('room', alias)}")
+        except HomeserverError as error:
+            if error.status != 404:
+                raise
 
     async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Invite as the bot; 403 when the person is in the room already."""

@@ -7,6 +7,7 @@ administrator's password. The alias namespace is ours alone.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,3 +50,40 @@ def document(registration: Registration, *, url: str, server_name: str) -> Mappi
             "rooms": [],
         },
     }
+
+
+def text(registration: Registration, *, url: str, server_name: str) -> str:
+    """Return the registration file: YAML, with its meaning beside each line that an administrator may wonder about."""
+    shape = document(registration, url=url, server_name=server_name)
+    (users,) = shape["namespaces"]["users"]
+    (aliases,) = shape["namespaces"]["aliases"]
+    return _TEXT.format(
+        id=json.dumps(shape["id"]),
+        url=json.dumps(url),
+        as_token=json.dumps(shape["as_token"]),
+        hs_token=json.dumps(shape["hs_token"]),
+        bot=json.dumps(shape["sender_localpart"]),
+        users=json.dumps(users["regex"]),
+        aliases=json.dumps(aliases["regex"]),
+    )
+
+
+_TEXT = """\
+# Muster's registration at Synapse. Name this file in `app_service_config_files` of homeserver.yaml.
+# Both tokens are secrets, and as_token opens everybody's account: keep the file readable by Synapse and Muster alone.
+id: {id}
+url: {url}  # where Synapse reaches Muster
+as_token: {as_token}
+hs_token: {hs_token}
+sender_localpart: {bot}
+rate_limited: false  # Muster moves whole companies; Synapse's limits are made for people
+receive_ephemeral: true
+namespaces:
+  users:
+    - regex: {users}  # everybody: Muster sees every room of theirs and can act for them
+      exclusive: false  # but claims nobody: people keep their accounts and log in as ever
+  aliases:
+    - regex: {aliases}  # the addresses of the rooms that Muster makes
+      exclusive: true
+  rooms: []
+"""

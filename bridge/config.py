@@ -1,0 +1,159 @@
+"""The configuration: where things are, and no word about what the company wants (that is the policy).
+
+`config.example.yaml` documents every key; a test holds the two together. Paths are relative to the file's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from bridge import document
+from bridge.document import Kind, Section, Value, a, choice, integer, line, list_of, matching, url
+from bridge.homeserver.registration import Registration
+
+
+class LogLevel(StrEnum):
+    """How much the service says."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    DEBUG = "debug"
+
+
+class Applying(StrEnum):
+    """Who applies plans: the service by itself, or `muster apply` alone."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class HomeserverConfig:
+    """The company's Synapse."""
+
+    url: str
+    server_name: str
+    concurrency: int
+    """Requests under way at once while a plan is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppserviceConfig:
+    """Where Muster listens, and what Synapse knows of it."""
+
+    registration: Path
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One configuration, checked and complete; every path is absolute."""
+
+    path: Path
+    homeserver: HomeserverConfig
+    appservice: AppserviceConfig
+    database: str | None
+    """A `postgresql://` address, or None for the embedded server."""
+    data: Path
+    policy: Path
+    applying: Applying
+    attributes: tuple[str, ...]
+    """The directory's custom attributes, as they are spelt in the file."""
+    log: LogLevel
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file; raise `DocumentError` with every problem."""
+    return document.read(document.read_text(path), str(path), partial(_config, path=path.absolute()))
+
+
+def load_registration(path: Path) -> Registration:
+    """Read what Muster needs of the registration file, which Synapse reads too; raise `DocumentError`."""
+    return document.read(document.read_text(path), str(path), _registration)
+
+
+def _config(section: Section, path: Path) -> Config:
+    folder = path.parent
+    appservice = partial(_appservice, folder=folder)
+    return Config(
+        path=path,
+        homeserver=section.required("homeserver", a(_homeserver)),
+        appservice=section.optional("appservice", a(appservice), appservice(Section(None))),
+        database=section.optional("database", _database, None),
+        data=folder / section.optional("data", document.path, Path("data")),
+        policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
+        applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
+        attributes=section.optional("directory", a(_directory), ()),
+        log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
+    )
+
+
+def _homeserver(section: Section) -> HomeserverConfig:
+    return HomeserverConfig(
+        url=section.required("url", url).rstrip("/"),
+        server_name=section.required("server_name", _server_name),
+        concurrency=section.optional("concurrency", integer(1, 50), 10),
+    )
+
+
+def _appservice(section: Section, folder: Path) -> AppserviceConfig:
+    host, port = section.optional("listen", _address, ("127.0.0.1", 29330))
+    return AppserviceConfig(
+        registration=folder / section.optional("registration", document.path, Path("registration.yaml")),
+        host=host,
+        port=port,
+    )
+
+
+def _directory(section: Section) -> tuple[str, ...]:
+    return section.optional("attributes", list_of(_attribute), ())
+
+
+def _registration(section: Section) -> Registration:
+    for synapses_own in ("url", "rate_limited", "receive_ephemeral", "namespaces", "protocols"):
+        section.optional(synapses_own, _anything, None)
+    for synapses_experiments in ("de.sorunome.msc2409.push_ephemeral", "org.matrix.msc3202", "io.element.msc4190"):
+        section.optional(synapses_experiments, _anything, None)
+    return Registration(
+        id=section.required("id", line),
+        as_token=section.required("as_token", line),
+        hs_token=section.required("hs_token", line),
+        sender_localpart=section.required("sender_localpart", line),
+    )
+
+
+def _read_database(value: Value) -> str | None:
+    """Return None for `embedded`, or the address; `$NAME` takes it from the environment."""
+    found = line.make(value)
+    if found == "embedded":
+        return None
+    if found.startswith("$"):
+        name = found[1:]
+        found = os.environ.get(name, "")
+        if not found:
+            value.refuse(f"expected the environment variable {name} to hold an address, it is not set")
+    if not re.match(r"postgres(ql)?://", found):
+        # What came may hold a password, so it is not repeated.
+        value.refuse("expected `embedded`, an address postgresql://USER:PASSWORD@HOST/DATABASE, or $VARIABLE")
+    return found
+
+
+def _read_address(value: Value) -> tuple[str, int]:
+    host, _, port = line.make(value).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        value.expected("HOST:PORT, such as 127.0.0.1:29330")
+    return host.strip("[]"), int(port)
+
+
+_database: Kind[str | None] = Kind(_read_database, lambda: None)
+_address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
+_anything: Kind[None] = Kind(lambda _value: None, lambda: None)
+_server_name = matching(r"[A-Za-z0-9.:\[\]-]+", "a server name such as example.org")
+_attribute = matching(r"[A-Za-z][A-Za-z0-9_-]*", "an attribute's name: letters, digits, - and _")

@@ -1,0 +1,26 @@
+"""Writing files that other people's work depends on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bridge.errors import MusterError, RefusedError
+
+
+def write_new(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file that must not exist yet, whole or not at all, with `mode` from its first byte on."""
+    scratch = path.with_name(f".{path.name}.new")
+    try:
+        scratch.unlink(missing_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.link(scratch, path)
+        finally:
+            scratch.unlink()
+    except FileExistsError as error:
+        raise RefusedError(f"{path} exists already; it was not touched. Move it away, or write elsewhere.") from error
+    except OSError as error:
+        raise MusterError(f"{path} cannot be written: {error.strerror}.") from error

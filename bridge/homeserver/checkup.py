@@ -1,0 +1,188 @@
+"""Is this homeserver ready for Muster? A list of named checks, each of which says how to mend what it finds.
+
+Checks only read, except that one has Synapse call our own address. What is printed, and the checks of files and
+database, are `bridge.cli.doctor`'s.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.ids import UserId
+
+_CROWD = 500
+"""People from which on the user directory's size is worth a word (it grows with the square of a room's members)."""
+
+
+class Grade(Enum):
+    """How a check ended."""
+
+    OK = "ok"
+    ADVICE = "advice"
+    """Works, and could be better."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    grade: Grade
+    found: str
+    mend: str = ""
+    """What to do; empty when all is well."""
+
+
+class Patient(Protocol):
+    """The requests that the checks make."""
+
+    bot: UserId
+    server_name: str
+
+    async def versions(self) -> tuple[str, ...]: ...
+    async def whoami(self, *, as_user: UserId | None = None) -> UserId: ...
+    async def ping(self, transaction_id: str) -> int: ...
+    async def server_version(self) -> str: ...
+    async def some_user(self) -> UserId | None: ...
+
+
+Check = Callable[[Patient], Awaitable[Finding]]
+
+
+async def examine(patient: Patient) -> AsyncIterator[Finding]:
+    """Yield what each check finds, in an order in which an earlier failure explains a later one."""
+    for check in CHECKS:
+        yield await check(patient)
+
+
+async def answers(patient: Patient) -> Finding:
+    """The homeserver answers at the configured address."""
+    try:
+        versions = await patient.versions()
+    except HomeserverError as error:
+        return Finding(
+            "homeserver", Grade.FAILED, error.message, "Start Synapse, or mend `homeserver.url` in the configuration."
+        )
+    return Finding("homeserver", Grade.OK, f"answers, speaks Matrix up to {versions[-1] if versions else 'nothing'}")
+
+
+async def knows_our_token(patient: Patient) -> Finding:
+    """The homeserver has loaded our registration and takes us for our bot."""
+    try:
+        user_id = await patient.whoami()
+    except HomeserverUnavailableError as error:
+        return Finding("registration", Grade.FAILED, error.message, _FIRST)
+    except HomeserverError as error:
+        return Finding(
+            "registration",
+            Grade.FAILED,
+            f"Synapse does not know our token: {error.message}",
+            "Name registration.yaml in `app_service_config_files` of homeserver.yaml and restart Synapse.",
+        )
+    if user_id != patient.bot:
+        return Finding(
+            "registration",
+            Grade.FAILED,
+            f"Synapse takes us for {user_id}, the configuration expects {patient.bot}",
+            "Mend `homeserver.server_name` in the configuration so that it equals Synapse's.",
+        )
+    return Finding("registration", Grade.OK, f"loaded; we are {user_id}")
+
+
+async def is_administrator(patient: Patient) -> Finding:
+    """The bot may use the admin API."""
+    try:
+        version = await patient.server_version()
+    except HomeserverUnavailableError as error:
+        return Finding("admin rights", Grade.FAILED, error.message, _FIRST)
+    except HomeserverError as error:
+        return Finding(
+            "admin rights",
+            Grade.FAILED,
+            error.message,
+            f"Make {patient.bot} a server administrator: PUT /_synapse/admin/v1/users/{patient.bot}/admin "
+            'with {"admin": true} and the token of an administrator.',
+        )
+    return Finding("admin rights", Grade.OK, f"the bot is a server administrator of Synapse {version}")
+
+
+async def covers_everybody(patient: Patient) -> Finding:
+    """The users namespace lets us act for people, so we also receive the events of their rooms."""
+    try:
+        user_id = await patient.some_user()
+        if user_id is None:
+            return Finding("namespaces", Grade.OK, "nobody on the server yet to try it with")
+        await patient.whoami(as_user=user_id)
+    except HomeserverUnavailableError as error:
+        return Finding("namespaces", Grade.FAILED, error.message, _FIRST)
+    except HomeserverError as error:
+        return Finding(
+            "namespaces",
+            Grade.FAILED,
+            f"Synapse does not let us act for people: {error.message}",
+            f"The users namespace in registration.yaml must be @.*:{patient.server_name}, not exclusive; "
+            "restart Synapse after changing it.",
+        )
+    return Finding("namespaces", Grade.OK, "cover everybody on the server")
+
+
+async def reaches_us(patient: Patient) -> Finding:
+    """Synapse can call us at the address in the registration."""
+    try:
+        duration = await patient.ping("doctor")
+    except HomeserverUnavailableError as error:
+        return Finding("way back", Grade.FAILED, error.message, _FIRST)
+    except HomeserverError as error:
+        return Finding(
+            "way back",
+            Grade.FAILED,
+            f"Synapse cannot reach Muster: {error.message}",
+            "`url` in registration.yaml must be where Synapse reaches `appservice.listen`; restart Synapse after "
+            "changing it.",
+        )
+    return Finding("way back", Grade.OK, f"Synapse reaches Muster in {duration} ms")
+
+
+CHECKS: tuple[Check, ...] = (answers, knows_our_token, is_administrator, covers_everybody, reaches_us)
+
+_FIRST = "Mend what is above first."
+
+
+def registration_is_private(path: Path) -> Finding:
+    """The registration, which opens every account, is not readable by others."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        return Finding(
+            "secrets",
+            Grade.FAILED,
+            f"{path} can be read by everybody on this machine",
+            f"chmod o-rwx {path}",
+        )
+    return Finding("secrets", Grade.OK, f"{path.name} is private")
+
+
+def clocks_agree(ours: float, theirs: float) -> Finding:
+    """The database's clock and ours are within two seconds (arguments in seconds since 1970)."""
+    apart = abs(ours - theirs)
+    if apart > 2:
+        return Finding("clock", Grade.FAILED, f"{apart:.1f} s apart from the database's", "Run NTP on both machines.")
+    return Finding("clock", Grade.OK, "agrees with the database's")
+
+
+def user_directory_is_bearable(people: int) -> Finding:
+    """A large company should switch Synapse's user directory off: private rooms fill it quadratically."""
+    if people < _CROWD:
+        return Finding("user directory", Grade.OK, f"no concern with {people} people")
+    return Finding(
+        "user directory",
+        Grade.ADVICE,
+        f"with {people} people each private room of all makes up to {people * people:,} rows in Synapse",
+        "Set `user_directory: {enabled: false}` in homeserver.yaml.",
+    )
