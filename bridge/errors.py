@@ -19,6 +19,9 @@ with `from`. The command line prints the message of a `MusterError` and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 
 class MusterError(Exception):
     """Something went wrong."""
@@ -36,8 +39,26 @@ class InputError(MusterError):
     """The input is wrong; nothing was changed."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong in a file, and where; line and column are 1-based, 0 means the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: error: {self.message}"
+
+
 class DocumentError(InputError):
     """The file has problems; nothing was changed."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class SelectorError(InputError):
