@@ -104,6 +104,11 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
     )
 
 
+def storable(text: str, length: int) -> str:
+    """Return at most `length` characters, with a stand-in for what PostgreSQL's text cannot hold."""
+    return text[:length].replace("\0", "�").encode("utf-8", "replace").decode()
+
+
 def _is_id(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ID and text.isprintable() and len(text.encode()) <= _LONGEST_ID
 
@@ -116,9 +121,7 @@ def _column(value: object) -> str:
     """Return text that a column can hold; the body keeps what was received."""
     if not isinstance(value, str):
         return ""
-    if value.isprintable() and len(value) <= _LONGEST_ID:
-        return value
-    return value[:_LONGEST_ID].replace("\0", "�").encode("utf-8", "replace").decode()
+    return value if value.isprintable() and len(value) <= _LONGEST_ID else storable(value, _LONGEST_ID)
 
 
 def _timestamp(value: object) -> int:

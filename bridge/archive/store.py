@@ -30,6 +30,7 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when the server has ended the connection without being asked
 )
 
 
@@ -104,6 +105,33 @@ async def append_events(connection: Connection, head: Frontier, columns: Columns
         columns.leaves,
         columns.bodies,
         EVENTS,
+    )
+
+
+async def move_cursor(db: Connection | Pool, consumer: str, seq: int) -> None:
+    """Note that the consumer has handled everything up to `seq`; never back."""
+    await db.execute(
+        "INSERT INTO feed_cursor VALUES ($1, $2)"
+        " ON CONFLICT (consumer) DO UPDATE SET seq = greatest(feed_cursor.seq, excluded.seq)",
+        consumer,
+        seq,
+    )
+
+
+async def read_events(db: Connection | Pool, consumer: str, limit: int) -> list[Row]:
+    """Return (seq, body) of the next events after the consumer's cursor."""
+    return await db.fetch(
+        "SELECT seq, body FROM event WHERE seq > coalesce((SELECT seq FROM feed_cursor WHERE consumer = $1), 0)"
+        " ORDER BY seq LIMIT $2",
+        consumer,
+        limit,
+    )
+
+
+async def set_aside_event(connection: Connection, consumer: str, seq: int, error: str) -> None:
+    """Note that the consumer cannot handle the event."""
+    await connection.execute(
+        "INSERT INTO set_aside (consumer, seq, error) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", consumer, seq, error
     )
 
 

@@ -16,6 +16,7 @@ from bridge.archive.ledger import EMPTY, Frontier, append, leaf_hash, root
 from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseUnavailableError
 from tests.unit.archive.test_batch import an_event
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -130,11 +131,15 @@ async def test_lost_connection_leaves_nothing_half(pool: Pool) -> None:
     async with pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("SELECT * FROM ledger_head FOR UPDATE")
         attempt = asyncio.create_task(ingest(pool, [5, *events]))
-        async with asyncio.timeout(20):
-            while not await blocker.fetchval("SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0)
-            with pytest.raises(DatabaseUnavailableError):
-                await attempt
+
+        async def ended() -> bool:
+            return bool(
+                await blocker.fetchval("SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted")
+            )
+
+        await wait_until(ended)
+        with pytest.raises(DatabaseUnavailableError):
+            await attempt
     assert await checked_size(pool) == 0
     assert await pool.fetchval("SELECT count(*) FROM set_aside") == 0
     assert await ingest(pool, [5, *events]) == 50

@@ -1,0 +1,117 @@
+"""The events, in the order of the archive, to those who act on them.
+
+A consumer reads from its cursor in the database and not from memory: what was archived while it was away, or before
+it existed, it is given when it comes back. The cursor moves after `handle` has returned, so an event may be given
+again, never left out, unless the consumer cannot handle it: then it is set aside with its error, and the rest goes
+on. What waits for something that is away (homeserver, database) waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.archive import canonical, store
+from bridge.archive.batch import storable
+from bridge.errors import DatabaseUnavailableError, HomeserverUnavailableError
+from bridge.homeserver.event import Event
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE = 0.25
+_LONGEST_PAUSE = 30.0
+_LONGEST_ERROR = 2000
+
+
+class Consumer(Protocol):
+    """Somebody who acts on events."""
+
+    name: str
+    """Of its cursor; for ever."""
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Act on the events, in their order; the same events may come again."""
+        ...
+
+
+class Wake(Protocol):
+    """What `bridge.database.listen.Listener.subscribe` returns."""
+
+    def clear(self) -> object:
+        """Forget that there was something."""
+        ...
+
+    async def wait(self) -> object:
+        """Return once there is something."""
+        ...
+
+
+async def run_consumer(pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500) -> None:
+    """Give the consumer every event after its cursor, at most `batch` at a time, until cancelled.
+
+    A batch that fails is given again in halves until the events that fail alone are found and set aside.
+    """
+    size = batch
+    pause = 0.0
+    while True:
+        wake.clear()
+        try:
+            given, handled = await _give(pool, consumer, size)
+        except (HomeserverUnavailableError, DatabaseUnavailableError) as error:
+            if not pause:
+                log.warning("%s waits: %s", consumer.name, error.message, extra={"action": "feed.wait"})
+            pause = min(pause * 2 or _SHORTEST_PAUSE, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            continue
+        if pause:
+            log.info("%s goes on", consumer.name, extra={"action": "feed.go_on"})
+            pause = 0.0
+        if not handled:
+            size = max(given // 2, 1)
+        elif given < size:
+            size = batch
+            await wake.wait()
+        else:
+            size = min(size * 2, batch)
+
+
+async def _give(pool: Pool, consumer: Consumer, limit: int) -> tuple[int, bool]:
+    """Give the next events; return how many there were, and whether they are done with."""
+    with store.database_errors():
+        rows = await store.read_events(pool, consumer.name, limit)
+    if not rows:
+        return 0, True
+    last = rows[-1]["seq"]
+    try:
+        with store.database_errors():
+            await consumer.handle([Event.of(canonical.decode(row["body"]), row["seq"]) for row in rows])
+    except (HomeserverUnavailableError, DatabaseUnavailableError):
+        raise
+    except Exception as error:
+        if len(rows) > 1:
+            return len(rows), False
+        await _set_aside(pool, consumer, last, error)
+    else:
+        with store.database_errors():
+            await store.move_cursor(pool, consumer.name, last)
+    return len(rows), True
+
+
+async def _set_aside(pool: Pool, consumer: Consumer, seq: int, error: Exception) -> None:
+    """Leave the event out for this consumer; the kind of error is logged, its words, which may quote, only stored."""
+    words = storable(f"{type(error).__name__}: {error}", _LONGEST_ERROR)
+    async with store.transaction(pool) as connection:
+        await store.set_aside_event(connection, consumer.name, seq, words)
+        await store.move_cursor(connection, consumer.name, seq)
+    log.error(
+        "%s cannot handle event %d (%s); it is set aside",
+        consumer.name,
+        seq,
+        type(error).__name__,
+        extra={"action": "feed.set_aside"},
+    )
