@@ -274,13 +274,15 @@ class Actor:
         await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
 
     async def _change_room(self, change: Change) -> Done:
-        """Bring name, topic, join rule and place in the spaces to what the policy says; equal state makes no event."""
+        """Bring name, topic, kind, join rule and place in the spaces to what the policy says."""
         room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
         room_id = self._known_room(change)
         if room.name != place.name:
             await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
         if room.topic != place.topic:
             await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
+        if room.kind != place.kind:
+            await self._change_kind(room, room_id)
         if room.open_to != place.open_to:
             rule = rooms.join_rule(self._room_ids()[room.open_to] if room.open_to is not None else None)
             await self._homeserver.send_state(room_id, rule.type, rule.state_key, rule.content)
@@ -288,9 +290,17 @@ class Actor:
         await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
         await store.describe_room(self._pool, room)
         self._places[room.key] = replace(
-            place, name=room.name, topic=room.topic, parents=room.parents, open_to=room.open_to
+            place, kind=room.kind, name=room.name, topic=room.topic, parents=room.parents, open_to=room.open_to
         )
         return Done(room_id=room_id)
+
+    async def _change_kind(self, room: DesiredRoom, room_id: RoomId) -> None:
+        """Let everybody write, or only posters, and show newcomers what was said accordingly."""
+        content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
+        levels = rooms.power_levels(room.kind, levels_of(content))
+        await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
+        seen = rooms.visibility(room.kind)
+        await self._homeserver.send_state(room_id, seen.type, seen.state_key, seen.content)
 
     async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
         server_name, places = self._homeserver.server_name, self._room_ids()

@@ -103,6 +103,12 @@ def join_rule(open_to: RoomId | None) -> StateEvent:
     return StateEvent("m.room.join_rules", "", {"join_rule": "restricted", "allow": allow})
 
 
+def visibility(kind: RoomKind) -> StateEvent:
+    """Return who may read what: members since they joined; an announcement also those who come later."""
+    seen = "shared" if kind is RoomKind.ANNOUNCEMENT else "joined"
+    return StateEvent("m.room.history_visibility", "", {"history_visibility": seen})
+
+
 def in_space(child: RoomId, server_name: str) -> StateEvent:
     """Return the event that, sent to a space, lists the room in it."""
     return StateEvent("m.space.child", child, {"via": [server_name]})
@@ -129,12 +135,11 @@ def initial_state(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_na
     `places` has the room IDs of the room's spaces. Joining is by invitation as long as the space is not there.
     """
     open_to = places.get(room.open_to) if room.open_to is not None else None
-    visibility = "shared" if room.kind is RoomKind.ANNOUNCEMENT else "joined"
     spaces = [places[key] for key in room.parents if key in places]
     return (
         StateEvent(MARKER, "", {"key": room.key, "rule": room.rule}),
         join_rule(open_to),
-        StateEvent("m.room.history_visibility", "", {"history_visibility": visibility}),
+        visibility(room.kind),
         StateEvent("m.room.guest_access", "", {"guest_access": "forbidden"}),
         *(under_space(space, server_name, canonical=at == 0) for at, space in enumerate(spaces)),
     )

@@ -135,14 +135,15 @@ async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, pa
 
 
 async def describe_room(db: Connection | Pool, room: DesiredRoom) -> None:
-    """Remember a room's name, topic, spaces, and the space whose members may join."""
+    """Remember a room's name, topic, kind, spaces, and the space whose members may join."""
     await db.execute(
-        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5 WHERE key = $1",
+        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6 WHERE key = $1",
         room.key,
         room.name,
         room.topic,
         room.open_to,
         list(room.parents),
+        room.kind,
     )
 
 

@@ -1,0 +1,216 @@
+"""Making it so: read, decide, act, record, by one applier at a time across all processes.
+
+`Reconciler.reconcile` is the one way in which Muster changes accounts, rooms and memberships. What sets it off is left
+to `upkeep` and to the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.clock import Clock
+from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.ids import EventId, RoomId, UserId
+from bridge.membership import acts, audit_store, held, store
+from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
+from bridge.membership.audit_store import Run
+from bridge.membership.brake import Verdict
+from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.plan import plan_of
+from bridge.membership.survey import JoinedRooms, Scope, Survey, survey
+from bridge.membership.values import TAKES_AWAY, Plan
+from bridge.policy.schema import Policy
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x6D656D62
+"""Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
+
+
+class Homeserver(acts.Homeserver, Protocol):
+    """The rooms, and a voice in them."""
+
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId: ...
+
+
+class Accounts(acts.Accounts, JoinedRooms, Protocol):
+    """The accounts, and where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one reconciliation came to."""
+
+    plan: Plan
+    """Everything that differed."""
+    held: Plan
+    """The part of it that waits for a second person."""
+    reasons: tuple[str, ...]
+    applied: Applied
+    run_id: int | None
+    """None when there was nothing to do."""
+    directory_version: int
+
+
+class Reconciler:
+    """Brings the homeserver to what directory and policy say."""
+
+    def __init__(
+        self, pool: Pool, homeserver: Homeserver, accounts: Accounts, *, clock: Clock, at_once: int = AT_ONCE
+    ) -> None:
+        self._pool = pool
+        self._homeserver = homeserver
+        self._accounts = accounts
+        self._clock = clock
+        self._at_once = at_once
+
+    async def survey(self, policy: Policy, scope: Scope | None = None) -> Survey:
+        """Read and decide, and change nothing."""
+        return await survey(self._pool, self._homeserver, self._accounts, policy, self._clock(), scope)
+
+    async def reconcile(
+        self,
+        policy: Policy,
+        scope: Scope | None = None,
+        *,
+        cause: str,
+        digest: str | None = None,
+        progress: Progress | None = None,
+    ) -> Reconciled:
+        """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
+
+        With `digest` exactly the plan of that digest (or of one that begins so) is carried out; `RefusedError` when
+        it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away; what was done by then
+        is recorded, and the next reconciliation goes on from there.
+        """
+        async with self._alone():
+            await audit_store.interrupt_begun(self._pool, self._clock())
+            found = await self.survey(policy, scope)
+            _insist_on(digest, found.plan)
+            run_id, applied = await self._carry_out(found, cause, progress)
+            await self._tell_administrators()
+            if scope is None:
+                await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
+        verdict = found.verdict
+        return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
+
+    async def _carry_out(self, found: Survey, cause: str, progress: Progress | None) -> tuple[int | None, Applied]:
+        verdict = found.verdict
+        fresh = bool(verdict.held.changes) and all(plan.digest != verdict.held.digest for plan in found.held)
+        if not (verdict.go.changes or fresh):
+            await self._release(found)
+            return None, Applied()
+        approval, cause = _approval_of(found, cause)
+        now = self._clock()
+        run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
+        run = Run(run_id, found.directory_version, found.policy.digest, approval)
+        if fresh:
+            await self._hold(run, verdict)
+        applied = await self._apply(verdict.go, run, progress)
+        await self._release(found)
+        await audit_store.finish_run(self._pool, run_id, self._clock())
+        log.info(
+            "%s: %d changes done, %d failed, %d held",
+            cause,
+            applied.done,
+            len(applied.failures),
+            len(verdict.held.changes),
+            extra={"action": "reconcile"},
+        )
+        return run_id, applied
+
+    async def _apply(self, plan: Plan, run: Run, progress: Progress | None) -> Applied:
+        if not plan.changes:
+            return Applied()
+        actor = acts.Actor(
+            self._pool,
+            self._homeserver,
+            self._accounts,
+            wanted=plan.rooms,
+            places=await store.read_places(self._pool),
+            clock=self._clock,
+        )
+        return await apply(plan, run, actor, self._pool, clock=self._clock, at_once=self._at_once, progress=progress)
+
+    async def _hold(self, run: Run, verdict: Verdict) -> None:
+        """Keep what is held, with one entry of the audit log for each change, all or nothing."""
+        now = self._clock()
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await audit_store.hold(connection, verdict.held, verdict.reasons, now):
+                await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
+
+    async def _release(self, found: Survey) -> None:
+        """Forget the held plans that were carried out by now, or that are no longer what is to be done."""
+        past = [plan.digest for plan in found.concerned if plan.digest != found.verdict.held.digest]
+        if past:
+            await audit_store.release(self._pool, past)
+
+    async def _tell_administrators(self) -> None:
+        """Post a notice of every held plan that they have not been told of; the same again is the same event."""
+        untold = [plan for plan in await audit_store.read_held(self._pool) if not plan.told]
+        if not untold:
+            return
+        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        for plan in untold:
+            extra = {"action": "hold"}
+            log.warning("%d changes are held as %s", len(plan.changes), plan.digest[:12], extra=extra)
+            if room is None or room.room_id is None:
+                continue
+            try:
+                await self._homeserver.send(
+                    room.room_id,
+                    "m.room.message",
+                    held.notice(plan),
+                    transaction_id=held.transaction_id_of(plan),
+                )
+            except HomeserverUnavailableError:
+                raise
+            except HomeserverError as error:
+                log.warning("the administrators cannot be told: %s", error.message, extra=extra)
+            else:
+                await audit_store.mark_told(self._pool, plan.digest, self._clock())
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Wait until nobody else applies, in this process or another, and keep others out."""
+        async with self._pool.acquire() as connection:
+            await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+            try:
+                yield
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+def _insist_on(digest: str | None, plan: Plan) -> None:
+    if digest is None:
+        return
+    if len(digest) < held.SHORTEST_PREFIX or not plan.digest.startswith(digest):
+        raise RefusedError(
+            f"The plan has changed: expected {digest}, now it is {plan.digest[:12]} with {len(plan.changes)} changes."
+            " Nothing was done. Look at it with `muster plan` and apply that digest."
+        )
+
+
+def _approval_of(found: Survey, cause: str) -> tuple[str | None, str]:
+    """Return the digest of the approval that lets this plan take away, if it needs one, and the cause with its name."""
+    going = found.verdict.go
+    taking = plan_of((change for change in going.changes if change.action in TAKES_AWAY), going.rooms)
+    for plan in found.held:
+        if plan.digest == taking.digest and plan.approved_by is not None:
+            return plan.digest, f"{cause}; approved by {plan.approved_by}"
+    return None, cause

@@ -1,0 +1,164 @@
+"""Reading everything a plan needs, at one moment, and deciding.
+
+What is read is one snapshot of the database, and of the homeserver the rooms of those who are about to be shut out,
+because deliveries may have been lost. The decisions are those of `desired`, `plan` and `brake`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.directory.census import Census
+from bridge.directory.selector import any_of
+from bridge.directory.store import directory_version, load_people
+from bridge.errors import HomeserverError
+from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
+from bridge.membership import audit_store, store
+from bridge.membership.audit_store import Held, Loss
+from bridge.membership.brake import Losses, Verdict, brake
+from bridge.membership.desired import desired
+from bridge.membership.plan import plan
+from bridge.membership.values import Current, Desired, Plan
+from bridge.policy.schema import Policy
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+
+class Bot(Protocol):
+    """Who we are on which homeserver."""
+
+    bot: UserId
+    server_name: str
+
+
+class JoinedRooms(Protocol):
+    """Where somebody is, by the homeserver itself."""
+
+    async def joined_rooms(self, user_id: UserId) -> list[RoomId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom to look at: people of the directory, and users who may be strangers to it."""
+
+    people: frozenset[PersonId] = frozenset()
+    users: frozenset[UserId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was read and what it comes to."""
+
+    policy: Policy
+    directory_version: int
+    census: Census
+    desired: Desired
+    current: Current
+    plan: Plan
+    verdict: Verdict
+    held: tuple[Held, ...]
+    """What waited for approval already."""
+    concerned: tuple[Held, ...]
+    """Those of `held` that this survey looks at again, whole."""
+
+
+async def survey(
+    pool: Pool, bot: Bot, accounts: JoinedRooms, policy: Policy, now: datetime, scope: Scope | None = None
+) -> Survey:
+    """Look at everybody, or at those in scope, and decide what is to be done.
+
+    Whoever shares a held plan with somebody in scope is looked at too, so that what is held is always whole.
+    Raises `HomeserverUnavailableError` when somebody is to be shut out and the homeserver is away.
+    """
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        version = await directory_version(connection)
+        held = tuple(await audit_store.read_held(connection))
+        people, touched, concerned = await _reach(connection, held, scope)
+        known = await store.read_accounts(connection, people)
+        census = Census(await load_people(connection, people), now.date())
+        taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
+        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
+        if touched is not None:
+            touched |= {account.user_id for account in wanted.accounts.values()}
+        leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
+        current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+        going = [account.user_id for account in current.accounts.values() if account.enabled]
+        for user_id in sorted(leaving.intersection(going)):
+            current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+        changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
+        verdict = await _brake(connection, policy, changes, census, held, now)
+    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned)
+
+
+def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
+    """Return the current state with what the homeserver says of where one user is. Pure."""
+    managed = {room.room_id: key for key, room in current.rooms.items()}
+    rooms = dict(current.rooms)
+    elsewhere = dict(current.elsewhere)
+    for room_id in joined:
+        if room_id in managed:
+            room = rooms[managed[room_id]]
+            rooms[room.key] = replace(room, members=room.members | {user_id})
+        else:
+            elsewhere[room_id] = elsewhere.get(room_id, frozenset()) | {user_id}
+    return replace(current, rooms=rooms, elsewhere=elsewhere)
+
+
+def losses(found: Collection[Loss]) -> Losses:
+    """Return lines of the audit log as the brake counts them. Pure."""
+    rooms: dict[RoomKey, set[UserId]] = {}
+    for loss in found:
+        if loss.room and not loss.room.startswith("!"):
+            rooms.setdefault(RoomKey(loss.room), set()).add(loss.user_id)
+    return Losses(
+        frozenset(loss.person for loss in found if loss.person),
+        {key: frozenset(users) for key, users in rooms.items()},
+    )
+
+
+def users_of(held: Held) -> frozenset[UserId]:
+    """Return who would lose something. Pure."""
+    return frozenset(UserId(change.user_id) for change in held.changes)
+
+
+async def _reach(
+    connection: Connection, held: tuple[Held, ...], scope: Scope | None
+) -> tuple[frozenset[PersonId] | None, frozenset[UserId] | None, tuple[Held, ...]]:
+    """Return the people and users to look at (None: everybody), and the held plans that this looks at whole."""
+    if scope is None:
+        return None, None, held
+    own = await store.read_accounts(connection, scope.people)
+    users = scope.users | {account.user_id for account in own.values()}
+    concerned = tuple(plan for plan in held if users & users_of(plan))
+    users = users.union(*map(users_of, concerned))
+    return scope.people | await store.people_of(connection, users), users, concerned
+
+
+async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:
+    try:
+        return await accounts.joined_rooms(user_id)
+    except HomeserverError as error:
+        if error.status != 404:  # an account that is not there is nowhere
+            raise
+        return []
+
+
+async def _brake(
+    connection: Connection, policy: Policy, changes: Plan, census: Census, held: tuple[Held, ...], now: datetime
+) -> Verdict:
+    limits = policy.brake
+    protected = census.select(any_of(limits.protected)) if limits.protected else ()
+    sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
+    return brake(
+        changes,
+        limits,
+        await store.count_enabled(connection),
+        sizes,
+        losses(await audit_store.read_losses(connection, now - limits.window)),
+        frozenset(census.person(row).id for row in protected),
+        frozenset(plan.digest for plan in held if plan.approved_by is not None),
+    )
