@@ -69,6 +69,7 @@ WHOLE: Final = Projection()
 def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource:
     """Return what to store of a SCIM document that is valid for `shape`. A User without `active` is active."""
     kept = {name: value for name, value in document.items() if name not in ELSEWHERE}
+    kept["schemas"] = [shape.schema, *(name for name in kept if name.startswith("urn:"))]
     is_user = shape.kind == "User"
     if is_user:
         kept.setdefault("active", True)

@@ -23,7 +23,7 @@ MUSTER: Final = "urn:ietf:params:scim:schemas:extension:muster:2.0:User"
 
 DATES: Final = ("start", "end")
 """First and last day of the employment, ISO 8601, in `MUSTER`."""
-MAX_RESULTS: Final = 1000
+MAX_RESULTS: Final = 200
 """Largest page of a list (RFC 7644 section 3.4.2.4)."""
 
 _KEPT: Final = {

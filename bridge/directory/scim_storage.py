@@ -61,7 +61,15 @@ class PostgresStorage(AsyncScimStorage):
         *,
         response_parameters: ResponseParameters[Any] | None = None,
     ) -> Model[Any]:
-        return self._model(await self._find(self._connection or self._pool, _kind(resource_type), resource_id))
+        return self._model(await self.find(_kind(resource_type), resource_id))
+
+    async def find(self, kind: str, id_: str, *, related: bool = True) -> Stored:
+        """Return a User or Group, without its groups or members unless `related`. Raises `NotFoundException`."""
+        db = self._connection or self._pool
+        stored = await store.find_resource(db, kind, id_, related=related) if _is_id(id_) else None
+        if stored is None:
+            raise NotFoundException(detail=f"There is no {kind} {id_!r}")
+        return stored
 
     async def search(
         self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None
@@ -96,13 +104,13 @@ class PostgresStorage(AsyncScimStorage):
                 await self._record(connection, [new.id], version, "created")
             else:
                 await self._set_members(connection, new.id, resource, version, renamed=False)
-            return self._model(await self._find(connection, new.kind, new.id))
+            return self._model(await self.find(new.kind, new.id))
 
     async def update(
         self, resource_type: ResourceType, resource: Model[Any], *, expected_version: str | None = None
     ) -> Model[Any]:
         async with self._writing() as connection:
-            before = await self._expect(connection, _kind(resource_type), str(resource.id), expected_version)
+            before = await self._expect(_kind(resource_type), str(resource.id), expected_version)
             new = self._resource(before.kind, before.id, resource)
             version = await store.next_version(connection)
             with _unique_names(new):
@@ -114,13 +122,13 @@ class PostgresStorage(AsyncScimStorage):
                 await self._record(connection, [new.id], version, "changed")
             else:
                 await self._set_members(connection, new.id, resource, version, renamed=renamed)
-            return self._model(await self._find(connection, new.kind, new.id))
+            return self._model(await self.find(new.kind, new.id))
 
     async def delete(
         self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
     ) -> None:
         async with self._writing() as connection:
-            before = await self._expect(connection, _kind(resource_type), resource_id, expected_version)
+            before = await self._expect(_kind(resource_type), resource_id, expected_version)
             version = await store.next_version(connection)
             await store.touch_groups(connection, await store.leave_groups(connection, before.id), version)
             if before.kind == "User":
@@ -135,7 +143,7 @@ class PostgresStorage(AsyncScimStorage):
     async def change_members(self, group_id: str, added: Collection[str], removed: Collection[str]) -> Stored:
         """Put people into a group and take people out, at a cost that does not depend on the size of the group."""
         async with self._writing() as connection:
-            group = await self._expect(connection, "Group", group_id, None, related=False)
+            group = await self._expect("Group", group_id, None, related=False)
             await _require_members(connection, added)
             gone = await store.remove_members(connection, [(group_id, member) for member in removed])
             come = await store.add_members(connection, [(group_id, member) for member in added])
@@ -144,7 +152,7 @@ class PostgresStorage(AsyncScimStorage):
             version = await store.next_version(connection)
             await store.touch_groups(connection, [group_id], version)
             await self._record_groups(connection, [*gone, *come], version)
-            return await self._find(connection, "Group", group_id, related=False)
+            return await self.find("Group", group_id, related=False)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
@@ -159,16 +167,8 @@ class PostgresStorage(AsyncScimStorage):
             finally:
                 self._connection = None
 
-    async def _find(self, db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored:
-        stored = await store.find_resource(db, kind, id_, related=related) if _is_id(id_) else None
-        if stored is None:
-            raise NotFoundException(detail=f"There is no {kind} {id_!r}")
-        return stored
-
-    async def _expect(
-        self, connection: Connection, kind: str, id_: str, version: str | None, *, related: bool = True
-    ) -> Stored:
-        stored = await self._find(connection, kind, id_, related=related)
+    async def _expect(self, kind: str, id_: str, version: str | None, *, related: bool = True) -> Stored:
+        stored = await self.find(kind, id_, related=related)
         if version is not None and stored.entity_tag != version:
             raise PreconditionFailedException
         return stored
@@ -222,8 +222,10 @@ class PostgresStorage(AsyncScimStorage):
 
     def _resource(self, kind: str, id_: str, model: Model[Any]) -> Resource:
         document = model.model_dump()
-        if kind == "User":
-            _require_days(document)
+        name = "userName" if kind == "User" else "displayName"
+        if not document.get(name, "").strip():
+            raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
+        _require_days(document)
         return resource_of(document, id_, self._shapes[kind])
 
 

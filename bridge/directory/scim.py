@@ -1,0 +1,121 @@
+"""The SCIM endpoint over HTTP (RFC 7644): where HR and identity providers push people and groups.
+
+Every request but for the service's own description needs a bearer token of `token_store`. Whatever comes in, the
+answer is SCIM; a fault of ours or of the database's is a 5xx without detail, and is logged. Bodies, queries and
+tokens are never logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+from aiohttp import web
+from scim2_models import Error, PayloadTooLargeException, SCIMException, UnauthorizedException
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+
+from bridge.directory.scim_service import DirectoryService
+from bridge.directory.token_store import find_token
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+MAX_BODY: Final = 1 << 20
+_OPEN: Final = "/ServiceProviderConfig"
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""What says that PostgreSQL is away for now."""
+
+
+def scim_application(
+    pool: Pool, *, custom: Sequence[str] = (), max_body: int = MAX_BODY, public_url: str | None = None
+) -> web.Application:
+    """Return the endpoint, to be mounted by `add_subapp("/scim/v2", …)`.
+
+    `custom` are the attributes of its own that the company keeps; `max_body` is in bytes; `public_url` is the
+    endpoint's address as clients see it, without it that of the request.
+    """
+    endpoint = _Endpoint(pool, DirectoryService(pool, custom), max_body, public_url)
+    application = web.Application()
+    application.router.add_route("*", "/{tail:.*}", endpoint.answer)
+    return application
+
+
+class _Endpoint:
+    def __init__(self, pool: Pool, service: DirectoryService, max_body: int, public_url: str | None) -> None:
+        self._pool = pool
+        self._service = service
+        self._max_body = max_body
+        self._public_url = public_url
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a request, also one that fails."""
+        path = "/" + request.match_info["tail"].strip("/")
+        try:
+            source = "" if path == _OPEN else f"scim:{await self._client(request)}"
+            response = await self._service.answer(await self._read(request, path), source)
+        except SCIMException as error:
+            log.info("SCIM %s refused: %s", request.method, error.status, extra={"action": "scim"})
+            response = self._service.error_response(error)
+        except _AWAY as error:
+            log.warning("SCIM waits for the database: %s", type(error).__name__, extra={"action": "scim"})
+            response = _failed(HTTPStatus.SERVICE_UNAVAILABLE, "The database is away for now; try again")
+            response.headers["Retry-After"] = "5"
+        except Exception:
+            log.exception("SCIM %s failed", request.method, extra={"action": "scim"})
+            response = _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
+        return _sent(response)
+
+    async def _client(self, request: web.Request) -> str:
+        """Return the name of the token that the request bears. Raises `UnauthorizedException`."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        name = await find_token(self._pool, token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+        if name is None:
+            raise UnauthorizedException(detail="Expected a valid token in the header Authorization: Bearer …")
+        return name
+
+    async def _read(self, request: web.Request, path: str) -> ScimRequest:
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > self._max_body:
+                raise PayloadTooLargeException(detail=f"Expected at most {self._max_body} bytes")
+        return ScimRequest(
+            method=request.method,
+            base_url=self._public_url or _base_url(request),
+            path=path,
+            query=dict(request.query),
+            headers=dict(request.headers),
+            body=bytes(body),
+        )
+
+
+def _base_url(request: web.Request) -> str:
+    """Return the address at which the endpoint is mounted, as the request names it, without a slash at the end."""
+    resource = request.match_info.route.resource
+    prefix = resource.canonical.removesuffix("/{tail}") if resource is not None else ""
+    return f"{request.url.origin()}{prefix}"
+
+
+def _failed(status: HTTPStatus, detail: str) -> ScimResponse:
+    return ScimResponse(status, Error(status=status, detail=detail).model_dump())
+
+
+def _sent(response: ScimResponse) -> web.Response:
+    body = None if response.body is None else json.dumps(response.body, ensure_ascii=False).encode()
+    headers = {"Cache-Control": "no-store", **response.headers}
+    if body is None:
+        del headers["Content-Type"]
+    return web.Response(status=response.status, body=body, headers=headers)

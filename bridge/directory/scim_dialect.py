@@ -1,0 +1,264 @@
+"""SCIM as identity providers speak it, turned into SCIM as the RFC writes it. Pure.
+
+Only unwraps and puts into place: the manager as text or list, enterprise attributes by their short names, the
+company's own attributes under whatever schema the provider invents, unquoted values in filters. What it does not know
+it leaves to the library, which judges. Capitalised operations, `"True"` and dotted keys the library reads by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scim2_models import InvalidFilterException, InvalidValueException, ScimFilter
+from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
+
+from bridge.directory.scim_schema import ENTERPRISE, MUSTER, Shape
+
+MANAGER: Final = f"{ENTERPRISE}:manager"
+MAX_FILTER: Final = 4000
+"""Longest filter, in characters; longer ones are refused before they are parsed."""
+_MAX_DEPTH: Final = 40
+_READ_ONLY: Final = ("id", "meta", "groups", "schemas")
+"""What providers repeat in a PATCH without a path, and what says nothing there."""
+_JUNK: Final = ("locale", "preferredlanguage", "timezone")
+"""Attributes for which providers are known to send anything; what is no text is dropped."""
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_UNQUOTED: Final = re.compile(
+    r'("(?:[^"\\]|\\.)*")|(\b(?:eq|ne|co|sw|ew|gt|ge|lt|le)\s+)([^\s"()\[\]]+)', re.IGNORECASE
+)
+_LITERAL: Final = re.compile(r"true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """A PATCH of a group that only adds or removes members."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def require_text(value: Any) -> None:
+    """Raise `InvalidValueException` if a text inside holds what PostgreSQL cannot keep: NUL, or half a character."""
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            raise InvalidValueException(detail="The text holds a NUL character or half of a surrogate pair")
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            require_text(name)
+            require_text(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            require_text(entry)
+
+
+def standard_user(body: Any, shape: Shape) -> Any:
+    """Return the body of a POST or PUT of a User as the RFC writes it; what is no object is returned as it is."""
+    return _placed(body, shape) if isinstance(body, dict) else body
+
+
+def standard_patch(body: Any, shape: Shape) -> Any:
+    """Return the body of a PATCH of a User as the RFC writes it; what is no PATCH is returned as it is."""
+    return _with_operations(body, lambda operation: _operation(operation, shape))
+
+
+def standard_bulk(body: Any, shape: Shape) -> Any:
+    """Return the body of a bulk request with the Users' operations as the RFC writes them."""
+    return _with_operations(body, lambda operation: _bulk_operation(operation, shape))
+
+
+def standard_filter(text: str, shape: Shape) -> str:
+    """Return the filter with unquoted values quoted and short names in full.
+
+    Raises `InvalidFilterException` for what is no filter, or too long or too deep a one.
+    """
+    if len(text) > MAX_FILTER or _depth(text) > _MAX_DEPTH:
+        raise InvalidFilterException(detail=f"Expected at most {MAX_FILTER} characters and {_MAX_DEPTH} levels")
+    return str(_qualified(_parse(text), shape))
+
+
+def member_change(body: Any) -> MemberChange | None:
+    """Return what a PATCH of a group does if it only adds members, or removes members by their ids; else None."""
+    if not isinstance(body, dict):
+        return None
+    operations = next((value for name, value in body.items() if name.lower() == "operations"), None)
+    if not isinstance(operations, list) or not operations:
+        return None
+    members: dict[str, bool] = {}
+    for operation in operations:
+        step = _member_step(operation)
+        if step is None:
+            return None
+        is_added, ids = step
+        members.update(dict.fromkeys(ids, is_added))
+    return MemberChange(
+        tuple(member for member, is_added in members.items() if is_added),
+        tuple(member for member, is_added in members.items() if not is_added),
+    )
+
+
+_ONE_MEMBER: Final = re.compile(r'members\[\s*value\s+eq\s+"([^"\\]+)"\s*\]', re.IGNORECASE)
+
+
+def _member_step(operation: Any) -> tuple[bool, list[str]] | None:
+    if not isinstance(operation, dict):
+        return None
+    parts = {str(name).lower(): value for name, value in operation.items()}
+    kind, path, value = str(parts.get("op")).lower(), parts.get("path"), parts.get("value")
+    if not isinstance(path, str):
+        return None
+    one = _ONE_MEMBER.fullmatch(path.strip())
+    if kind == "remove" and one and value is None:
+        return False, [one[1]]
+    entries = value if isinstance(value, list) else [value]
+    values = [entry.get("value") if isinstance(entry, dict) else None for entry in entries]
+    ids = [each for each in values if isinstance(each, str) and each]
+    if path.strip().lower() != "members" or kind not in ("add", "remove") or not ids or len(ids) != len(values):
+        return None
+    return kind == "add", ids
+
+
+def _with_operations(body: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return the request with every object in its list of operations replaced by what `change` makes of it."""
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: [change(entry) if isinstance(entry, dict) else entry for entry in value]
+        if name.lower() == "operations" and isinstance(value, list)
+        else value
+        for name, value in body.items()
+    }
+
+
+def _bulk_operation(operation: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    parts = {name.lower(): value for name, value in operation.items()}
+    if not str(parts.get("path")).lower().startswith("/users"):
+        return operation
+    standard = standard_patch if str(parts.get("method")).lower() == "patch" else standard_user
+    return {name: standard(value, shape) if name.lower() == "data" else value for name, value in operation.items()}
+
+
+def _operation(operation: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    parts = {name.lower(): value for name, value in operation.items()}
+    path, value = parts.get("path"), parts.get("value")
+    if not isinstance(path, str) or not path.strip():
+        return {**parts, "value": _placed(value, shape, _READ_ONLY)} if isinstance(value, dict) else operation
+    full = _full_name(path.strip(), shape)
+    if "value" not in parts:
+        return {**parts, "path": full}
+    if full in (MANAGER, f"{MANAGER}.value"):
+        return {**parts, "path": MANAGER, "value": _manager(value)}
+    return {**parts, "path": full, "value": _text(value) if full.startswith(f"{MUSTER}:") else value}
+
+
+def _placed(body: Mapping[str, Any], shape: Shape, ignored: Collection[str] = ()) -> dict[str, Any]:
+    """Return the object with every extension's attributes under the URN of the extension that declares them."""
+    placed: dict[str, Any] = {}
+    for name, value in body.items():
+        full = _full_name(name, shape)
+        lower = full.lower()
+        if lower in ignored or (lower in _JUNK and not isinstance(value, str)):
+            continue
+        urn, _, attribute = full.rpartition(":")
+        if isinstance(value, dict) and lower.startswith("urn:") and urn not in (ENTERPRISE, MUSTER):
+            for inner, entry in value.items():
+                _put(placed, _full_name(f"{full}:{inner}", shape), entry)
+        elif urn in (ENTERPRISE, MUSTER) and "." not in attribute:
+            _put(placed, full, value)
+        else:
+            placed[full] = value
+    return placed
+
+
+def _put(placed: dict[str, Any], full: str, value: Any) -> None:
+    urn, _, attribute = full.rpartition(":")
+    inside = placed.setdefault(urn, {})
+    if not isinstance(inside, dict):
+        return
+    if full == MANAGER:
+        inside[attribute] = _manager(value)
+    else:
+        inside[attribute] = _text(value) if urn == MUSTER else value
+
+
+def _full_name(name: str, shape: Shape) -> str:
+    """Return the attribute's name or path with the URN of the extension that declares it, spelled as declared."""
+    for urn in (ENTERPRISE, MUSTER):
+        if name.lower() == urn.lower():
+            return urn
+        if name.lower().startswith((f"{urn.lower()}:", f"{urn.lower()}.")):
+            return f"{urn}:{_spelled(name[len(urn) + 1 :], urn, shape)}"
+    prefix, _, rest = name.rpartition(":")
+    head = rest.partition(".")[0].lower()
+    if head in shape.attributes[MUSTER.lower()].parts and (prefix or head not in shape.attributes):
+        return f"{MUSTER}:{_spelled(rest, MUSTER, shape)}"
+    if not prefix and head in shape.attributes[ENTERPRISE.lower()].parts and head not in shape.attributes:
+        return f"{ENTERPRISE}:{_spelled(rest, ENTERPRISE, shape)}"
+    return name
+
+
+def _spelled(path: str, urn: str, shape: Shape) -> str:
+    head, dot, rest = path.partition(".")
+    attribute = shape.attributes[urn.lower()].parts.get(head.lower())
+    return f"{attribute.name if attribute else head}{dot}{rest}"
+
+
+def _manager(value: Any) -> Any:
+    """Return the manager as an object, or None for none; junk is returned as it is."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value in ("", None, [], {}) or (isinstance(value, dict) and value.get("value", "") in ("", None)):
+        return None
+    return {"value": value} if isinstance(value, str) else value
+
+
+def _text(value: Any) -> Any:
+    """Return a number or truth value as text, since a company's own attributes are texts."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _depth(text: str) -> int:
+    return text.count("(") + text.count("[")
+
+
+def _parse(text: str) -> FilterNode:
+    try:
+        return ScimFilter(text).ast
+    except InvalidFilterException:
+        quoted = _UNQUOTED.sub(_quoted, text)
+        if quoted == text:
+            raise
+        return ScimFilter(quoted).ast
+
+
+def _quoted(found: re.Match[str]) -> str:
+    if found[1] or _LITERAL.fullmatch(found[3]):
+        return found[0]
+    return found[2] + ScimFilter.quote(found[3])
+
+
+def _qualified(node: FilterNode, shape: Shape) -> FilterNode:
+    """Return the filter with the extension's URN before every short name, and none inside a value selection."""
+    match node:
+        case Comparison(path, operator, value):
+            return Comparison(_qualified_path(path, shape), operator, value)
+        case Present(path):
+            return Present(_qualified_path(path, shape))
+        case Not(inner):
+            return Not(_qualified(inner, shape))
+        case LogicalExpr(operator, terms):
+            return LogicalExpr(operator, tuple(_qualified(term, shape) for term in terms))
+        case ValuePath(path, inner):
+            return ValuePath(_qualified_path(path, shape), inner)
+    return node
+
+
+def _qualified_path(path: AttrPath, shape: Shape) -> AttrPath:
+    if path.uri is not None or MUSTER.lower() not in shape.attributes:
+        return path
+    urn, _, name = _full_name(path.attr, shape).rpartition(":")
+    return AttrPath(name, path.sub_attr, urn) if urn else path

@@ -1,0 +1,167 @@
+"""SCIM requests answered from the database, whatever carries them.
+
+Writes, PATCH, Bulk and discovery are the library's, on `scim_storage`; reading and searching are ours, straight from
+the stored JSON. Errors are `SCIMException`s. Transport and tokens are left to `bridge.directory.scim`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from scim2_models import (
+    Context,
+    InvalidSyntaxException,
+    PatchOp,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    SearchRequest,
+)
+from scim2_server.handler import AsyncScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.routing import Operation, Target
+from scim2_server.service import ScimService
+from scim2_server.utils import parametrize
+
+from bridge.directory.scim_dialect import (
+    MemberChange,
+    member_change,
+    require_text,
+    standard_bulk,
+    standard_filter,
+    standard_patch,
+    standard_user,
+)
+from bridge.directory.scim_resource import RELATED, Projection, body_of, projection_of
+from bridge.directory.scim_schema import Shape, provider_for, shapes_for
+from bridge.directory.scim_storage import PostgresStorage
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+_LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+_WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Operation.bulk, Operation.search_with_body}
+
+
+class DirectoryService(ScimService):
+    """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps."""
+
+    def __init__(self, pool: Pool, custom: Sequence[str] = ()) -> None:
+        super().__init__(provider_for(custom))
+        self._pool = pool
+        self._shapes = shapes_for(custom)
+        # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
+        self._kept = [
+            parametrize(cast("type[Any]", generic), model)
+            for generic in (PatchOp, SearchRequest, ResponseParameters)
+            for model in self.get_models()
+        ]
+
+    async def answer(self, request: ScimRequest, source: str) -> ScimResponse:
+        """Answer a request; `source` is what the history says about who wrote. Raises `SCIMException`."""
+        require_text([request.path, dict(request.query)])
+        storage = PostgresStorage(self._pool, self.provider, self._shapes, source)
+        with self.provider:
+            target = self.match(request)
+            if target.operation in _WITH_BODY:
+                body = self._standard_body(request, target)
+                change = self._member_change(request, target, body)
+                if change is not None:
+                    group = await storage.change_members(str(target.resource_id), change.added, change.removed)
+                    return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": group.entity_tag})
+                request = replace(request, body=_encoded(body))
+            if target.operation is Operation.query and not target.me:
+                return await self._read(request, target, storage)
+            if target.operation in (Operation.search, Operation.search_with_body):
+                return await self._search(request, target, storage)
+            return await AsyncScimHandler(self, storage).handle(request)
+
+    def patch_response(
+        self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
+    ) -> ScimResponse:
+        """Answer a PATCH of a User with the User, as identity providers expect, and that of a Group with 204."""
+        if self.get_resource_type_of(resource).name == "Group":
+            return super().patch_response(base_url, resource, response_parameters)
+        published = self.publish(base_url, resource)
+        return self.resource_response(published, Context.RESOURCE_REPLACEMENT_RESPONSE, response_parameters)
+
+    def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:
+        """Validate a search request, of which the filter may be written as identity providers do."""
+        if isinstance(payload, dict):
+            shape = self._shapes[str(resource_types[0].name)]
+            payload = {
+                name: standard_filter(value, shape) if name.lower() == "filter" and isinstance(value, str) else value
+                for name, value in payload.items()
+            }
+        return super().read_search(resource_types, payload)
+
+    def _standard_body(self, request: ScimRequest, target: Target) -> Any:
+        """Return the request's JSON as the RFC writes it."""
+        body = self.decode_body(request.body, request.header("Content-Type"))
+        require_text(body)
+        user = self._shapes["User"]
+        if target.operation is Operation.bulk:
+            return standard_bulk(body, user)
+        if target.endpoint is None or self.resource_type_at(target.endpoint).name != "User":
+            return body
+        if target.operation is Operation.patch:
+            return standard_patch(body, user)
+        return standard_user(body, user) if target.operation in (Operation.create, Operation.replace) else body
+
+    def _member_change(self, request: ScimRequest, target: Target, body: Any) -> MemberChange | None:
+        """Return what the request does if it is a plain PATCH of a group's members."""
+        if target.operation is not Operation.patch or target.endpoint is None:
+            return None
+        is_plain = not request.query and request.header("If-Match") is None
+        is_group = self.resource_type_at(target.endpoint).name == "Group"
+        return member_change(body) if is_plain and is_group else None
+
+    async def _read(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
+        resource_type = self.resource_type_at(str(target.endpoint))
+        shape = self._shapes[str(resource_type.name)]
+        projection = _projection(self.read_response_parameters(resource_type, request.query), shape)
+        stored = await storage.find(shape.kind, str(target.resource_id), related=projection.shows(RELATED[shape.kind]))
+        if not self.read_conditions(request).check(stored.entity_tag, "GET"):
+            return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": stored.entity_tag})
+        body = body_of(stored, request.base_url, shape, projection)
+        location = f"{request.base_url}/{shape.endpoint}/{stored.id}"
+        return ScimResponse(HTTPStatus.OK, body, {"ETag": stored.entity_tag, "Content-Location": location})
+
+    async def _search(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
+        resource_types = self.searched_types(target.endpoint)
+        if target.operation is Operation.search:
+            search, _ = self.read_search_query(resource_types, request.query)
+        else:
+            search, _ = self.read_search_body(resource_types, request.body, request.header("Content-Type"))
+        shapes = {str(each.name): self._shapes[str(each.name)] for each in resource_types}
+        projections = {kind: _projection(search, shape) for kind, shape in shapes.items()}
+        related = any(projection.shows(RELATED[kind]) for kind, projection in projections.items())
+        total, found = await storage.find_page(list(shapes), search, related=related)
+        body = {
+            "schemas": [_LIST],
+            "totalResults": total,
+            "startIndex": search.start_index,
+            "itemsPerPage": len(found),
+            "Resources": [
+                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind]) for stored in found
+            ],
+        }
+        return ScimResponse(HTTPStatus.OK, body)
+
+
+def _projection(parameters: ResponseParameters[Any], shape: Shape) -> Projection:
+    only = [str(path) for path in parameters.attributes or ()]
+    without = [str(path) for path in parameters.excluded_attributes or ()]
+    return projection_of(only, without, shape)
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError as error:
+        raise InvalidSyntaxException(detail="NaN and Infinity are not JSON") from error
