@@ -1,0 +1,181 @@
+"""A small company in the database, and a homeserver that remembers what is sent to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bridge.announcements.deliver import Deliverer
+from bridge.announcements.desk import DeskConsumer
+from bridge.directory.selector import parse
+from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, RoomId, UserId
+from bridge.policy.schema import Accounts, Brake, Desk, Policy
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BOT = UserId("@muster:company.example")
+ANNA = UserId("@anna:company.example")
+BO = UserId("@bo:company.example")
+CY = UserId("@cy:company.example")
+DESK = RoomId("!desk")
+NEWS = RoomId("!news")
+NIGHT = RoomId("!night")
+
+_numbers = itertools.count(1)
+
+
+def policy() -> Policy:
+    """A policy with one desk, which announces in the rooms of two rules."""
+    desk = Desk(id="desk", name="Desk", posters=parse('title sw "Chief"'), rooms=("news", "drivers"))
+    return Policy(
+        company="Nordwind Logistics",
+        accounts=Accounts(),
+        spaces={},
+        rooms={},
+        desks={"desk": desk},
+        brake=Brake(),
+        tests=(),
+        digest="0",
+    )
+
+
+async def found(pool: Pool) -> None:
+    """Put the rooms and their members into the database: Anna's desk, everybody's news, and two night drivers."""
+    rooms = [
+        ("desk", DESK, "desk", "desk"),
+        ("news", NEWS, "news", "announcement"),
+        ("drivers/night", NIGHT, "drivers", "announcement"),
+        ("drivers/day", None, "drivers", "announcement"),
+    ]
+    await pool.executemany(
+        "INSERT INTO managed_room (key, room_id, rule, kind, name, topic, alias) VALUES ($1, $2, $3, $4, $1, '', $1)",
+        rooms,
+    )
+    members = [(DESK, BOT), (DESK, ANNA), (NEWS, BOT), (NEWS, ANNA), (NEWS, BO), (NEWS, CY), (NIGHT, BOT)]
+    members += [(NIGHT, BO), (NIGHT, CY)]
+    for room_id, user_id in members:
+        await put_member(pool, room_id, user_id, "join")
+    await put_member(pool, NEWS, UserId("@gone:company.example"), "leave")
+    await pool.execute(
+        "INSERT INTO account (person_id, user_id, display_name, enabled) VALUES ('1', $1, 'Anna Tamm · CEO', true)",
+        ANNA,
+    )
+
+
+async def put_member(pool: Pool, room_id: RoomId, user_id: UserId, membership: str) -> None:
+    """Put somebody into a room, or out of it."""
+    await pool.execute(
+        "INSERT INTO room_member VALUES ($1, $2, $3, NULL, $4)"
+        " ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership",
+        room_id,
+        user_id,
+        membership,
+        NOW,
+    )
+
+
+def event(room_id: RoomId, sender: UserId, content: Mapping[str, Any], kind: str = "m.room.message") -> Event:
+    """An event of now, with an ID of its own."""
+    raw = {"event_id": f"$event{next(_numbers)}", "room_id": room_id, "sender": sender, "type": kind}
+    return Event.of({**raw, "content": content, "origin_server_ts": int(NOW.timestamp() * 1000)})
+
+
+def text(words: object, sender: UserId = ANNA, room_id: RoomId = DESK, **more: Any) -> Event:
+    """A message, by Anna in the desk."""
+    return event(room_id, sender, {"msgtype": "m.text", "body": words, **more})
+
+
+def reaction(sender: UserId, room_id: RoomId, target: str, key: str = "✅") -> Event:
+    """A reaction."""
+    relation = {"rel_type": "m.annotation", "event_id": target, "key": key}
+    return event(room_id, sender, {"m.relates_to": relation}, "m.reaction")
+
+
+def redaction(sender: UserId, target: Event) -> Event:
+    """The taking back of an event by somebody."""
+    return event(target.room_id, sender, {"redacts": target.event_id}, "m.room.redaction")
+
+
+class FakeHomeserver:
+    """Rooms with events in them, and transaction IDs as Synapse has them: until it restarts."""
+
+    def __init__(self) -> None:
+        self.bot = BOT
+        self.rooms: dict[RoomId, list[dict[str, Any]]] = defaultdict(list)
+        self.away = False
+        self.refusals: dict[RoomId, HomeserverError] = {}
+        self.before_answer: Callable[[RoomId], Awaitable[None]] = answer_at_once
+        """Called when an event is in the room and the answer is not yet on its way."""
+        self._transactions: dict[tuple[RoomId, str], EventId] = {}
+
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId:
+        """Send an event; the same transaction ID is the same event."""
+        if self.away:
+            raise HomeserverUnavailableError("The homeserver does not answer.")
+        if room_id in self.refusals:
+            raise self.refusals[room_id]
+        known = self._transactions.get((room_id, transaction_id))
+        if known is not None:
+            return known
+        event_id = EventId(f"$sent{next(_numbers)}")
+        self.rooms[room_id].append(
+            {"event_id": event_id, "room_id": room_id, "sender": as_user or BOT, "type": event_type, "content": content}
+        )
+        self._transactions[room_id, transaction_id] = event_id
+        await self.before_answer(room_id)
+        return event_id
+
+    async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the events of a room, newest first."""
+        if self.away:
+            raise HomeserverUnavailableError("The homeserver does not answer.")
+        return self.rooms[room_id][::-1], None
+
+    def restart(self) -> None:
+        """Forget the transaction IDs."""
+        self._transactions.clear()
+
+    def bodies(self, room_id: RoomId) -> list[str]:
+        """Return what stands in a room."""
+        return [event["content"]["body"] for event in self.rooms[room_id]]
+
+    def announced(self, room_id: RoomId) -> str:
+        """Return the ID of the newest event in a room."""
+        return str(self.rooms[room_id][-1]["event_id"])
+
+
+async def answer_at_once(room_id: RoomId) -> None:
+    """Let the answer go."""
+
+
+class Muster:
+    """The announcements' part of one process."""
+
+    def __init__(self, pool: Pool, homeserver: FakeHomeserver) -> None:
+        self.pool = pool
+        self.consumer = DeskConsumer(pool, bot=BOT, policy=policy, clock=lambda: NOW)
+        self.deliverer = Deliverer(pool, homeserver, clock=lambda: NOW)
+
+    async def hear(self, *events: Event) -> None:
+        """Let the feed hand over a batch."""
+        await self.consumer.handle(events)
+
+    async def deliver(self) -> None:
+        """Deliver until nothing moves any more."""
+        while (await self.deliverer.deliver()).settled:
+            pass
