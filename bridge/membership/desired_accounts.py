@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 from bridge.directory.census import Census
+from bridge.directory.expression import fold
 from bridge.directory.person import Attributes, Person, values_of
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
@@ -68,7 +69,7 @@ def _fresh_user_ids(
     used = {localpart_of(account.user_id) for account in known.values()}
     used.update(taken)
     chosen: dict[PersonId, UserId] = {}
-    for person in sorted(newcomers, key=lambda person: (person.user_name, person.id)):
+    for person in sorted(newcomers, key=lambda person: (fold(person.user_name), person.id)):
         part = localpart(_attributes(person, template, census), template, used, server_name=server_name)
         used.add(part)
         chosen[person.id] = UserId(f"@{part}:{server_name}")

@@ -1,0 +1,82 @@
+"""What carrying out a plan does to the current state, without a homeserver: the pure counterpart of `apply`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership.values import Action, Change, Current, CurrentAccount, CurrentRoom, Plan
+
+NOTHING = Current({}, {})
+
+
+def applied(plan: Plan, current: Current) -> Current:
+    """Return the state after every change of the plan, in its order."""
+    for change in plan.changes:
+        current = _changed(change, current, plan)
+    return current
+
+
+def _changed(change: Change, current: Current, plan: Plan) -> Current:
+    if change.room.startswith("!"):
+        room_id = RoomId(change.room)
+        left = current.elsewhere[room_id] - {UserId(change.user_id)}
+        return replace(current, elsewhere={**current.elsewhere, room_id: left})
+    if change.room:
+        key = RoomKey(change.room)
+        return replace(current, rooms={**current.rooms, key: _changed_room(change, current.rooms.get(key), plan)})
+    person = PersonId(change.person)
+    account = _changed_account(change, current.accounts.get(person))
+    return replace(current, accounts={**current.accounts, person: account})
+
+
+def _changed_account(change: Change, account: CurrentAccount | None) -> CurrentAccount:
+    if change.action is Action.CREATE_ACCOUNT:
+        assert account is None
+        return CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, True)
+    assert account is not None
+    assert account.user_id == change.user_id
+    if change.action is Action.RENAME_ACCOUNT:
+        return replace(account, display_name=change.value)
+    assert account.enabled is (change.action is Action.DISABLE_ACCOUNT)
+    return replace(account, enabled=change.action is Action.ENABLE_ACCOUNT)
+
+
+def _changed_room(change: Change, room: CurrentRoom | None, plan: Plan) -> CurrentRoom:
+    if change.action is Action.CREATE_ROOM:
+        assert room is None
+        return created(plan, RoomKey(change.room))
+    assert room is not None
+    user = UserId(change.user_id)
+    if change.action is Action.CHANGE_ROOM:
+        wanted = plan.rooms[room.key]
+        return replace(room, **{field: getattr(wanted, field) for field in change.value.split(", ")})
+    if change.action is Action.JOIN:
+        assert user not in room.members
+        return replace(
+            room, members=room.members | {user}, invited=room.invited - {user}, granted=room.granted | {user}
+        )
+    if change.action is Action.REMOVE:
+        assert user in room.members | room.invited
+        return replace(
+            room, members=room.members - {user}, invited=room.invited - {user}, granted=room.granted - {user}
+        )
+    level, now = int(change.value), room.power.get(user, 0)
+    assert level > now if change.action is Action.RAISE_POWER else level < now
+    others = {other: value for other, value in room.power.items() if other != user}
+    return replace(room, power={**others, user: level} if level else others)
+
+
+def created(plan: Plan, key: RoomKey) -> CurrentRoom:
+    """Return the empty room that the plan makes."""
+    wanted = plan.rooms[key]
+    return CurrentRoom(
+        key=key,
+        room_id=RoomId(f"!id-of-{key}"),
+        kind=wanted.kind,
+        name=wanted.name,
+        topic=wanted.topic,
+        parents=wanted.parents,
+        open_to=wanted.open_to,
+        members=frozenset(),
+    )

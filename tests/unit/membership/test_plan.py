@@ -1,0 +1,58 @@
+"""What is to be done: `tests/cases/plan`.
+
+A case settles the company as it was `before`, lets the rooms `drift` by hand, and expects the changes that the
+`people` and the `policy` of now call for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.ids import PersonId, RoomId, RoomKey
+from bridge.membership.desired import desired
+from bridge.membership.plan import plan
+from bridge.membership.values import Current, Plan
+
+from .model import NOTHING, applied
+from .notation import BOT, SERVER, case_files, census, line_of, policy, read_case, user_id, users
+
+
+@pytest.mark.parametrize("file", case_files("plan"), ids=lambda file: file.stem)
+def test_plan_is_as_the_case_says(file: Path) -> None:
+    """The file's name is the requirement."""
+    case = read_case(file)
+    current = _current(case)
+    found = _plan(case["policy"], case["people"], current, case.get("touched"))
+    assert [line_of(change) for change in found.changes] == case["expect"]
+    if "touched" not in case:
+        assert _plan(case["policy"], case["people"], applied(found, current), None).changes == ()
+
+
+def _plan(rules: Mapping[str, Any], people: Mapping[str, Any], current: Current, touched: str | None) -> Plan:
+    everyone = census(people)
+    wanted = desired(policy(rules), everyone, current.accounts, server_name=SERVER)
+    return plan(wanted, current, everyone, touched=None if touched is None else users(touched), bot=BOT)
+
+
+def _current(case: Mapping[str, Any]) -> Current:
+    """Return the settled state before, with the drift of the case."""
+    current = NOTHING
+    if before := case.get("before"):
+        current = applied(_plan(before.get("policy", case["policy"]), before["people"], current, None), current)
+    for key, drift in case.get("drift", {}).items():
+        room = current.rooms[RoomKey(key)]
+        power = {user_id(local): level for local, level in drift.get("power", {}).items()}
+        members = (room.members | users(drift.get("joined"))) - users(drift.get("left"))
+        changed = replace(room, members=members, invited=users(drift.get("invited")), power={**room.power, **power})
+        fields = {field: drift[field] for field in ("name", "topic") if field in drift}
+        current = replace(current, rooms={**current.rooms, room.key: replace(changed, **fields)})
+    for name, fields in case.get("accounts", {}).items():
+        account = replace(current.accounts[PersonId(name)], **fields)
+        current = replace(current, accounts={**current.accounts, PersonId(name): account})
+    elsewhere = {RoomId(room_id): users(inside) for room_id, inside in case.get("elsewhere", {}).items()}
+    return replace(current, elsewhere=elsewhere)
