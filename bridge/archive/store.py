@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
@@ -18,6 +18,7 @@ from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
+    from bridge.archive.inspection import Row as Leaf
     from bridge.database import Connection, Pool
 
     Row = asyncpg.Record
@@ -54,6 +55,14 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Yield a connection inside a database transaction; nothing of it stays when the block raises."""
     with database_errors():
         async with pool.acquire() as connection, connection.transaction():
+            yield connection
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection that sees the database as of one moment, for reading."""
+    with database_errors():
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
 
 
@@ -154,3 +163,25 @@ async def keep_redacted(connection: Connection, event_ids: Sequence[str], bodies
         event_ids,
         bodies,
     )
+
+
+async def read_head(db: Connection | Pool) -> tuple[int, bytes]:
+    """Return the ledger's size and its right edge as stored."""
+    row = await db.fetchrow("SELECT size, frontier FROM ledger_head")
+    assert row is not None
+    return row["size"], row["frontier"]
+
+
+async def stream_leaves(connection: Connection, portion: int) -> AsyncIterator[list[Leaf]]:
+    """Yield (position, time of arrival, salt, leaf, body) of all events in order, `portion` at a time."""
+    cursor = await connection.cursor("SELECT seq, received_at, salt, leaf, body FROM event ORDER BY seq")
+    while rows := await cursor.fetch(portion):
+        yield cast("list[Leaf]", rows)
+
+
+async def first_arrived_after(connection: Connection, seq: int) -> int:
+    """Return the first position whose event arrived no earlier than the one at `seq`."""
+    found: int = await connection.fetchval(
+        "SELECT min(seq) FROM event WHERE received_at >= (SELECT received_at FROM event WHERE seq = $1)", seq
+    )
+    return found
