@@ -20,14 +20,15 @@ from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from bridge.homeserver.transport import Transport
-from bridge.policy.file import read_policy
 from bridge.policy.schema import Policy
+from bridge.policy.source import read_policy
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 _REQUEST_SECONDS = 120
 """Longer than any single answer of Synapse's takes; a request without an answer ends."""
+_MOST_CONNECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Services:
 
     def policy(self) -> Policy:
         """Read the policy file; raises `DocumentError` with all its problems."""
-        return read_policy(self.config)
+        return read_policy(self.config.policy, self.config.attributes)
 
 
 @asynccontextmanager
@@ -53,29 +54,33 @@ async def open_services(config: Config) -> AsyncIterator[Services]:
 
     The database is brought up to date; the homeserver is not asked anything yet.
     """
+    registration = load_registration(config.appservice.registration)
+    async with open_storage(config) as (pool, database_url), open_homeserver(config, registration) as (rooms, accounts):
+        yield Services(config, registration, database_url, pool, rooms, accounts, system_clock)
+
+
+@asynccontextmanager
+async def open_storage(config: Config) -> AsyncIterator[tuple[Pool, str]]:
+    """Yield the pool and the address of the configured database, whose embedded server is started when needed."""
     async with AsyncExitStack() as stack:
-        database_url = config.database
-        if database_url is None:
-            database_url = (await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))).url
-        pool = await stack.enter_async_context(open_database(database_url, max_connections=20))
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=100), timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
-            )
-        )
-        registration = load_registration(config.appservice.registration)
+        url = config.database
+        if url is None:
+            url = (await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))).url
+        yield await stack.enter_async_context(open_database(url, max_connections=20)), url
+
+
+@asynccontextmanager
+async def open_homeserver(
+    config: Config, registration: Registration
+) -> AsyncIterator[tuple[Homeserver, SynapseAccounts]]:
+    """Yield the homeserver's rooms and accounts, through one pool of connections."""
+    connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
+    ) as session:
         transport = Transport(session, config.homeserver.url, registration.as_token)
-        yield Services(
-            config=config,
-            registration=registration,
-            database_url=database_url,
-            pool=pool,
-            homeserver=Homeserver(
-                transport,
-                bot=registration.bot(config.homeserver.server_name),
-                server_name=config.homeserver.server_name,
-                appservice_id=registration.id,
-            ),
-            accounts=SynapseAccounts(transport),
-            clock=system_clock,
+        server_name = config.homeserver.server_name
+        homeserver = Homeserver(
+            transport, bot=registration.bot(server_name), server_name=server_name, appservice_id=registration.id
         )
+        yield homeserver, SynapseAccounts(transport)

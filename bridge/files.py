@@ -24,3 +24,11 @@ def write_new(path: Path, text: str, *, mode: int = 0o644) -> None:
         raise RefusedError(f"{path} exists already; it was not touched. Move it away, or write elsewhere.") from error
     except OSError as error:
         raise MusterError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it; one that is there already is fine."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MusterError(f"{path} cannot be made: {error.strerror}.") from error

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_common_options(parent: argparse.ArgumentParser) -> None:
-    """Give every verb, and every verb below a verb, `-c` and `--json`, so that they may stand where people type them."""
+    """Give every verb, and every verb below a verb, `-c` and `--json`: there people type them."""
     below = [action for action in parent._actions if isinstance(action, argparse._SubParsersAction)]
     for action in below:
         for verb in action.choices.values():

@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from bridge.errors import RefusedError
-from bridge.files import write_new
+from bridge.files import make_folder, write_new
 from bridge.homeserver import registration
 from bridge.homeserver.registration import Registration
 
@@ -43,7 +43,7 @@ async def init(args: argparse.Namespace) -> int:
     for path in paths.values():
         if path.exists():
             raise RefusedError(f"{path} exists already; nothing was written. Move it away, or give --directory.")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     tokens = Registration(
         id="muster",
         as_token=secrets.token_urlsafe(48),

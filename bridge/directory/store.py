@@ -99,6 +99,12 @@ async def directory_version(db: Connection | Pool) -> int:
     return version
 
 
+async def count_people(db: Connection | Pool) -> int:
+    """Return how many people HR knows, whether they work here or not."""
+    count: int = await db.fetchval("SELECT count(*) FROM scim_resource WHERE kind = 'User' AND NOT deleted")
+    return count
+
+
 async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryEntry]:
     """Return every state the person has had, the oldest first."""
     rows = await db.fetch("SELECT * FROM person_history WHERE person_id = $1 ORDER BY version", person)

@@ -1,0 +1,104 @@
+"""Staying in touch with the homeserver, and noticing that it was away.
+
+Synapse keeps what it has for us in memory only, forgets it when it restarts, and after a restart delivers nothing
+until something new happens in a room. So whenever it answers again, an event is caused in a room of our own, and the
+caller is told to compare the archive with the rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from bridge.clock import Clock
+from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.registration import ALIAS_PREFIX
+from bridge.ids import EventId, RoomId, UserId
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks; a restart of Synapse takes longer."""
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries while it is away."""
+PULSE_ALIAS = f"{ALIAS_PREFIX}pulse"
+PULSE = "io.muster.pulse"
+"""State event whose only purpose is to happen."""
+
+
+class Homeserver(Protocol):
+    """The requests that this needs."""
+
+    bot: UserId
+    server_name: str
+
+    async def register_bot(self) -> None: ...
+    async def versions(self) -> tuple[str, ...]: ...
+    async def ping(self, transaction_id: str) -> int: ...
+    async def resolve_alias(self, alias: str) -> RoomId | None: ...
+    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+    async def send_state(
+        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+    ) -> EventId: ...
+
+
+async def attend(homeserver: Homeserver, clock: Clock) -> AsyncIterator[datetime]:
+    """Yield a moment each time the homeserver has come (back): at the start, and after every absence.
+
+    By then the bot is registered, and what Synapse has kept is on its way to us.
+    """
+    while True:
+        await _until_greeted(homeserver, clock)
+        yield clock()
+        await _until_gone(homeserver)
+
+
+async def _until_greeted(homeserver: Homeserver, clock: Clock) -> None:
+    pause, said = FIRST_PAUSE, ""
+    while True:
+        try:
+            await _greet(homeserver, clock)
+        except HomeserverError as error:
+            if not said:
+                log.warning("waiting for the homeserver: %s", error.message, extra={"action": "attend"})
+            said = error.message
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        else:
+            log.info("the homeserver is %s", "back" if said else "there", extra={"action": "attend"})
+            return
+
+
+async def _greet(homeserver: Homeserver, clock: Clock) -> None:
+    """Register the bot, have Synapse try us at once, and cause the event that sets its deliveries going."""
+    await homeserver.register_bot()
+    try:
+        await homeserver.ping(f"muster-{clock().timestamp():.3f}")
+    except HomeserverUnavailableError:
+        raise
+    except HomeserverError as error:
+        # Its way to us is broken, ours to it is not: say so and go on, `muster doctor` explains it.
+        log.warning("the homeserver cannot reach Muster: %s", error.message, extra={"action": "attend.ping"})
+    room_id = await homeserver.resolve_alias(f"#{PULSE_ALIAS}:{homeserver.server_name}")
+    if room_id is None:
+        room_id = await homeserver.create_room(
+            {"preset": "private_chat", "room_alias_name": PULSE_ALIAS, "name": "Muster's pulse"}
+        )
+    await homeserver.send_state(room_id, PULSE, "", {"at": int(clock().timestamp() * 1000)})
+
+
+async def _until_gone(homeserver: Homeserver) -> None:
+    """Return when the homeserver does not answer any more."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            await homeserver.versions()
+        except HomeserverUnavailableError as error:
+            log.warning("%s", error.message, extra={"action": "attend.gone"})
+            return
+        except HomeserverError:
+            continue  # it is there, and in a bad mood

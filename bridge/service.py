@@ -1,0 +1,121 @@
+"""The service: everything that runs for as long as Muster lives, joined here and nowhere else.
+
+Each task keeps its place in the database and waits by itself while something is away; a task that ends with an error
+nobody foresaw ends the service, and whoever supervises it starts it again where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+
+from bridge.announcements.deliver import Deliverer
+from bridge.announcements.desk import DeskConsumer
+from bridge.app import Services
+from bridge.archive.backfill import backfill
+from bridge.archive.feed import Consumer, run_consumer
+from bridge.archive.ingest import ingest
+from bridge.archive.search import SearchConsumer
+from bridge.config import Applying
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, MEMBERSHIP, Listener
+from bridge.directory.scim import scim_application
+from bridge.errors import DatabaseError, HomeserverError, MusterError
+from bridge.homeserver.attendance import attend
+from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.membership.current import Membership
+from bridge.membership.reconcile import Reconciler
+from bridge.membership.upkeep import Upkeep
+from bridge.policy.source import PolicySource
+
+log = logging.getLogger(__name__)
+
+
+async def serve(services: Services) -> None:
+    """Run until cancelled. Raises what keeps it from starting: a bad policy without a good one, a port in use."""
+    config, pool, clock = services.config, services.pool, services.clock
+    source = PolicySource(pool, config.policy, config.attributes, clock=clock)
+    await source.open()
+    listener = Listener(services.database_url)
+    tasks: list[Coroutine[Any, Any, None]] = [
+        *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
+        Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        source.watch(),
+        _keep_complete(services),
+    ]
+    if config.applying is Applying.AUTOMATIC:
+        wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
+        reconciler = Reconciler(
+            pool, services.homeserver, services.accounts, clock=clock, at_once=config.homeserver.concurrency
+        )
+        tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
+    tasks.append(listener.run())
+    async with _listening(services), asyncio.TaskGroup() as group:
+        for task in tasks:
+            group.create_task(task)
+
+
+def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]:
+    pool, bot, clock = services.pool, services.homeserver.bot, services.clock
+    return (
+        Membership(pool, bot=bot, clock=clock),
+        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        SearchConsumer(pool),
+    )
+
+
+async def _keep_complete(services: Services) -> None:
+    """Compare the archive with the homeserver whenever that has come (back)."""
+    async for _ in attend(services.homeserver, services.clock):
+        try:
+            found = await backfill(services.homeserver, services.pool)
+        except (HomeserverError, DatabaseError) as error:
+            log.warning("the archive could not be compared: %s", error.message, extra={"action": "archive.backfill"})
+        else:
+            log.info(
+                "the archive was compared with %d rooms; %d events were missing and are there now",
+                found.rooms,
+                found.missing,
+                extra={"action": "archive.backfill"},
+            )
+
+
+@asynccontextmanager
+async def _listening(services: Services) -> AsyncIterator[None]:
+    """Serve Synapse, HR and whoever asks after our health, on the configured address."""
+    pool, config = services.pool, services.config
+    application = web.Application(client_max_size=LARGEST_BODY)
+    application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
+    application.router.add_get("/healthz", functools.partial(_health, services))
+    application.add_subapp("/scim/v2", scim_application(pool, custom=config.attributes))
+    # Requests carry tokens and names in their paths, so they are not logged.
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    address = config.appservice
+    try:
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            raise MusterError(
+                f"Muster cannot listen on {address.host}:{address.port} ({error.strerror}). "
+                "Is it running already? Otherwise mend `appservice.listen` in the configuration."
+            ) from error
+        log.info("listening on http://%s:%d", address.host, address.port, extra={"action": "listen"})
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _health(services: Services, _request: web.Request) -> web.Response:
+    """Answer 200 while the database answers, else 503."""
+    try:
+        await services.pool.fetchval("SELECT 1", timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return web.json_response({"status": "the database is away"}, status=503)
+    return web.json_response({"status": "ok"})
