@@ -125,9 +125,13 @@ class Value:
         """Report that something else came."""
         self.refuse(f"expected {what}, came {self}")
 
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.node, SequenceNode)
+
     def items(self) -> list[Value]:
         """Return the items of a list."""
-        if not isinstance(self.node, SequenceNode):
+        if not self.is_list:
             self.expected("a list")
         return [Value(self._document, node) for node in self.node.value]
 
@@ -157,7 +161,7 @@ class Value:
             return f"the tag {self.node.tag}"
         if isinstance(self.node, MappingNode):
             return "a mapping"
-        if isinstance(self.node, SequenceNode):
+        if self.is_list:
             return "a list"
         if self.node.tag == _TAG + "null":
             return "nothing"
@@ -202,7 +206,8 @@ class Section:
     """
 
     def __init__(self, value: Value | None) -> None:
-        self._value = value
+        self.place = value
+        """None for a section of nothing."""
         self._entries = {} if value is None else value.entries()
         self._known: dict[str, None] = {}
         self.name = "" if value is None else value.name
@@ -213,8 +218,8 @@ class Section:
         self._known[key] = None
         if key in self._entries:
             return kind.read(self._entries[key][1])
-        if self._value is not None:
-            self._value.problem(f"`{key}` is missing")
+        if self.place is not None:
+            self.place.problem(f"`{key}` is missing")
         return kind.stand_in()
 
     def optional(self, key: str, kind: Kind[T], default: D) -> T | D:
@@ -224,7 +229,7 @@ class Section:
 
     def problem(self, message: str, *, key: str = "") -> None:
         """Report a problem with the value of a key, or with the section as a whole."""
-        where = self._entries[key][1] if key in self._entries else self._value
+        where = self._entries[key][1] if key in self._entries else self.place
         if where is not None:
             where.problem(message)
 

@@ -17,6 +17,35 @@ Scalar = str | bool | int | float
 Attributes = Mapping[str, tuple[Scalar, ...]]
 """Lower-case attribute path → its values. An attribute without a value is absent."""
 
+STANDARD_ATTRIBUTES = (
+    "id",
+    "externalId",
+    "userName",
+    "displayName",
+    "active",
+    "name.formatted",
+    "name.givenName",
+    "name.middleName",
+    "name.familyName",
+    "name.honorificPrefix",
+    "name.honorificSuffix",
+    "title",
+    "userType",
+    "department",
+    "division",
+    "organization",
+    "costCenter",
+    "employeeNumber",
+    "manager",
+    "manager.displayName",
+    "emails",
+    "groups",
+    "timezone",
+    "locale",
+    "preferredLanguage",
+)
+"""What every directory may know of a person, as SCIM spells it; `active` is true or false, all others are text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Employment:

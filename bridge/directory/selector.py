@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bridge.directory.expression import COMPARE, Comparison, Negation, Node, Presence, leaves, prepared
+from bridge.directory.expression import COMPARE, Comparison, Negation, Node, Presence, joined, leaves, prepared
 from bridge.directory.grammar import read
 from bridge.directory.person import Attributes
 
@@ -45,8 +45,12 @@ def parse(text: str) -> Selector:
 
 def any_of(selectors: Iterable[Selector]) -> Selector:
     """Return the selector of everybody whom at least one of the selectors (there must be one) matches."""
-    distinct = tuple({selector.normal: selector for selector in selectors}.values())
-    return distinct[0] if len(distinct) == 1 else parse(" or ".join(f"({one.text})" for one in distinct))
+    return _joined("or", selectors)
+
+
+def all_of(selectors: Iterable[Selector]) -> Selector:
+    """Return the selector of everybody whom each of the selectors (there must be one) matches."""
+    return _joined("and", selectors)
 
 
 def matches(selector: Selector, attributes: Attributes) -> bool:
@@ -78,3 +82,11 @@ def _compares(node: Comparison, operator: str, attributes: Attributes) -> bool:
         kind == asked_kind and COMPARE[operator](value, asked)
         for kind, value in (prepared(node.path, value) for value in attributes.get(node.path, ()))
     )
+
+
+def _joined(word: str, selectors: Iterable[Selector]) -> Selector:
+    distinct = tuple({selector.normal: selector for selector in selectors}.values())
+    if len(distinct) == 1:
+        return distinct[0]
+    text = f" {word} ".join(f"({selector.text})" for selector in distinct)
+    return Selector(text, joined(word, tuple(selector.root for selector in distinct)))

@@ -1,0 +1,233 @@
+"""`policy.yaml` → `Policy`, or every problem in it at once.
+
+Text in, value out; reading the file is the caller's. What each key means to administrators is told in
+`docs/policy.md`; whether the policy does what its tests expect is for `trial`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+
+from bridge.directory.selector import Selector, all_of, any_of
+from bridge.document import (
+    Kind,
+    Placed,
+    Section,
+    Value,
+    a,
+    boolean,
+    choice,
+    duration,
+    integer,
+    line,
+    list_of,
+    mapping_of,
+    nearest,
+    number,
+    placed,
+    read,
+)
+from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Room, RoomKind, RuleId, Space
+from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
+
+VERSION = 1
+"""Of the policy's language."""
+
+
+def load(text: str, file: str, attributes: Collection[str] = ()) -> Policy:
+    """Return the policy that a text says; raise `DocumentError` with every problem.
+
+    `file` is the name to report problems under, `attributes` are the directory's custom ones, as they are spelt.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return read(text, file, lambda section: _Reader(Vocabulary.of(attributes)).policy(section, digest))
+
+
+class _Reader:
+    """Reads one policy; each method reads one section, or makes one check across sections."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._selector = vocabulary.selector
+        self._rooms: dict[RuleId, Room] = {}
+        self._spaces: dict[RuleId, Space] = {}
+        self._desks: dict[RuleId, Desk] = {}
+        self._listed: dict[RuleId, tuple[Placed[str], ...]] = {}
+        """Space → the spaces it lists."""
+        self._expectations: list[Placed[str]] = []
+
+    def policy(self, section: Section, digest: str) -> Policy:
+        rule_id = identifier({})
+        section.required("version", _VERSION)
+        company = section.required("company", line)
+        accounts = section.optional("accounts", a(self._account), Accounts())
+        self._rooms = section.optional("rooms", mapping_of(a(self._room), rule_id), {})
+        self._spaces = section.optional("spaces", mapping_of(a(self._space), rule_id), {})
+        self._desks = section.optional("announcements", mapping_of(a(self._desk), rule_id), {})
+        brake = section.optional("brake", a(self._brake), Brake())
+        tests = section.optional("tests", list_of(a(self._test)), ())
+        self._check_listed_spaces()
+        self._check_expectations()
+        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest)
+
+    def _account(self, section: Section) -> Accounts:
+        template = self._vocabulary.person_template
+        return Accounts(
+            user_id=section.optional("user_id", template, Accounts().user_id),
+            display_name=section.optional("display_name", template, Accounts().display_name),
+        )
+
+    def _room(self, section: Section) -> Room:
+        for_each = section.optional("for_each", self._vocabulary.attribute, None)
+        everyone_by_default = for_each is not None
+        room = Room(
+            id=section.name,
+            name=section.required("name", self._vocabulary.room_template(for_each, must=True)),
+            topic=section.optional("topic", self._vocabulary.room_template(for_each, must=False), ""),
+            kind=section.optional("kind", choice(RoomKind.CHAT, RoomKind.ANNOUNCEMENT), RoomKind.CHAT),
+            members=section.optional("members", self._selector, EVERYONE)
+            if everyone_by_default
+            else section.required("members", self._selector),
+            moderators=section.optional("moderators", self._selector, None),
+            posters=section.optional("posters", self._selector, None),
+            for_each=for_each,
+            exclusive=section.optional("exclusive", boolean, False),
+        )
+        if room.posters is not None and room.kind is not RoomKind.ANNOUNCEMENT:
+            section.problem(
+                "`posters` is for rooms of `kind: announcement`; in a chat everyone may write", key="posters"
+            )
+        return room
+
+    def _space(self, section: Section) -> Space:
+        rooms = section.optional("rooms", list_of(self._one_of(self._rooms, "room")), ())
+        spaces = section.optional("spaces", list_of(placed(line)), ())
+        self._listed[section.name] = spaces
+        _refuse_repetition(rooms)
+        _refuse_repetition(spaces)
+        return Space(
+            id=section.name,
+            name=section.required("name", line),
+            members=section.required("members", self._selector),
+            rooms=tuple(room.value for room in rooms),
+            spaces=tuple(space.value for space in spaces),
+        )
+
+    def _desk(self, section: Section) -> Desk:
+        listed = section.required("rooms", list_of(self._one_of(self._rooms, "room")))
+        _refuse_repetition(listed)
+        for each in listed:
+            if each.value and self._rooms[each.value].kind is not RoomKind.ANNOUNCEMENT:
+                each.problem(f"expected a room of `kind: announcement`, came `{each.value}`")
+        rooms = [self._rooms[each.value] for each in listed if each.value]
+        if not listed:
+            section.problem("expected at least one room in which to announce", key="rooms")
+        names = ", ".join(room.name if room.for_each is None else room.id for room in rooms)
+        posters = section.optional("posters", self._selector, None)
+        return Desk(
+            id=section.name,
+            name=section.optional("name", line, f"Desk: {names}"),
+            posters=posters or self._posters_of(rooms, section),
+            rooms=tuple(room.id for room in rooms),
+        )
+
+    def _posters_of(self, rooms: Iterable[Room], section: Section) -> Selector:
+        """Return the selector of those who may write in at least one of the rooms."""
+        posters = []
+        for room in rooms:
+            writers = [each for each in (room.posters, room.moderators) if each is not None]
+            if writers:
+                here = [room.members] if room.members.normal != EVERYONE.normal else []
+                posters.append(all_of([*here, any_of(writers)]))
+        if not posters:
+            section.problem("`posters` is missing: nobody may post in the rooms of this desk, so say who may here")
+            return EVERYONE
+        return any_of(posters)
+
+    def _brake(self, section: Section) -> Brake:
+        usual = Brake()
+        return Brake(
+            removals=section.optional("removals", integer(0), usual.removals),
+            fraction=section.optional("fraction", number(0, 1), usual.fraction),
+            floor=section.optional("floor", integer(0), usual.floor),
+            window=section.optional("window", duration, usual.window),
+            protected=section.optional("protected", list_of(self._selector), ()),
+            approvers=section.optional("approvers", list_of(self._selector), ()),
+        )
+
+    def _test(self, section: Section) -> PolicyTest:
+        given = section.required("given", self._vocabulary.person)
+        expected = section.optional("in", list_of(placed(line)), ())
+        unexpected = section.optional("not_in", list_of(placed(line)), ())
+        self._expectations += (*expected, *unexpected)
+        if not expected and not unexpected:
+            section.problem("this test expects nothing; say `in` or `not_in`, or both")
+        return PolicyTest(
+            given=given,
+            in_rooms=tuple(key.value for key in expected),
+            not_in_rooms=tuple(key.value for key in unexpected),
+            line=section.place.line if section.place else 0,
+            column=section.place.column if section.place else 0,
+        )
+
+    def _one_of(self, known: Mapping[RuleId, object], what: str) -> Kind[Placed[str]]:
+        """Return the kind of ids that exist."""
+
+        def make(value: Value) -> str:
+            found = line.make(value)
+            if found not in known:
+                value.refuse(f"there is no {what} `{found}`{nearest(found, known)}")
+            return found
+
+        return placed(Kind(make, str))
+
+    def _check_listed_spaces(self) -> None:
+        for space, listed in self._listed.items():
+            for each in listed:
+                if each.value not in self._spaces:
+                    each.problem(f"there is no space `{each.value}`{nearest(each.value, self._spaces)}")
+                elif way := self._way(each.value, space):
+                    each.problem(f"spaces must not contain each other in a circle: {' → '.join((space, *way))}")
+
+    def _way(self, start: RuleId, goal: RuleId) -> tuple[RuleId, ...]:
+        """Return how one space is reached from another by what spaces list, both included; empty when it is not."""
+        ways: list[tuple[RuleId, ...]] = [(start,)]
+        seen = {start}
+        for way in ways:
+            if way[-1] == goal:
+                return way
+            further = [each.value for each in self._listed.get(way[-1], ()) if each.value not in seen]
+            seen.update(further)
+            ways += [(*way, each) for each in further]
+        return ()
+
+    def _check_expectations(self) -> None:
+        """Refuse room keys that no rule can make: that nobody is in a misspelt room proves nothing."""
+        known = {**self._rooms, **self._spaces, **self._desks, RESERVED: None}
+        for key in self._expectations:
+            rule, _, value = key.value.partition("/")
+            for_each = self._rooms[rule].for_each if rule in self._rooms else None
+            if rule not in known:
+                key.problem(f"there is no room, space or desk `{rule}`{nearest(rule, known)}")
+            elif for_each is not None and not value:
+                key.problem(f"`{rule}` makes a room for each {for_each}: write `{rule}/` and the value")
+            elif for_each is None and value:
+                key.problem(f"`{rule}` is one room: write `{rule}`")
+
+
+def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
+    seen: set[str] = set()
+    for each in listed:
+        if each.value in seen:
+            each.problem(f"`{each.value}` is listed twice")
+        seen.add(each.value)
+
+
+def _version(value: Value) -> int:
+    if value.scalar("int") != str(VERSION):
+        value.expected(f"{VERSION}, the version of the policy language that this Muster reads")
+    return VERSION
+
+
+_VERSION = Kind(_version, lambda: VERSION)
