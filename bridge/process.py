@@ -109,9 +109,9 @@ async def child(
     `env` replaces our environment. As root, `user` is who it runs as, without root's groups; `cwd` is entered before
     that, so the user need not be able to reach it. `stop_signals` are sent at the end, `grace` seconds apart;
     `death_signal` is what the kernel sends when the thread that entered the block, or all of us, is gone. Raises
-    `MusterError` when the program cannot be started.
+    `MusterError` when the program cannot be started or its log cannot be written.
     """
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = _opened(log_path)
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -135,6 +135,13 @@ async def child(
         yield started
     finally:
         await started.stop()
+
+
+def _opened(log_path: Path) -> int:
+    try:
+        return os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise MusterError(f"cannot write the log {log_path}: {error.strerror}") from error
 
 
 def _tied_to(parent: int, signal: Signals) -> Callable[[], None]:

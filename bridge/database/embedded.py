@@ -1,17 +1,17 @@
 """A PostgreSQL of our own: no installation, no port, no password, nothing left behind (Linux).
 
 `EmbeddedPostgres` keeps a cluster in a data folder and runs `postgres` in the foreground as our child, on a Unix
-socket in a private folder. The data folder holds
+socket that only the server's user and root can reach. The data folder holds
 
-    cluster/        PostgreSQL's own files, 0700, owned by the server's user
+    cluster/        PostgreSQL's own files and the socket, 0700, owned by the server's user
     lock            held by the process that runs the server, as long as it lives
     postgres.log    what initdb and postgres said
-    socket          a symbolic link to the folder of the Unix socket
 
 The first process on a data folder owns the server and stops it on exit; the others connect to it. Root may not run
 PostgreSQL: then the server's user is the owner of the cluster, `nobody` for a new one. That user need not be able to
 reach the data folder: the server enters the cluster before it gives up root, and calls it `/proc/self/cwd` from then
-on. Tables, upgrades and pools are left to `bridge.database`.
+on. A socket's path has at most 107 bytes; clients of a deeper cluster reach it as `/proc/PID/cwd`. Tables, upgrades
+and pools are left to `bridge.database`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ import fcntl
 import os
 import pwd
 import shutil
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -33,16 +31,19 @@ from urllib.parse import quote
 
 import asyncpg
 
-from bridge.database.binaries import find_binaries, is_reachable
+from bridge.database.binaries import find_binaries
 from bridge.errors import DatabaseError, DatabaseUnavailableError
 from bridge.process import Process, child, last_line
 
 _ROLE = "muster"
 _DATABASE = "muster"
 _MAINTENANCE_DATABASE = "postgres"
+_UNPRIVILEGED = "nobody"
+_PORT = "5432"  # names the socket; there is no TCP port
 _START_SECONDS = 300  # crash recovery of a large cluster takes minutes; it answers as soon as it can
 _POLL_SECONDS = 0.02
-_LONGEST_PARENT = 70  # a socket's path has at most 107 bytes, and ours adds /muster-xxxxxxxx/.s.PGSQL.5432
+_LONGEST_SOCKET_PATH = 107
+_SOCKET = f".s.PGSQL.{_PORT}"
 _DURABLE = {"log_checkpoints": "off"}
 _DISPOSABLE = _DURABLE | {
     "fsync": "off",
@@ -50,7 +51,6 @@ _DISPOSABLE = _DURABLE | {
     "synchronous_commit": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "autovacuum_naptime": "1h",
 }
 
 
@@ -61,8 +61,7 @@ class EmbeddedPostgres:
         """Take the data folder, made when absent; `durable=False` trades safety from power cuts for speed in tests."""
         self._data = data_dir.absolute()
         self._cluster = self._data / "cluster"
-        self._link = self._data / "socket"
-        self._settings = _DURABLE if durable else _DISPOSABLE
+        self._durable = durable
         self._user: pwd.struct_passwd | None = None
         self._socket_folder = Path()
         self._stack = AsyncExitStack()
@@ -73,11 +72,17 @@ class EmbeddedPostgres:
 
         Raises `DatabaseUnavailableError`, with the log's place and last line, when neither works.
         """
-        async with AsyncExitStack() as stack:
-            self._prepare()
-            if await self._is_ours(stack):
-                await self._start(stack)
-            self._stack = stack.pop_all()
+        try:
+            async with AsyncExitStack() as stack:
+                self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._user = self._server_user()
+                if await self._is_ours(stack):
+                    await self._start(stack)
+                self._stack = stack.pop_all()
+        except OSError as error:
+            raise DatabaseUnavailableError(
+                f"the folder {self._data} of the embedded PostgreSQL cannot be used: {error.strerror}"
+            ) from error
         return self
 
     async def __aexit__(
@@ -92,14 +97,14 @@ class EmbeddedPostgres:
 
     def url_for(self, name: str) -> str:
         """Return the address of the database `name`."""
-        return f"postgresql://{_ROLE}@/{quote(name, safe='')}?host={quote(str(self._socket_folder))}"
+        return f"postgresql://{_ROLE}@/{quote(name, safe='')}?host={quote(str(self._socket_folder))}&port={_PORT}"
 
     @property
     def pid(self) -> int:
         """The process ID of the server, whoever runs it."""
         try:
             return int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._unavailable("does not run any more") from error
 
     async def create_database(self, name: str, template: str | None = None) -> None:
@@ -126,58 +131,54 @@ class EmbeddedPostgres:
         except OSError as error:
             raise self._unavailable(f"does not answer: {error}") from error
 
-    def _prepare(self) -> None:
-        """Make the data folder and find out whose server this will be."""
+    def _server_user(self) -> pwd.struct_passwd | None:
+        """Return who the server runs as when that is not us: root hands over to the cluster's owner."""
+        owner = self._cluster.stat().st_uid if self._cluster.exists() else None
+        if os.geteuid() != 0:
+            if owner not in (None, os.geteuid()):
+                raise self._foreign(owner, "but Muster does not; run Muster as that user or as root")
+            return None
         try:
-            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            owner = self._cluster.stat().st_uid if self._cluster.exists() else None
-        except OSError as error:
-            raise DatabaseUnavailableError(
-                f"the folder {self._data} of the embedded PostgreSQL cannot be used: {error.strerror}"
-            ) from error
-        if os.geteuid() == 0:
-            self._user = pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
-        elif owner not in (None, os.geteuid()):
-            raise DatabaseUnavailableError(
-                f"{self._cluster} belongs to user {owner}, but Muster runs as user {os.geteuid()};"
-                f" run Muster as its owner or as root"
-            )
+            user = pwd.getpwnam(_UNPRIVILEGED) if owner is None else pwd.getpwuid(owner)
+        except KeyError as error:
+            raise self._foreign(owner, f"which this machine does not know; chown -R {_UNPRIVILEGED} it") from error
+        if user.pw_uid == 0:
+            raise self._foreign(owner, f"which may not run PostgreSQL; chown -R {_UNPRIVILEGED} it")
+        return user
+
+    def _foreign(self, owner: int | None, remedy: str) -> DatabaseUnavailableError:
+        return DatabaseUnavailableError(f"{self._cluster} belongs to the user with the ID {owner}, {remedy}")
 
     async def _is_ours(self, stack: AsyncExitStack) -> bool:
         """Wait until we hold the lock (True) or the server of the process that holds it answers (False)."""
-        lock = self._open_lock()
+        lock = os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         stack.callback(os.close, lock)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not _acquired(lock):
-                    if await self._is_answering(_DATABASE):
+                    if await self._is_answering():
                         return False
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise self._unavailable("belongs to another process but does not answer") from error
         return True
 
-    def _open_lock(self) -> int:
-        try:
-            return os.open(self._data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise DatabaseUnavailableError(
-                f"the folder {self._data} of the embedded PostgreSQL cannot be used: {error.strerror}"
-            ) from error
-
-    async def _is_answering(self, database: str) -> bool:
-        with suppress(OSError):
-            self._socket_folder = self._link.readlink()
-            return await _answers(self.url_for(database))
+    async def _is_answering(self) -> bool:
+        with suppress(DatabaseUnavailableError):
+            self._reach(self.pid)
+            return await _answers(self.url)
         return False
+
+    def _reach(self, pid: int) -> None:
+        """Find the folder under which clients reach the socket of the server `pid`."""
+        fits = len(os.fsencode(self._cluster / _SOCKET)) <= _LONGEST_SOCKET_PATH
+        self._socket_folder = self._cluster if fits else Path(f"/proc/{pid}/cwd")
 
     async def _start(self, stack: AsyncExitStack) -> None:
         binaries = find_binaries(self._user)
         if not self._cluster.exists():
             await self._initialise(binaries)
         await self._outwait_predecessor()
-        self._socket_folder = self._make_socket_folder()
-        stack.callback(self._remove_socket_folder)
         process = await stack.enter_async_context(
             child(
                 [binaries / "postgres", "-D", self._as_server_sees(self._cluster), *self._options()],
@@ -190,6 +191,7 @@ class EmbeddedPostgres:
                 grace=30.0,
             )
         )
+        self._reach(process.pid)
         await self._ready(process)
 
     async def _initialise(self, binaries: Path) -> None:
@@ -207,7 +209,7 @@ class EmbeddedPostgres:
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
         ]
-        argv += ["--no-sync"] if "fsync" in self._settings else []
+        argv += [] if self._durable else ["--no-sync"]
         async with child(argv, log_path=self.log_path, env=_environment(), user=self._user, cwd=fresh) as initdb:
             if await initdb.wait() != 0:
                 raise self._unavailable("could not be initialised")
@@ -215,9 +217,9 @@ class EmbeddedPostgres:
         _sync(self._data)
 
     async def _outwait_predecessor(self) -> None:
-        """Wait until the server of an owner that was killed is gone, and remove the process ID that it left.
+        """Wait until the server of an owner that was killed is gone, and remove the process IDs that it left.
 
-        A process ID that another program has been given meanwhile would keep PostgreSQL from starting.
+        A process ID that still belongs to a zombie, or to another program by now, would keep PostgreSQL from starting.
         """
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -226,7 +228,8 @@ class EmbeddedPostgres:
         except TimeoutError as error:
             left = ", ".join(map(str, _servers_in(self._cluster)))
             raise self._unavailable(f"is still used by a server that nobody owns; end process {left}") from error
-        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        for name in ("postmaster.pid", _SOCKET, f"{_SOCKET}.lock"):
+            (self._cluster / name).unlink(missing_ok=True)
 
     async def _ready(self, process: Process) -> None:
         """Wait until the server answers, and create our database when the cluster is new."""
@@ -242,44 +245,12 @@ class EmbeddedPostgres:
             await self.create_database(_DATABASE)
 
     def _options(self) -> Iterator[str]:
-        yield from ("-k", str(self._socket_folder), "-p", "5432", "-c", "listen_addresses=")
-        for name, value in self._settings.items():
+        yield from ("-k", ".", "-p", _PORT, "-c", "listen_addresses=")
+        for name, value in (_DURABLE if self._durable else _DISPOSABLE).items():
             yield from ("-c", f"{name}={value}")
 
     def _as_server_sees(self, folder: Path) -> str:
         return "/proc/self/cwd" if self._user else str(folder)
-
-    def _make_socket_folder(self) -> Path:
-        """Return the remembered folder of the socket when it is still ours, or a new one, remembered."""
-        uid = self._user.pw_uid if self._user else os.geteuid()
-        with suppress(OSError):
-            remembered = self._link.readlink()
-            found = remembered.lstat()
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == uid and not found.st_mode & 0o077:
-                return remembered
-        folder = Path(tempfile.mkdtemp(prefix="muster-", dir=self._socket_parent()))
-        if self._user:
-            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        self._link.unlink(missing_ok=True)
-        self._link.symlink_to(folder)
-        return folder
-
-    def _socket_parent(self) -> Path:
-        runtime = "/run" if self._user else os.environ.get("XDG_RUNTIME_DIR", "")
-        candidates = [Path(place) for place in (runtime, tempfile.gettempdir(), "/tmp") if place]  # noqa: S108 - 0700 below
-        for place in candidates:
-            if len(os.fsencode(place)) > _LONGEST_PARENT or not os.access(place, os.W_OK | os.X_OK):
-                continue
-            if self._user is None or is_reachable(place):
-                return place
-        raise self._unavailable(
-            f"has no place for its socket: none of {', '.join(map(str, candidates))} is a writable folder"
-            f" with a path of at most {_LONGEST_PARENT} bytes; set TMPDIR to one"
-        )
-
-    def _remove_socket_folder(self) -> None:
-        shutil.rmtree(self._socket_folder, ignore_errors=True)
-        self._link.unlink(missing_ok=True)
 
     def _unavailable(self, what: str) -> DatabaseUnavailableError:
         said = last_line(self.log_path)

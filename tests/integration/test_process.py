@@ -95,6 +95,13 @@ async def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The message says which log could not be written, and why."""
+    with pytest.raises(MusterError, match=r"cannot write the log .*/absent/log: No such file"):
+        async with child(["true"], log_path=tmp_path / "absent" / "log"):
+            pass
+
+
 @needs_root
 async def test_root_becomes_the_user_and_keeps_the_folder(tmp_path: Path) -> None:
     """The program runs as the user, in no group of root's, in a folder that the user could not reach."""
