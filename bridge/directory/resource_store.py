@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
 from bridge.directory.filter_sql import ANY, Condition
+from bridge.directory.import_plan import Known
 from bridge.directory.scim_resource import Resource, Stored
 
 if TYPE_CHECKING:
@@ -141,6 +142,22 @@ async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
 async def delete_group(connection: Connection, id_: str) -> None:
     """Forget a group and who was in it."""
     await connection.execute("DELETE FROM scim_resource WHERE id = $1 AND kind = 'Group'", id_)
+
+
+async def load_users(connection: Connection) -> list[Known]:
+    """Return every User that is not deleted, in the order of creation."""
+    rows = await connection.fetch(
+        """SELECT r.id, r.document, ARRAY(SELECT g.display_name FROM group_member m
+               JOIN scim_resource g ON g.id = m.group_id WHERE m.member_id = r.id ORDER BY g.id) AS groups
+           FROM scim_resource r WHERE r.kind = 'User' AND NOT r.deleted ORDER BY r.created, r.id"""
+    )
+    return [Known(row["id"], row["document"], tuple(row["groups"])) for row in rows]
+
+
+async def group_ids(connection: Connection) -> dict[str, str]:
+    """Return the id of every group by its name as comparisons use it."""
+    rows = await connection.fetch("SELECT name_key, id FROM scim_resource WHERE kind = 'Group' AND NOT deleted")
+    return {row["name_key"]: row["id"] for row in rows}
 
 
 async def existing_ids(connection: Connection, ids: Collection[str]) -> set[str]:
