@@ -1,0 +1,144 @@
+"""`muster announce` and `muster announcements`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from bridge.app import Services
+from bridge.cli import announce, announcements
+from bridge.errors import RefusedError, UnknownNameError
+from bridge.policy.schema import Policy
+from tests.integration.announcements.company import BO, NEWS, NIGHT, FakeHomeserver, Muster, policy, reaction, text
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+
+@dataclass
+class FewServices:
+    """What these two verbs use of the services."""
+
+    pool: Pool
+    homeserver: FakeHomeserver
+
+    def policy(self) -> Policy:
+        """Return the policy with one desk."""
+        return policy()
+
+    def clock(self) -> datetime:
+        """Return a moment after every announcement of a desk."""
+        return datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def services(muster: Muster, homeserver: FakeHomeserver) -> Services:
+    """The services, as far as they are needed."""
+    return cast("Services", FewServices(muster.pool, homeserver))
+
+
+def _args(*words: str, as_json: bool = False) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    subparsers = parser.add_subparsers(required=True)
+    announce.add_parser(subparsers)
+    announcements.add_parser(subparsers)
+    args = parser.parse_args(words)
+    args.json = as_json
+    return args
+
+
+async def _announced(services: Services, capsys: pytest.CaptureFixture[str]) -> str:
+    args = _args("announce", "--desk", "desk", "The", "gate", "is", "closed.", as_json=True)
+    assert await announce.announce(args, services) == 0
+    return str(json.loads(capsys.readouterr().out)["id"])
+
+
+async def test_announcing_from_the_command_line_reaches_the_same_rooms(
+    muster: Muster, homeserver: FakeHomeserver, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The company says it; the service delivers it; it is answered nowhere but on the terminal."""
+    assert await announce.announce(_args("announce", "--desk", "desk", "The gate is closed."), services) == 0
+    assert "Announced to 3 people in 2 rooms: " in capsys.readouterr().out
+    await muster.deliver()
+    expected = "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
+    assert homeserver.bodies(NEWS) == homeserver.bodies(NIGHT) == [expected]
+    assert set(homeserver.rooms) == {NEWS, NIGHT}
+
+
+async def test_the_same_text_again_is_another_announcement(
+    muster: Muster, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Saying it twice is meant."""
+    assert await _announced(services, capsys) != await _announced(services, capsys)
+
+
+@pytest.mark.parametrize(
+    ("desk", "words", "error", "message"),
+    [
+        ("dsk", "Hello", UnknownNameError, r"no desk 'dsk' \(there are: desk\)"),
+        ("desk", " ", RefusedError, "no text"),
+        ("desk", "x" * 70_000, RefusedError, "too long"),
+    ],
+)
+async def test_what_cannot_be_announced_is_refused(
+    muster: Muster, services: Services, desk: str, words: str, error: type[Exception], message: str
+) -> None:
+    """One sentence says why, and nothing is written."""
+    with pytest.raises(error, match=message):
+        await announce.announce(_args("announce", "--desk", desk, words), services)
+    assert await muster.pool.fetchval("SELECT count(*) FROM announcement") == 0
+
+
+async def test_the_list_has_the_newest_first(
+    muster: Muster, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each announcement with its author and figures."""
+    await announcements.announcements(_args("announcements"), services)
+    assert capsys.readouterr().out == "Nothing has been announced yet.\n"
+    await muster.hear(text("From the desk"))
+    newest = await _announced(services, capsys)
+    assert await announcements.announcements(_args("announcements"), services) == 0
+    printed = capsys.readouterr().out
+    assert printed.index(newest) < printed.index("From the desk")
+    assert "Anna Tamm · CEO" in printed
+    assert "for 3 people: 0 delivered, 0 acknowledged" in printed
+    await announcements.announcements(_args("announcements", "--limit", "1", as_json=True), services)
+    assert [found["id"] for found in json.loads(capsys.readouterr().out)] == [newest]
+
+
+async def test_one_announcement_shows_who_is_missing(
+    muster: Muster, homeserver: FakeHomeserver, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counts, rooms, and the names of those who have not acknowledged."""
+    announcement = await _announced(services, capsys)
+    await muster.deliver()
+    await muster.hear(reaction(BO, NEWS, homeserver.announced(NEWS)))
+    assert await announcements.announcements(_args("announcements", announcement.upper()), services) == 0
+    printed = capsys.readouterr().out
+    assert "for 3 people: 3 delivered, 1 acknowledged, 2 missing" in printed
+    assert "  delivered  drivers/night" in printed
+    assert "Anna Tamm · CEO  @anna:company.example" in printed
+    assert "@bo:company.example" not in printed
+    await announcements.announcements(_args("announcements", announcement, as_json=True), services)
+    found = json.loads(capsys.readouterr().out)
+    assert found["missing"] == ["@anna:company.example", "@cy:company.example"]
+    assert (found["targeted"], found["delivered"], found["acknowledged"]) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("typed", ["7kq2-m9xd", "no such", "\udcff" * 8])
+async def test_an_unknown_announcement_is_named(services: Services, typed: str) -> None:
+    """A typing error gets a sentence."""
+    with pytest.raises(UnknownNameError, match="There is no announcement"):
+        await announcements.announcements(_args("announcements", typed), services)
+
+
+@pytest.mark.parametrize("number", ["-1", "many", "99999999999999999999"])
+def test_a_senseless_number_is_wrong_usage(number: str) -> None:
+    """The numbers are whole and small."""
+    with pytest.raises(argparse.ArgumentError, match="expected a whole number"):
+        _args("announcements", f"--limit={number}")
