@@ -1,0 +1,227 @@
+"""`muster directory`: who works here, by hand: import a file, list, show one person, and SCIM tokens."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len, set_cell_size
+
+from bridge.cli.command import print_json, width, with_services
+from bridge.directory.intake import ImportReport, import_csv
+from bridge.directory.person import Person, attributes_of, works_here
+from bridge.directory.selector import matches, parse
+from bridge.directory.store import HistoryEntry, load_history, load_people, load_person
+from bridge.directory.token_store import create_token, load_tokens, revoke_token
+from bridge.errors import ImportFileError
+
+if TYPE_CHECKING:
+    from bridge.app import Services
+    from rich.cells import cell_len, set_cell_size
+
+from bridge.cli.command import Subparsers
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the verb and what is below it."""
+    verb = subparsers.add_parser(
+        "directory",
+        help="import people from a file, list them, show one",
+        description="HR's data by hand. Identity providers push people over SCIM instead, with a token made here.",
+    )
+    below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_import(below)
+    _add_list(below)
+    show = below.add_parser("show", help="show all that is known of a person, and since when")
+    show.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
+    show.set_defaults(handler=with_services(show_person))
+    _add_token(below)
+
+
+def _add_import(below: Subparsers) -> None:
+    parser = below.add_parser(
+        "import",
+        help="add and change people from a CSV file",
+        description="Adds and changes people from a CSV file whose header names SCIM attributes: userName, "
+        "externalId, displayName, givenName, familyName, email, title, userType, active, department, division, "
+        "organization, costCenter, employeeNumber, manager (userName or externalId), start, end, timezone, locale, "
+        "preferredLanguage, groups (separated by ;), and the attributes named in the configuration. All of the file "
+        "is imported, or nothing. People are matched by externalId, else by userName.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the CSV file, UTF-8 or UTF-16, with , or ;")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+    parser.add_argument(
+        "--complete", action="store_true", help="the file names everybody: whoever is missing works here no longer"
+    )
+    parser.add_argument(
+        "--allow-removals", type=int, metavar="N", help="with --complete: exactly N people are meant to be missing"
+    )
+    parser.set_defaults(handler=with_services(import_file))
+
+
+def _add_list(below: Subparsers) -> None:
+    parser = below.add_parser("list", help="list people")
+    parser.add_argument(
+        "--filter", metavar="SELECTOR", help="only these, as a policy would say it: 'department eq \"Sales\"'"
+    )
+    parser.set_defaults(handler=with_services(list_people))
+
+
+def _add_token(below: Subparsers) -> None:
+    parser = below.add_parser("token", help="make, list and revoke the tokens that SCIM clients bear")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--create", metavar="NAME", help="make a token for the client NAME and print it, this once")
+    group.add_argument("--revoke", metavar="NAME", help="make the token of NAME useless")
+    parser.set_defaults(handler=with_services(manage_tokens))
+
+
+async def import_file(args: argparse.Namespace, services: Services) -> int:
+    """Import a CSV file and say what changed."""
+    try:
+        data = args.file.read_bytes()
+    except OSError as error:
+        raise ImportFileError(f"{args.file}: {error.strerror}. Expected a CSV file that can be read.") from error
+    report = await import_csv(
+        services.pool,
+        data,
+        args.file.name,
+        custom=services.config.attributes,
+        complete=args.complete,
+        allow_removals=args.allow_removals,
+        dry_run=args.dry_run,
+    )
+    if args.json:
+        print_json(_report_as_json(report, dry_run=args.dry_run))
+        return 0
+    for warning in report.warnings:
+        print(warning)
+    verb = "Would be" if args.dry_run else "People"
+    print(
+        f"{verb} added: {report.created}, changed: {report.changed}, no longer working here: {report.removed}, "
+        f"unchanged: {report.unchanged}."
+    )
+    return 0
+
+
+async def list_people(args: argparse.Namespace, services: Services) -> int:
+    """List people, or those whom a selector matches."""
+    selector = parse(args.filter) if args.filter else None
+    today = services.clock().date()
+    people = sorted(
+        (
+            person
+            for person in await load_people(services.pool)
+            if selector is None or matches(selector, attributes_of(person, today))
+        ),
+        key=lambda person: person.user_name.lower(),
+    )
+    if args.json:
+        print_json([_person_as_json(person, today) for person in people])
+        return 0
+    for line in _table([("USERNAME", "NAME", "DEPARTMENT", "TITLE", ""), *(_listed(each, today) for each in people)]):
+        print(line)
+    print(f"{len(people)} {'person' if len(people) == 1 else 'people'}")
+    return 0
+
+
+async def show_person(args: argparse.Namespace, services: Services) -> int:
+    """Show a person and the history."""
+    person = await load_person(services.pool, args.person)
+    history = await load_history(services.pool, person.id)
+    today = services.clock().date()
+    if args.json:
+        print_json({**_person_as_json(person, today), "history": [_entry_as_json(entry) for entry in history]})
+        return 0
+    attributes = attributes_of(person, today)
+    longest = max(map(len, attributes))
+    for name, values in sorted(attributes.items()):
+        print(f"{name:<{longest}}  {', '.join(str(value) for value in values)}")
+    print()
+    for entry in history:
+        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}")
+    return 0
+
+
+async def manage_tokens(args: argparse.Namespace, services: Services) -> int:
+    """Make or revoke a token, or list them."""
+    if args.create is not None:
+        token = await create_token(services.pool, args.create)
+        if args.json:
+            print_json({"name": args.create, "token": token})
+        else:
+            print(token)
+        return 0
+    if args.revoke is not None:
+        await revoke_token(services.pool, args.revoke)
+        if args.json:
+            print_json({"revoked": args.revoke})
+        else:
+            print(f"The token of {args.revoke!r} is useless now.")
+        return 0
+    tokens = await load_tokens(services.pool)
+    if args.json:
+        print_json(
+            [{"name": each.name, "created_at": each.created_at, "revoked_at": each.revoked_at} for each in tokens]
+        )
+    for each in [] if args.json else tokens:
+        print(f"{each.created_at:%Y-%m-%d %H:%M}  {'revoked' if each.revoked_at else 'valid':<8} {each.name}")
+    return 0
+
+
+def _listed(person: Person, today: date) -> tuple[str, ...]:
+    attributes = attributes_of(person, today)
+    department, title = (", ".join(map(str, attributes.get(name, ()))) for name in ("department", "title"))
+    state = "" if works_here(person, today) else "inactive"
+    return person.user_name, person.display_name, department, title, state
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return the rows as columns that fit the width; what is too long is cut with an ellipsis."""
+    last = max(len(row[-1]) for row in rows)
+    room = (width() - last - 2 * (len(rows[0]) - 1)) // (len(rows[0]) - 1)
+    widths = [min(room, max(cell_len(row[column]) for row in rows)) for column in range(len(rows[0]) - 1)]
+    return [
+        "  ".join([*(_fitted(cell, size) for cell, size in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    ]
+
+
+def _fitted(text: str, size: int) -> str:
+    return set_cell_size(text, size) if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
+
+
+def _report_as_json(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "created": report.created,
+        "changed": report.changed,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "warnings": list(report.warnings),
+    }
+
+
+def _person_as_json(person: Person, today: date) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "userName": person.user_name,
+        "active": works_here(person, today),
+        "version": person.version,
+        "attributes": {name: list(values) for name, values in sorted(attributes_of(person, today).items())},
+        "employments": [
+            {"start": job.start, "end": job.end, "title": job.title, "department": job.department}
+            for job in person.employments
+        ],
+    }
+
+
+def _entry_as_json(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "version": entry.version,
+        "recorded_at": entry.recorded_at,
+        "source": entry.source,
+        "action": entry.action,
+        "person": _person_as_json(entry.person, entry.recorded_at.date()),
+    }
