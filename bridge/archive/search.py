@@ -1,0 +1,179 @@
+"""Finding messages, and showing one with all that became of it.
+
+`SearchIndex` is a consumer of the feed, so what was archived a moment ago may not be found yet; `show` reads the
+archive itself. Deleted and edited messages are found like all others: that is what an archive is for. Who may ask is
+left to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bridge.archive import canonical, segment, store
+from bridge.errors import InputError, UnknownNameError
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, RoomId, UserId
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+_PORTION = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found."""
+
+    seq: int
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    timestamp: int
+    """Milliseconds, as the sender's server claims."""
+    text: str
+    edits: EventId | None
+    """The message whose new text this is."""
+    deleted: bool
+    """Whether it, or the message that it edits, was redacted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text that a message has had."""
+
+    event: Event
+    redaction: Event | None
+    """Who took it back, and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An event and what became of it."""
+
+    original: Version
+    edits: tuple[Version, ...]
+    received_at: datetime
+    backfilled: bool
+    """Fetched from the homeserver afterwards."""
+
+
+class SearchIndex:
+    """The consumer that makes messages findable."""
+
+    name = "search"
+
+    def __init__(self, pool: Pool, languages: Sequence[str] = segment.LANGUAGES) -> None:
+        self._pool = pool
+        self._languages = languages
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Index the texts of the messages among the events; again is fine."""
+        texts = [(event.seq, text_of(event)) for event in events if event.type == "m.room.message"]
+        # In a thread: a long text in many scripts takes a noticeable part of a second.
+        tokens = await asyncio.to_thread(self._tokens, [text for _, text in texts])
+        found = [(seq, words) for (seq, _), words in zip(texts, tokens, strict=True) if words]
+        if found:
+            await store.index_texts(self._pool, [seq for seq, _ in found], [words for _, words in found])
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        return [segment.tokens_of(text, self._languages) for text in texts]
+
+
+def text_of(event: Event) -> str:
+    """Return what a message says: the new text of an edit, else its body; empty when there is none."""
+    new = event.content.get("m.new_content") if edited_by(event) else None
+    body = (new if isinstance(new, dict) else event.content).get("body")
+    return body if isinstance(body, str) else ""
+
+
+def edited_by(event: Event) -> EventId | None:
+    """Return the message that this one gives a new text (specification, "Event replacements")."""
+    relation = event.content.get("m.relates_to")
+    if not isinstance(relation, dict) or relation.get("rel_type") != "m.replace" or event.state_key is not None:
+        return None
+    target = relation.get("event_id")
+    return EventId(target) if isinstance(target, str) and target else None
+
+
+async def search(
+    pool: Pool,
+    text: str,
+    *,
+    room: RoomId | None = None,
+    sender: UserId | None = None,
+    before: int | None = None,
+    limit: int = 20,
+    languages: Sequence[str] = segment.LANGUAGES,
+) -> list[Hit]:
+    """Return messages that hold every word of `text`, newest first.
+
+    `before` is the position of the last hit, to go on behind it. Raises `InputError` when `text` holds no word.
+    """
+    terms = segment.terms_of(text, languages)
+    if not terms:
+        raise InputError(f"expected at least one word to look for, got {text!r}")
+    hits: list[Hit] = []
+    place = before or 0
+    with store.database_errors():
+        while len(hits) < limit:
+            rows = await store.find_texts(pool, terms, room, sender, place, _PORTION)
+            found = (_hit(row) for row in rows)
+            hits += [hit for hit in found if segment.contains(hit.text, text)]
+            if len(rows) < _PORTION:
+                break
+            place = rows[-1]["seq"]
+    return hits[:limit]
+
+
+async def show(pool: Pool, event_id: EventId) -> Story:
+    """Return an event as it was sent, its edits, and who redacted what; raises `UnknownNameError`."""
+    async with store.snapshot(pool) as connection:
+        row = await store.read_record(connection, event_id)
+        if row is None:
+            if await store.is_awaiting_original(connection, event_id):
+                raise UnknownNameError(
+                    f"{event_id} arrived without its content; its original is still to be fetched from the homeserver"
+                )
+            raise UnknownNameError(f"there is no event {event_id} in the archive")
+        event = _event(row)
+        amending = await _amending(connection, [event_id])
+        edits = [later for later in amending if edited_by(later) == event_id and later.sender == event.sender]
+        redactions = [*amending, *await _amending(connection, [edit.event_id for edit in edits])]
+    return Story(
+        Version(event, _redaction(event, redactions)),
+        tuple(Version(edit, _redaction(edit, redactions)) for edit in edits),
+        row["received_at"],
+        row["backfilled"],
+    )
+
+
+async def _amending(connection: Connection, event_ids: Sequence[EventId]) -> list[Event]:
+    return [_event(row) for row in await store.read_amending(connection, event_ids)]
+
+
+def _redaction(event: Event, candidates: Sequence[Event]) -> Event | None:
+    """Return the first redaction of the event."""
+    found = (later for later in candidates if later.redacts == event.event_id and later.room_id == event.room_id)
+    return next(found, None)
+
+
+def _hit(row: store.Row) -> Hit:
+    event = _event(row)
+    return Hit(
+        seq=event.seq,
+        event_id=event.event_id,
+        room_id=event.room_id,
+        sender=event.sender,
+        timestamp=event.timestamp,
+        text=text_of(event),
+        edits=edited_by(event),
+        deleted=row["deleted"],
+    )
+
+
+def _event(row: store.Row) -> Event:
+    return Event.of(canonical.decode(row["body"]), row["seq"])
