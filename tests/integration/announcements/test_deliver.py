@@ -172,11 +172,18 @@ async def test_a_reaction_that_is_faster_than_our_record_counts(muster: Muster, 
     sent = homeserver.rooms[NEWS][-1]
     feed = [event(NEWS, BOT, sent["content"]), reaction(BO, NEWS, sent["event_id"])]
     hearing = asyncio.create_task(muster.hear(*feed))
-    await asyncio.wait([hearing], timeout=0.05)
+    await wait_until(lambda: _is_blocked(muster.pool))
     night_may_go.set()
     await asyncio.gather(delivering, hearing)
     [summary] = await store.load_summaries(muster.pool, 10)
     assert report(await store.load_recipients(muster.pool, summary.id)).missing == (ANNA, CY)
+
+
+async def _is_blocked(pool: Pool) -> bool:
+    found: bool = await pool.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    return found
 
 
 async def test_the_loop_delivers_what_comes_and_outlives_an_outage(muster: Muster, homeserver: FakeHomeserver) -> None:
