@@ -20,7 +20,7 @@ from bridge.membership import member_store
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-_MEMBERSHIPS = frozenset({"join", "invite", "knock", "leave", "ban"})
+_MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
 
 
 def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.Membership]:
@@ -69,13 +69,13 @@ class Membership:
         """Take in a batch, in one database transaction."""
         now = self._clock()
         members = memberships_of(events, now)
-        power = [event for event in events if event.type == "m.room.power_levels" and event.state_key == ""]
+        power = {event.room_id: event for event in sorted(events, key=_timestamp) if _ranks(event)}
         described = [event for event in events if _describes(event) and event.sender != self._bot]
         if not (members or power or described):
             return
         async with self._pool.acquire() as connection, connection.transaction():
             touched = await member_store.apply_memberships(connection, members, bot=self._bot)
-            for event in power:
+            for event in power.values():
                 touched += await member_store.apply_power(
                     connection, event.room_id, levels_of(event.content), _moment(event, now)
                 )
@@ -89,6 +89,14 @@ class Membership:
 
 def _moment(event: Event, now: datetime) -> datetime:
     return from_milliseconds(min(event.timestamp, int(now.timestamp() * 1000)))
+
+
+def _timestamp(event: Event) -> int:
+    return event.timestamp
+
+
+def _ranks(event: Event) -> bool:
+    return event.type == "m.room.power_levels" and event.state_key == ""
 
 
 def _describes(event: Event) -> bool:

@@ -1,0 +1,142 @@
+"""A small company: its directory and tables on a real PostgreSQL, its homeserver in memory."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.clock import system_clock
+from bridge.directory.resource_store import insert_resources, lock_directory, next_version, update_resources, wake
+from bridge.directory.scim_resource import resource_of
+from bridge.directory.scim_schema import ENTERPRISE, shapes_for
+from bridge.ids import PersonId, UserId
+from bridge.membership.current import Membership
+from bridge.membership.reconcile import Reconciled, Reconciler
+from bridge.membership.survey import Scope
+from bridge.membership.upkeep import Upkeep
+from bridge.policy.schema import Brake, Policy
+from tests.integration.membership.homeserver import BOT, SERVER, FakeHomeserver
+from tests.unit.membership import notation
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+RULES: dict[str, Any] = {
+    "spaces": {
+        "company": {"members": "active eq true", "rooms": ["lounge"], "spaces": ["departments"]},
+        "departments": {"members": "active eq true", "rooms": ["department"]},
+    },
+    "rooms": {
+        "lounge": {},
+        "news": {"kind": "announcement", "posters": 'title eq "Chief"'},
+        "department": {
+            "for_each": "department",
+            "members": 'userType ne "Contractor"',
+            "moderators": 'title eq "Head"',
+            "exclusive": True,
+        },
+    },
+    "approvers": ['title eq "Chief"'],
+}
+PEOPLE = {
+    "ann": {"department": "Sales", "title": "Head"},
+    "bob": {"department": "Sales"},
+    "cid": {"department": "IT", "title": "Head"},
+    "dot": {"department": "IT", "userType": "Contractor"},
+    "eve": {"department": "Board", "title": "Chief"},
+}
+
+
+class Company:
+    """Everything a test of membership works with."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.homeserver = FakeHomeserver()
+        self.policy = self.rule(RULES)
+        self.ids: dict[str, PersonId] = {}
+        self.said: dict[str, dict[str, Any]] = {}
+        self.ahead = timedelta()
+        self.reconciler = Reconciler(pool, self.homeserver, self.homeserver, clock=self.clock)
+        self.consumer = Membership(pool, bot=BOT, clock=self.clock)
+        self.upkeep = self.restarted()
+
+    def clock(self) -> datetime:
+        return system_clock() + self.ahead
+
+    def restarted(self) -> Upkeep:
+        """Return the service's loop as after a start."""
+        return Upkeep(self.reconciler, self.pool, lambda: self.policy, clock=self.clock)
+
+    def rule(self, said: dict[str, Any], digest: str = "policy-1", **brake: Any) -> Policy:
+        """Make a policy the company's."""
+        policy = notation.policy(said)
+        limits = Brake(removals=25, floor=3, approvers=policy.brake.approvers)
+        self.policy = replace(policy, digest=digest, brake=replace(limits, **brake))
+        return self.policy
+
+    async def say(self, name: str, **said: Any) -> None:
+        """Have HR say something of a person, on top of what it said before."""
+        self.said[name] = {**self.said.get(name, {}), **said}
+        known = name in self.ids
+        id_ = self.ids.setdefault(name, PersonId(str(uuid.uuid4())))
+        resource = resource_of(_document(name, self.said[name]), id_, shapes_for()["User"])
+        async with self.pool.acquire() as connection, connection.transaction():
+            await lock_directory(connection)
+            version = await next_version(connection)
+            await (update_resources if known else insert_resources)(connection, [resource], version)
+            await wake(connection, [id_])
+
+    async def hire_all(self) -> None:
+        for name, said in PEOPLE.items():
+            await self.say(name, **said)
+
+    async def reconcile(self, *names: str) -> Reconciled:
+        """Reconcile everybody, or these people."""
+        scope = Scope(people=frozenset(self.ids[name] for name in names)) if names else None
+        return await self.reconciler.reconcile(self.policy, scope, cause="test")
+
+    async def settle(self) -> Reconciled:
+        """Reconcile everybody, and take in the events of it."""
+        result = await self.reconcile()
+        await self.deliver()
+        return result
+
+    async def deliver(self) -> None:
+        """Hand the homeserver's new events to the consumer."""
+        await self.consumer.handle(self.homeserver.deliver())
+
+    async def entries(self) -> list[str]:
+        """Return the audit log, oldest first, as `action room localpart outcome`."""
+        rows = await self.pool.fetch("SELECT action, room_key, user_id, outcome FROM entry ORDER BY id")
+        return [
+            " ".join(filter(None, (row["action"], row["room_key"], row["user_id"][1:].split(":")[0], row["outcome"])))
+            for row in rows
+        ]
+
+
+def user(name: str) -> UserId:
+    return UserId(f"@{name}:{SERVER}")
+
+
+def _document(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    enterprise = {"department": said["department"]} if "department" in said else {}
+    own = {key: value for key, value in said.items() if key != "department"}
+    return {"userName": name, "displayName": name.capitalize(), **own, ENTERPRISE: enterprise}
+
+
+@pytest.fixture
+async def empty_company(pool: Pool) -> Company:
+    """A company with rules and nobody in it."""
+    return Company(pool)
+
+
+@pytest.fixture
+async def company(empty_company: Company) -> Company:
+    """A company whose people HR has told, and nothing else."""
+    await empty_company.hire_all()
+    return empty_company
