@@ -17,7 +17,7 @@ from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
-from bridge.membership.template import fill
+from bridge.membership.template import fill, one_line
 from bridge.membership.values import MODERATOR, POSTER, CurrentAccount, Desired, DesiredRoom
 from bridge.policy.schema import Desk, Policy, Room, RoomKind, RuleId, Space
 
@@ -145,7 +145,7 @@ def _rooms_by_value(pattern: DesiredRoom, path: str, census: Census) -> Iterator
             yield replace(
                 pattern,
                 key=room_key(pattern.rule, value),
-                name=fill(pattern.name, names.get).strip() or value,
+                name=one_line(fill(pattern.name, names.get)) or one_line(value),
                 topic=fill(pattern.topic, names.get).strip(),
                 members=pattern.members & staff,
                 power={level: ranked for level, ranked in power.items() if ranked},

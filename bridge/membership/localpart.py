@@ -18,7 +18,7 @@ USER_ID_MAX = 255
 
 _FORBIDDEN = re.compile(r"[^a-z0-9._=\-/+]+")
 _E_MAIL = re.compile(r"[^@\s]+(?=@[^@\s]+$)")
-_PLAIN = re.compile(r"[a-z0-9.=\-/+][a-z0-9._=\-/+]*")
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._=\-/+]*")
 _SPELT_OUT = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n"}
 )

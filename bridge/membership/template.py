@@ -14,8 +14,8 @@ from bridge.directory.person import Scalar
 
 Lookup = Callable[[str], tuple[Scalar, ...] | None]
 """From a lower-case attribute path to its values, such as the `get` of `Attributes`."""
-DISPLAY_NAME_MAX = 256
-"""Synapse refuses longer ones (`MAX_DISPLAYNAME_LEN`)."""
+NAME_MAX = 256
+"""Synapse refuses longer display names (`MAX_DISPLAYNAME_LEN`)."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _BRACKETS = {"(": ")", "[": "]", "<": ">", "«": "»", "“": "”"}
@@ -49,9 +49,16 @@ def display_name(template: str, values_of: Lookup) -> str:
     Falls back to `displayName`, then `userName`, then `id`.
     """
     for candidate in (template, "{displayName}", "{userName}", "{id}"):
-        if name := _one_line(fill(candidate, values_of)):
+        if name := one_line(fill(candidate, values_of)):
             return name
     return "?"
+
+
+def one_line(text: str) -> str:
+    """Return the text as one printable line of at most 256 characters; runs of white space become one space."""
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
+    return " ".join(text.split())[:NAME_MAX].rstrip()
 
 
 @lru_cache(maxsize=512)
@@ -71,12 +78,6 @@ def _without(before: str, after: str, *, first: bool) -> str:
     if closing is not None:
         return after.lstrip()[1:] if after.lstrip().startswith(closing) else before
     return before if first else after
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():
-        text = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
-    return " ".join(text.split())[:DISPLAY_NAME_MAX].rstrip()
 
 
 _INVISIBLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
