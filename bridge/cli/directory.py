@@ -19,9 +19,7 @@ from bridge.errors import ImportFileError
 
 if TYPE_CHECKING:
     from bridge.app import Services
-    from rich.cells import cell_len, set_cell_size
-
-from bridge.cli.command import Subparsers
+    from bridge.cli.command import Subparsers
 
 
 def add_parser(subparsers: Subparsers) -> None:
