@@ -83,7 +83,7 @@ def _tokens(text: str) -> list[_Token]:
             found.append(_Token(str(match.lastgroup), match.group(), position + 1))
         position = match.end()
     if position < len(text):
-        raise SelectorError(f"expected printable text, came {text[position]!r}", position + 1)
+        raise SelectorError(f"expected a plain space, came {text[position]!r}", position + 1)
     return [*found, _Token("end", "", len(text) + 1)]
 
 
