@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -55,13 +56,14 @@ class RunningMuster:
 
     async def start(self) -> None:
         """Start, and wait until `/healthz` answers; `MusterError` with the log's last line when it does not."""
-        argv = [sys.executable, "-m", "bridge", "run", "-c", self._config]
-        self._process = await self._running.enter_async_context(child(argv, log_path=self.log_path))
+        argv: list[str | Path] = [sys.executable, "-m", "bridge", "run", "-c", self._config]
+        process = await self._running.enter_async_context(child(argv, log_path=self.log_path))
+        self._process = process
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not await self._is_healthy():
-                    if self._process.returncode is not None:
-                        raise self._failure(f"ended with status {self._process.returncode} while it started")
+                    if process.returncode is not None:
+                        raise self._failure(f"ended with status {process.returncode} while it started")
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise self._failure(f"did not answer within {_START_SECONDS} s") from error
@@ -121,7 +123,12 @@ class Workplace:
             "admin_access_token": self.admin_token,
             "config": str(self.config),
             "database_url": self.postgres.url,
-            "pids": {"muster": self.muster.pid, "synapse": self.synapse.pid, "postgres": self.postgres.pid},
+            "pids": {
+                "demo": os.getpid(),
+                "muster": self.muster.pid,
+                "synapse": self.synapse.pid,
+                "postgres": self.postgres.pid,
+            },
         }
 
 

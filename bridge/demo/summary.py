@@ -1,0 +1,159 @@
+"""What the demo found, for people and for scripts.
+
+Pure. A `Figures` is the JSON line that `--once` ends with; a `Check` says what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+
+from rich.cells import cell_len, chop_cells
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementFigures:
+    """How the announcement fared, in people."""
+
+    delivered: int = 0
+    acknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaverFigures:
+    """What the off-boarding took away, and how long after HR had its answer."""
+
+    seconds_to_no_access: float = 0.0
+    """Until every session was refused, every room was left and every device was gone."""
+    rooms_left: int = 0
+    sessions_ended: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFigures:
+    """What the archive holds."""
+
+    events: int = 0
+    leaves: int = 0
+    root: str = ""
+    """Hexadecimal."""
+    verified: bool = False
+    missing: int = 0
+    """Events that Synapse has and the archive has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The demo in numbers; all are 0 for a company of nobody."""
+
+    people: int = 0
+    rooms: int = 0
+    memberships: int = 0
+    joins_per_second: float = 0.0
+    announcement: AnnouncementFigures = field(default_factory=AnnouncementFigures)
+    leaver: LeaverFigures = field(default_factory=LeaverFigures)
+    archive: ArchiveFigures = field(default_factory=ArchiveFigures)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of the story: what happened, in a line, and how long it took; None when it was left out."""
+
+    happened: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that had to be so."""
+
+    name: str
+    expected: str
+    found: str
+
+    @property
+    def held(self) -> bool:
+        """Whether it was so."""
+        return self.expected == self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How to get in and look."""
+
+    homeserver: str
+    user_id: str
+    password: str
+    muster: str
+    config: str
+
+
+def as_json(figures: Figures) -> str:
+    """Return the figures as one line of JSON, seconds and rates to three decimals."""
+    return json.dumps(_rounded(asdict(figures)), ensure_ascii=False)
+
+
+def as_text(
+    steps: Sequence[Step], checks: Sequence[Check], figures: Figures, entrance: Entrance | None, width: int = 80
+) -> str:
+    """Return the summary in lines of at most `width` columns; `entrance` is None when nothing stays up."""
+    lines = [_apart("What happened", "seconds", width), "─" * width]
+    for step in steps:
+        lines += _step(step, width)
+    lines += ["─" * width, _apart("altogether", f"{figures.seconds:.1f}", width), ""]
+    lines += _checks(checks, width)
+    if entrance is not None:
+        lines += ["", *_entrance(entrance, width)]
+    return "\n".join(lines)
+
+
+def _step(step: Step, width: int) -> Iterator[str]:
+    first, *rest = textwrap.wrap(step.happened, width - 10) or [""]
+    yield _apart(first, "left out" if step.seconds is None else f"{step.seconds:.1f}", width)
+    for line in rest:
+        yield _fitted(f"  {line}", width)
+
+
+def _checks(checks: Sequence[Check], width: int) -> Iterator[str]:
+    held = sum(check.held for check in checks)
+    yield f"Checks: {held} of {len(checks)} held"
+    for check in checks:
+        if check.held:
+            yield _fitted(f"  ✓ {check.name}: {check.found}", width)
+    for check in checks:
+        if not check.held:
+            yield _fitted(f"  ✗ {check.name}", width)
+            yield from textwrap.wrap(f"expected: {check.expected}", width, initial_indent=" " * 6)
+            yield from textwrap.wrap(f"came:     {check.found}", width, initial_indent=" " * 6)
+
+
+def _entrance(entrance: Entrance, width: int) -> Iterator[str]:
+    yield "Look at it with Element: sign in, choose another homeserver, and enter"
+    yield _fitted(f"  homeserver  {entrance.homeserver}", width)
+    yield _fitted(f"  user        {entrance.user_id}", width)
+    yield _fitted(f"  password    {entrance.password}", width)
+    yield "Look at it with Muster:"
+    # Not cut: these are copied.
+    yield f"  muster why {entrance.user_id} -c {entrance.config}"
+    yield f"  muster archive search customs -c {entrance.config}"
+    yield _fitted(f"HR's SCIM endpoint: {entrance.muster}/scim/v2", width)
+
+
+def _apart(left: str, right: str, width: int) -> str:
+    """Return a line with one text at its left and one at its right edge."""
+    left = _fitted(left, width - cell_len(right) - 1)
+    return left + " " * (width - cell_len(left) - cell_len(right)) + right
+
+
+def _fitted(text: str, width: int) -> str:
+    """Return the text, cut with `…` where a terminal would break it."""
+    return text if cell_len(text) <= width else chop_cells(text, width - 1)[0] + "…"
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
