@@ -16,7 +16,7 @@ from bridge.clock import Clock
 from bridge.errors import HomeserverUnavailableError, MusterError
 from bridge.membership import audit_store
 from bridge.membership.acts import Actor, Done
-from bridge.membership.audit_store import Run
+from bridge.membership.audit import Run
 from bridge.membership.steps import Ready, Schedule, steps_of
 from bridge.membership.values import Action, Change, Plan
 

@@ -8,77 +8,19 @@ open is marked by the next one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.listen import MEMBERSHIP
 from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership.audit import Entry, Held, Loss, Run
 from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
 
 if TYPE_CHECKING:
     import asyncpg
 
     from bridge.database import Connection, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One plan being carried out, and what it was made from."""
-
-    id: int
-    directory_version: int
-    policy_digest: str
-    approval: str | None = None
-    """Digest of the held plan whose approval lets this run take away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the audit log."""
-
-    id: int
-    run_id: int
-    at: datetime
-    action: Action
-    room_key: str
-    room_id: RoomId | None
-    user_id: UserId
-    person_id: PersonId
-    value: str
-    rule: str
-    reason: str
-    directory_version: int
-    policy_digest: str
-    outcome: str
-    """`done`, `failed`, `held`, `begun` while it is under way, or `interrupted` when the run ended before it."""
-    error: str | None
-    sessions_ended: int | None
-    cause: str
-    """What set the run off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Changes that wait for a second person."""
-
-    digest: str
-    changes: tuple[Change, ...]
-    reasons: tuple[str, ...]
-    held_at: datetime
-    told: bool
-    """Whether the administrators have been told."""
-    approved_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Something that was taken from somebody."""
-
-    user_id: UserId
-    person: PersonId
-    room: str
-    """A room key or room ID; empty for an account."""
 
 
 async def begin_run(db: Connection | Pool, cause: str, digest: str, at: datetime) -> int:

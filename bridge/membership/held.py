@@ -15,7 +15,7 @@ from bridge.directory.selector import matches
 from bridge.directory.store import load_person
 from bridge.errors import RefusedError, UnknownNameError
 from bridge.membership import audit_store
-from bridge.membership.audit_store import Held
+from bridge.membership.audit import Held
 from bridge.membership.values import Change
 from bridge.policy.schema import Policy
 

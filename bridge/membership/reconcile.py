@@ -17,7 +17,7 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedEr
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership import acts, audit_store, held, store
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
-from bridge.membership.audit_store import Run
+from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.plan import plan_of

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
@@ -227,16 +226,6 @@ async def put_cursor(db: Connection | Pool, cursor: Cursor) -> None:
                SET directory_version = excluded.directory_version, policy_digest = excluded.policy_digest""",
         cursor.directory_version,
         cursor.policy_digest,
-    )
-
-
-async def put_policy(db: Connection | Pool, digest: str, text: str, at: datetime) -> None:
-    """Keep a version of the policy, so that an entry of the audit log can be read years later."""
-    await db.execute(
-        "INSERT INTO policy_version (digest, text, loaded_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        digest,
-        text,
-        at,
     )
 
 

@@ -17,7 +17,7 @@ from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
 from bridge.membership import audit_store, store
-from bridge.membership.audit_store import Held, Loss
+from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan

@@ -1,0 +1,68 @@
+"""The audit log's values: what was done and why, what is held, what was lost. Kept by `audit_store`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership.values import Action, Change
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One plan being carried out, and what it was made from."""
+
+    id: int
+    directory_version: int
+    policy_digest: str
+    approval: str | None = None
+    """Digest of the held plan whose approval lets this run take away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log."""
+
+    id: int
+    run_id: int
+    at: datetime
+    action: Action
+    room_key: str
+    room_id: RoomId | None
+    user_id: UserId
+    person_id: PersonId
+    value: str
+    rule: str
+    reason: str
+    directory_version: int
+    policy_digest: str
+    outcome: str
+    """`done`, `failed`, `held`, `begun` while it is under way, or `interrupted` when the run ended before it."""
+    error: str | None
+    sessions_ended: int | None
+    cause: str
+    """What set the run off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Changes that wait for a second person."""
+
+    digest: str
+    changes: tuple[Change, ...]
+    reasons: tuple[str, ...]
+    held_at: datetime
+    told: bool
+    """Whether the administrators have been told."""
+    approved_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that was taken from somebody."""
+
+    user_id: UserId
+    person: PersonId
+    room: str
+    """A room key or room ID; empty for an account."""
