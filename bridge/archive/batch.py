@@ -53,8 +53,12 @@ class Columns:
     bodies: Sequence[bytes]
 
 
-def sort_out(entries: Sequence[object]) -> Arrivals:
-    """Divide what was delivered; of an event that comes twice the first counts."""
+def sort_out(entries: Sequence[object], *, keep_redacted: bool = True) -> Arrivals:
+    """Divide what was delivered; of an event that comes twice the first counts.
+
+    With `keep_redacted`, messages without their content are kept apart. State is not: it keeps in redacted form what
+    rooms live by (membership, power), which must not wait for the original.
+    """
     events: dict[str, Mapping[str, Any]] = {}
     redacted: dict[str, Mapping[str, Any]] = {}
     malformed: list[Malformed] = []
@@ -65,7 +69,7 @@ def sort_out(entries: Sequence[object]) -> Arrivals:
         event_id = entry.get("event_id")
         if not isinstance(event_id, str) or not _is_id(event_id):
             malformed.append(_malformed(entry, "expected an event_id of 1 to 255 bytes without control characters"))
-        elif is_recoverable(entry):
+        elif keep_redacted and is_redacted(entry) and "state_key" not in entry:
             redacted.setdefault(event_id, entry)
         else:
             events.setdefault(event_id, entry)
@@ -76,14 +80,6 @@ def is_redacted(event: Mapping[str, Any]) -> bool:
     """Return whether the homeserver gave the event without what was redacted."""
     unsigned = event.get("unsigned")
     return isinstance(unsigned, dict) and "redacted_because" in unsigned
-
-
-def is_recoverable(event: Mapping[str, Any]) -> bool:
-    """Return whether to look for the original before archiving.
-
-    State keeps in redacted form what rooms live by (membership, power), which must not wait for the original.
-    """
-    return is_redacted(event) and "state_key" not in event
 
 
 def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:

@@ -25,10 +25,11 @@ Source = Literal["live", "backfill"]
 async def ingest(pool: Pool, events: Sequence[object], source: Source = "live") -> int:
     """Archive the events that are new, in this order, and return how many were.
 
-    Entries that are no events are set aside with their bytes; messages that arrive redacted are kept until `backfill`
-    has looked for the original. Raises `DatabaseUnavailableError` or `DatabaseError`, and nothing is stored.
+    Entries that are no events are set aside with their bytes. Messages that are delivered redacted are kept until
+    `backfill` has looked for the original; what it brings is archived as it is. Raises `DatabaseUnavailableError` or
+    `DatabaseError`, and nothing is stored.
     """
-    arrivals = sort_out(events)
+    arrivals = sort_out(events, keep_redacted=source == "live")
     async with store.transaction(pool) as connection:
         stored = await _append(connection, arrivals.events, source) if arrivals.events else 0
         if arrivals.redacted:

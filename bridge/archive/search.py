@@ -1,6 +1,6 @@
 """Finding messages, and showing one with all that became of it.
 
-`SearchIndex` is a consumer of the feed, so what was archived a moment ago may not be found yet; `show` reads the
+`SearchConsumer` is a consumer of the feed, so what was archived a moment ago may not be found yet; `show` reads the
 archive itself. Deleted and edited messages are found like all others: that is what an archive is for. Who may ask is
 left to the caller.
 """
@@ -61,7 +61,7 @@ class Story:
     """Fetched from the homeserver afterwards."""
 
 
-class SearchIndex:
+class SearchConsumer:
     """The consumer that makes messages findable."""
 
     name = "search"

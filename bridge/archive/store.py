@@ -241,3 +241,63 @@ async def is_awaiting_original(db: Connection | Pool, event_id: str) -> bool:
     """Return whether the event arrived redacted and its original has not been fetched yet."""
     waits: bool = await db.fetchval("SELECT EXISTS (SELECT FROM redacted_arrival WHERE event_id = $1)", event_id)
     return waits
+
+
+async def read_redacted(db: Connection | Pool, event_ids: Collection[str] | None = None) -> list[Row]:
+    """Return (event_id, body) of events whose original is still to be fetched: these, or all."""
+    return await db.fetch(
+        "SELECT event_id, body FROM redacted_arrival WHERE $1::text[] IS NULL OR event_id = ANY($1)"
+        " ORDER BY arrived_at",
+        event_ids,
+    )
+
+
+async def drop_redacted(db: Connection | Pool, event_id: str) -> None:
+    """Note that the event is archived now."""
+    await db.execute("DELETE FROM redacted_arrival WHERE event_id = $1", event_id)
+
+
+async def newest_compared(db: Connection | Pool, room_id: str) -> str | None:
+    """Return the event of the room up to which everything was compared, or None."""
+    newest: str | None = await db.fetchval("SELECT newest FROM room_seen WHERE room_id = $1", room_id)
+    return newest
+
+
+async def note_room(db: Connection | Pool, room_id: str, newest: str, compared: int, backfilled: int) -> None:
+    """Note that the room was compared up to its event `newest`."""
+    await db.execute(
+        """
+        INSERT INTO room_seen VALUES ($1, $2, $3, $4, now())
+        ON CONFLICT (room_id) DO UPDATE
+        SET newest = excluded.newest, checked_at = excluded.checked_at,
+            compared = room_seen.compared + excluded.compared,
+            backfilled = room_seen.backfilled + excluded.backfilled
+        """,
+        room_id,
+        newest,
+        compared,
+        backfilled,
+    )
+
+
+async def read_status(db: Connection | Pool) -> Row:
+    """Return the figures of `bridge.archive.status.Status`."""
+    row = await db.fetchrow(
+        """
+        SELECT size, frontier,
+               (SELECT received_at FROM event ORDER BY seq DESC LIMIT 1) AS newest,
+               (SELECT count(*) FROM room_seen) AS rooms,
+               (SELECT min(checked_at) FROM room_seen) AS checked_at,
+               (SELECT coalesce(sum(backfilled), 0)::bigint FROM room_seen) AS backfilled,
+               (SELECT count(*) FROM redacted_arrival) AS awaiting,
+               (SELECT count(*) FROM set_aside) AS set_aside
+        FROM ledger_head
+        """
+    )
+    assert row is not None
+    return row
+
+
+async def read_cursors(db: Connection | Pool) -> list[Row]:
+    """Return (consumer, seq) of every consumer, by name."""
+    return await db.fetch("SELECT consumer, seq FROM feed_cursor ORDER BY consumer")

@@ -64,11 +64,11 @@ CREATE TABLE event_text (
 
 CREATE INDEX event_text_tokens ON event_text USING gin (tokens);
 
--- What the last comparison with the homeserver found, per room.
+-- What the last whole comparison with the homeserver found, per room.
 CREATE TABLE room_seen (
     room_id    text COLLATE "C" PRIMARY KEY,
-    compared   bigint NOT NULL,                  -- events of the homeserver that were looked at, the last time
-    missing    bigint NOT NULL,                  -- of them, still missing afterwards
-    backfilled bigint NOT NULL,                  -- fetched so far, all times together
+    newest     text COLLATE "C" NOT NULL,        -- its event ID; all that is older was compared, then or before
+    compared   bigint NOT NULL,                  -- events looked at, all times together
+    backfilled bigint NOT NULL,                  -- of them, fetched because they were missing
     checked_at timestamptz NOT NULL
 );

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.archive import canonical
 from bridge.archive.ingest import ingest
-from bridge.archive.search import SearchIndex, search, show
+from bridge.archive.search import SearchConsumer, search, show
 from bridge.errors import InputError, UnknownNameError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
@@ -39,7 +39,7 @@ async def archived(pool: Pool, *events: Any) -> None:
     """Archive events and index them, as the feed would."""
     await ingest(pool, events)
     rows = await pool.fetch("SELECT seq, body FROM event ORDER BY seq")
-    await SearchIndex(pool).handle([Event.of(canonical.decode(row["body"]), row["seq"]) for row in rows])
+    await SearchConsumer(pool).handle([Event.of(canonical.decode(row["body"]), row["seq"]) for row in rows])
 
 
 async def found(pool: Pool, text: str, **filters: Any) -> list[str]:
@@ -112,7 +112,7 @@ async def test_edited_and_deleted_texts_stay_findable(pool: Pool) -> None:
 
 
 async def test_messages_of_any_shape_do_not_stop_the_index(pool: Pool) -> None:
-    """Texts with NUL, surrogates, operators of the query language, no text, or 60 KB are indexed as far as they are text."""
+    """Texts with NUL, surrogates, query operators, no text or 60 KB of it are indexed as far as they are text."""
     huge = " ".join(f"слово{number}" for number in range(4000)) + "会" * 3000
     texts = ["\0nul\0", "\ud800sur\udfff", "a & b | !c <-> 'd' \\ :*", "", 5, None, ["x"], huge, "ends here"]
     await archived(pool, *(said(f"${number}", text) for number, text in enumerate(texts)), an_event("$n", content=5))

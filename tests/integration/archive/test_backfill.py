@@ -1,0 +1,167 @@
+"""Completing the archive, on a real PostgreSQL and a homeserver in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.archive import canonical
+from bridge.archive.backfill import Completeness, OriginalsConsumer, backfill, count_missing
+from bridge.archive.ingest import ingest
+from bridge.archive.status import status
+from bridge.archive.verify import verify
+from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, RoomId
+from tests.unit.archive.test_batch import an_event
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+
+class FakeHomeserver:
+    """Rooms with timelines, oldest first; redaction hides content except from `fetch_event`."""
+
+    def __init__(self, page: int = 10) -> None:
+        self.rooms: dict[str, list[dict[str, Any]]] = {}
+        self.redacted: set[str] = set()
+        self.forgotten: set[str] = set()
+        self.broken: dict[str, HomeserverError] = {}
+        self.requests = 0
+        self.page = page
+
+    def say(self, room_id: str, *event_ids: str) -> list[dict[str, Any]]:
+        """Put messages into a room."""
+        said = [an_event(event_id, room_id=room_id, content={"body": event_id}) for event_id in event_ids]
+        self.rooms.setdefault(room_id, []).extend(said)
+        return said
+
+    def seen(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the event as clients see it now."""
+        if event["event_id"] not in self.redacted:
+            return {**event, "unsigned": {"age": 1}}
+        return {**event, "content": {}, "unsigned": {"redacted_because": {}}}
+
+    async def room_ids(self) -> list[RoomId]:
+        """Return every room."""
+        return [RoomId(room_id) for room_id in self.rooms]
+
+    async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page, newest first; the token is the number of events before it."""
+        self.requests += 1
+        if before in self.broken or room_id in self.broken:
+            raise self.broken[before if before in self.broken else room_id]
+        end = int(before) if before else len(self.rooms[room_id])
+        start = max(end - self.page, 0)
+        page = [self.seen(event) for event in reversed(self.rooms[room_id][start:end])]
+        return page, str(start) if start else None
+
+    async def fetch_event(self, event_id: EventId) -> dict[str, Any] | None:
+        """Return the event as it was, unless it is forgotten."""
+        if event_id in self.broken:
+            raise self.broken[event_id]
+        [event] = [event for room in self.rooms.values() for event in room if event["event_id"] == event_id]
+        federated = {key: value for key, value in event.items() if key != "event_id"}
+        return {**federated, "content": {} if event_id in self.forgotten else event["content"], "depth": 5}
+
+
+def ids(prefix: str, count: int) -> list[str]:
+    """Return so many event IDs."""
+    return [f"${prefix}{number}" for number in range(count)]
+
+
+async def archived(pool: Pool) -> list[str]:
+    """Return the event IDs in the order of the archive."""
+    return [row["event_id"] for row in await pool.fetch("SELECT event_id FROM event ORDER BY seq")]
+
+
+async def body(pool: Pool, event_id: str) -> Any:
+    """Return an archived event."""
+    return canonical.decode(await pool.fetchval("SELECT body FROM event WHERE event_id = $1", event_id))
+
+
+async def test_everything_missing_is_archived_oldest_first(pool: Pool) -> None:
+    """Gaps anywhere in any room are filled, and the ledger still verifies."""
+    homeserver = FakeHomeserver()
+    long = homeserver.say("!long", *ids("l", 35))
+    homeserver.say("!short", "$s")
+    homeserver.rooms["!empty"] = []
+    await ingest(pool, [*long[3:6], *long[12:30]])
+    assert (await count_missing(homeserver, pool)).missing == 15
+    assert await backfill(homeserver, pool) == Completeness(rooms=3, failed=0, compared=36, missing=15)
+    assert (await archived(pool))[21:] == [*ids("l", 3), *ids("l", 12)[6:], *ids("l", 35)[30:], "$s"]
+    assert await body(pool, "$l0") == long[0]
+    assert (await count_missing(homeserver, pool)) == Completeness(rooms=3, failed=0, compared=36, missing=0)
+    assert (await verify(pool)).ok
+    found = await status(pool)
+    assert (found.size, found.rooms, found.backfilled, found.awaiting) == (36, 2, 15, 0)
+
+
+async def test_second_comparison_goes_back_to_the_first_only(pool: Pool) -> None:
+    """What was compared is not compared again, and a gap behind any number of known events is still found."""
+    homeserver = FakeHomeserver()
+    homeserver.say("!r", *ids("old", 100))
+    await backfill(homeserver, pool)
+    homeserver.say("!r", "$lost")
+    await ingest(pool, homeserver.say("!r", *ids("new", 45)))
+    homeserver.requests = 0
+    assert (await backfill(homeserver, pool)).missing == 1
+    assert homeserver.requests == 5
+    assert (await archived(pool))[-1] == "$lost"
+
+
+async def test_interrupted_comparison_is_done_again(pool: Pool) -> None:
+    """When the homeserver goes away in the middle, the next comparison leaves nothing out."""
+    homeserver = FakeHomeserver()
+    homeserver.say("!a", *ids("a", 5))
+    homeserver.say("!b", *ids("b", 50))
+    homeserver.broken["20"] = HomeserverUnavailableError("away")
+    with pytest.raises(HomeserverUnavailableError):
+        await backfill(homeserver, pool)
+    homeserver.broken.clear()
+    await backfill(homeserver, pool)
+    assert sorted(await archived(pool)) == sorted([*ids("a", 5), *ids("b", 50)])
+
+
+async def test_refused_room_does_not_stop_the_others(pool: Pool) -> None:
+    """A room that was just deleted is passed over, and said so."""
+    homeserver = FakeHomeserver()
+    homeserver.say("!gone", "$gone")
+    homeserver.say("!here", "$here")
+    homeserver.broken["!gone"] = HomeserverError("unknown room", status=404)
+    for compare in (count_missing, backfill):
+        assert await compare(homeserver, pool) == Completeness(rooms=1, failed=1, compared=1, missing=1)
+    assert await archived(pool) == ["$here"]
+
+
+async def test_redacted_event_is_archived_as_it_was(pool: Pool) -> None:
+    """The original of a redacted event is fetched; when it is gone for ever, the stub is archived."""
+    homeserver = FakeHomeserver()
+    [told, _] = homeserver.say("!r", "$told", "$forgotten")
+    homeserver.redacted = {"$told", "$forgotten"}
+    homeserver.forgotten = {"$forgotten"}
+    await backfill(homeserver, pool)
+    assert await body(pool, "$told") == told
+    assert (await body(pool, "$forgotten"))["content"] == {}
+
+
+async def test_original_of_what_was_delivered_redacted_is_fetched(pool: Pool) -> None:
+    """The redaction that follows a stub makes us fetch the original, which then takes its place in the archive."""
+    homeserver = FakeHomeserver()
+    said = homeserver.say("!r", "$told", "$forgotten", "$refused")
+    homeserver.redacted = {"$told", "$forgotten", "$refused"}
+    homeserver.forgotten = {"$forgotten"}
+    homeserver.broken["$refused"] = HomeserverError("no", status=500)
+    await ingest(pool, [homeserver.seen(event) for event in said])
+    assert await archived(pool) == []
+    redactions = [Event.of(an_event("$r", type="m.room.redaction", redacts=target)) for target in homeserver.redacted]
+    for _ in range(2):
+        await OriginalsConsumer(pool, homeserver).handle([Event.of(an_event()), *redactions])
+    assert sorted(await archived(pool)) == ["$forgotten", "$told"]
+    assert await body(pool, "$told") == said[0]
+    assert (await status(pool)).awaiting == 1
+    homeserver.broken.clear()
+    await backfill(homeserver, pool)
+    assert (await status(pool)).awaiting == 0
+    assert await body(pool, "$refused") == said[2]
