@@ -143,12 +143,12 @@ async def read_entries(
     return [_entry(row) for row in rows]
 
 
-async def read_last_arrivals(db: Connection | Pool, user_id: UserId) -> dict[str, Entry]:
-    """Return the newest entry that put this user into, or out of, each room, by room key or ID."""
+async def read_last_arrivals(db: Connection | Pool, person: PersonId) -> dict[str, Entry]:
+    """Return the newest entry that was to put this person into, or out of, each room, by room key or ID."""
     rows = await db.fetch(
         """SELECT DISTINCT ON (room_key) entry.*, run.cause FROM entry JOIN run ON run.id = run_id
-           WHERE user_id = $1 AND room_key <> '' AND action IN ('join', 'remove') ORDER BY room_key, entry.id DESC""",
-        user_id,
+           WHERE person_id = $1 AND room_key <> '' AND action IN ('join', 'remove') ORDER BY room_key, entry.id DESC""",
+        person,
     )
     return {row["room_key"]: _entry(row) for row in rows}
 

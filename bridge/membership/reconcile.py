@@ -199,7 +199,9 @@ class Reconciler:
 def _insist_on(digest: str | None, plan: Plan) -> None:
     if digest is None:
         return
-    if len(digest) < held.SHORTEST_PREFIX or not plan.digest.startswith(digest):
+    if len(digest) < held.SHORTEST_PREFIX:
+        raise RefusedError(f"Expected a digest, or its first {held.SHORTEST_PREFIX} characters or more; got {digest!r}.")
+    if not plan.digest.startswith(digest):
         raise RefusedError(
             f"The plan has changed: expected {digest}, now it is {plan.digest[:12]} with {len(plan.changes)} changes."
             " Nothing was done. Look at it with `muster plan` and apply that digest."

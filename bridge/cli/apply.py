@@ -1,0 +1,121 @@
+"""`muster apply DIGEST`: carry out exactly the plan that was shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from bridge.cli.command import print_json, with_services
+from bridge.document import read_text
+from bridge.membership import apply as applying
+from bridge.membership.reconcile import Reconciled, Reconciler
+from bridge.policy.source import good_policy
+from bridge.policy.store import keep_policy
+
+if TYPE_CHECKING:
+    from bridge.app import Services
+    from bridge.cli.command import Subparsers
+
+_NAMED = 20
+_LINES = 10
+"""Lines of progress where there is no terminal to draw a bar on."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "apply",
+        help="carry out a plan",
+        description="Carries out the plan with that digest, or refuses when the plan is another by now. What takes "
+        "too much away is held until a second person approves it. Exit code 1 when a change failed.",
+    )
+    parser.add_argument("digest", metavar="DIGEST", help="from `muster plan`; its first 8 characters or more will do")
+    parser.set_defaults(handler=with_services(apply))
+
+
+async def apply(args: argparse.Namespace, services: Services) -> int:
+    """Apply the plan and print what became of it."""
+    config, now = services.config, services.clock()
+    text = read_text(config.policy)
+    policy = good_policy(text, str(config.policy), config.attributes)
+    await keep_policy(services.pool, policy.digest, text, now)
+    reconciler = Reconciler(
+        services.pool,
+        services.homeserver,
+        services.accounts,
+        clock=services.clock,
+        at_once=config.homeserver.concurrency,
+    )
+    with shown_progress() as progress:
+        result = await reconciler.reconcile(policy, cause="apply", digest=args.digest, progress=progress)
+    if args.json:
+        print_json(_as_json(result))
+    else:
+        print(_as_text(result), end="")
+    return 1 if result.applied.failures else 0
+
+
+@contextmanager
+def shown_progress() -> Iterator[applying.Progress]:
+    """Yield a function that shows on standard error how far we are: a bar on a terminal, a few lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _lines_of_progress()
+        return
+    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("applying", total=None)
+        yield lambda over, total: bar.update(task, completed=over, total=total)
+
+
+def _lines_of_progress() -> applying.Progress:
+    shown = 0
+
+    def show(over: int, total: int) -> None:
+        nonlocal shown
+        if (part := over * _LINES // total) > shown:
+            shown = part
+            print(f"{over} of {total} changes", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _as_text(result: Reconciled) -> str:
+    applied, held = result.applied, result.held
+    if not result.plan.changes:
+        return "Nothing to do.\n"
+    lines = [f"{applied.done} of {len(result.plan.changes)} changes done."]
+    if applied.failures:
+        lines.append(f"{len(applied.failures)} failed; `muster audit` has them all:")
+        for failure in applied.failures[:_NAMED]:
+            change = failure.change
+            place = f" in {change.room}" if change.room else ""
+            lines.append(f"  {change.action.value} {change.user_id}{place}: {failure.error}")
+    if held.changes:
+        lines += [f"{len(held.changes)} wait for a second person:", *(f"  {reason}" for reason in result.reasons)]
+        lines.append(f"To let them go: muster approve {held.digest[:12]} --by PERSON")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _as_json(result: Reconciled) -> dict[str, object]:
+    return {
+        "run": result.run_id,
+        "digest": result.plan.digest,
+        "done": result.applied.done,
+        "failed": [
+            {
+                "action": failure.change.action.value,
+                "room": failure.change.room,
+                "user_id": failure.change.user_id,
+                "error": failure.error,
+            }
+            for failure in result.applied.failures
+        ],
+        "held": {"digest": result.held.digest, "changes": len(result.held.changes), "reasons": list(result.reasons)},
+        "sessions_ended": result.applied.sessions_ended,
+    }
