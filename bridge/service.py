@@ -19,7 +19,7 @@ from aiohttp import web
 from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer
 from bridge.app import Services
-from bridge.archive.backfill import backfill
+from bridge.archive.backfill import OriginalsConsumer, backfill
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer
@@ -67,6 +67,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
         SearchConsumer(pool),
+        OriginalsConsumer(pool, services.homeserver),
     )
 
 

@@ -38,8 +38,8 @@ VERBS = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """Return the parser of the command line with these verbs; each verb costs the time of importing its module."""
     top = argparse.ArgumentParser(
         prog="muster",
         description="Runs a company's Matrix chat by its own rules.",
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"muster {__version__}")
     subparsers = top.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in VERBS:
+    for verb in verbs:
         import_module(f"bridge.cli.{verb}").add_parser(subparsers)
     _add_common_options(top)
     return top
@@ -73,7 +73,8 @@ def _add_common_options(parent: argparse.ArgumentParser) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    args = parser().parse_args(arguments)
+    named = [verb for verb in arguments[:1] if verb in VERBS]
+    args = parser(named or VERBS).parse_args(arguments)
     try:
         code: int = asyncio.run(args.handler(args))
     except MusterError as error:

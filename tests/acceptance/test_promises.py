@@ -1,0 +1,310 @@
+"""The README's promises, one test each: a real service, a real PostgreSQL, a real Synapse, and clients of people."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.homeserver import registration as registration_file
+from bridge.homeserver.accounts import SynapseAccounts
+from bridge.homeserver.client import Homeserver
+from bridge.homeserver.registration import Registration
+from bridge.homeserver.transport import Transport
+from bridge.ids import RoomId
+from tests.acceptance.client import ClientError, MatrixClient
+from tests.acceptance.company import ENTERPRISE, POLICY, Company, open_company
+from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+SALES = {"square", "news", "department/Sales"}
+
+
+@pytest.fixture
+async def company(
+    tmp_path: Path,
+    synapse: LocalSynapse,
+    synapse_admin: AccessToken,
+    http: aiohttp.ClientSession,
+    pool: Pool,
+    database_url: str,
+    registration: Registration,
+    appservice_address: Address,
+) -> AsyncIterator[Company]:
+    """A company without people, its service running; the bot is a server administrator, as the README asks."""
+    bot = registration.bot(SERVER_NAME)
+    transport = Transport(http, synapse.url, registration.as_token)
+    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
+    await homeserver.register_bot()
+    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
+    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
+    path = tmp_path / "registration.yaml"
+    path.write_text(registration_file.text(registration, url="http://unused", server_name=SERVER_NAME))
+    async with open_company(
+        tmp_path,
+        address=appservice_address,
+        synapse=synapse,
+        http=http,
+        pool=pool,
+        database_url=database_url,
+        homeserver=homeserver,
+        accounts=SynapseAccounts(transport),
+        registration=path,
+        tag=secrets.token_hex(3),
+    ) as opened:
+        yield opened
+
+
+async def test_a_change_in_hr_is_true_in_the_chat(company: Company) -> None:
+    """A person pushed over SCIM gets account, rooms and power; a move changes exactly what it must."""
+    mari = await company.hire("mari")
+    await company.hire("hedy", title="Head of Sales")
+    await company.is_in("mari", SALES)
+    await company.is_in("hedy", SALES)
+    assert await company.level_of("hedy", "department/Sales") == 50
+    assert await company.level_of("mari", "department/Sales") == 0
+
+    await company.change(mari, f"{ENTERPRISE}:department", "Finance")
+
+    await company.is_in("mari", {"square", "news", "department/Finance"})
+    await company.is_in("hedy", SALES)
+    why = await company.muster("why", company.user_name("mari"), "department/Finance")
+    assert why.code == 0
+    assert "Finance" in why.out
+
+
+async def test_who_leaves_is_out(company: Company) -> None:
+    """Sessions end, the account is locked, and every room is left, direct chats and rooms of others included."""
+    leo = await company.hire("leo")
+    await company.hire("mari")
+    await company.is_in("leo", SALES)
+    await company.is_in("mari", SALES)
+    client, colleague = await company.client("leo"), await company.client("mari")
+    await client.create_room(preset="trusted_private_chat", is_direct=True, invite=[company.user_id("mari")])
+    club = await colleague.create_room(preset="private_chat", invite=[company.user_id("leo")])
+    await client.join(club)
+
+    await company.change(leo, "active", False)
+
+    async def is_out() -> bool:
+        return not await company.accounts.joined_rooms(company.user_id("leo"))
+
+    await wait_until(is_out, seconds=60)
+    with pytest.raises(ClientError) as refused:
+        await client.whoami()
+    assert refused.value.status == 401
+    assert await company.accounts.devices(company.user_id("leo")) == []
+    account = await company.accounts.get(company.user_id("leo"))
+    assert account is not None
+    assert account.locked
+    await company.is_in("mari", SALES)
+
+
+async def test_rooms_stay_as_the_policy_wants_them(company: Company) -> None:
+    """A stranger in an exclusive room, a changed power level and a kicked member are put right."""
+    for name, title in (("hedy", "Head of Sales"), ("mari", "Clerk")):
+        await company.hire(name, title=title)
+        await company.is_in(name, SALES)
+    await company.hire("otto", department="Finance")
+    await company.is_in("otto", {"square", "news", "department/Finance"})
+    room = (await company.managed())["department/Sales"]
+    head = await company.client("hedy")
+
+    await head.invite(room, company.user_id("otto"))
+    await head.request("POST", f"/_matrix/client/v3/rooms/{room}/kick", {"user_id": company.user_id("mari")})
+
+    async def is_put_right() -> bool:
+        members = await head.members(room)
+        state = await company.homeserver.state(RoomId(room))
+        invited = {
+            event.state_key
+            for event in state
+            if event.type == "m.room.member" and event.content.get("membership") == "invite"
+        }
+        return company.user_id("mari") in members and not invited
+
+    await wait_until(is_put_right, seconds=30)
+    levels = await head.state(room, "m.room.power_levels")
+    # The head of a department may not change levels; Synapse's administrator, acting through the bot, may.
+    levels["users"] = {company.user_id("mari"): 50, company.user_id("hedy"): 50}
+    await company.homeserver.send_state(RoomId(room), "m.room.power_levels", "", levels)
+
+    async def has_no_power() -> bool:
+        return await company.level_of("mari", "department/Sales") == 0
+
+    await wait_until(has_no_power, seconds=30)
+
+
+async def test_a_broken_feed_does_not_empty_the_company(company: Company) -> None:
+    """Above the limit nobody loses anything until a second person approves exactly that; who is new still gets in."""
+    people = [await company.hire(f"p{number}") for number in range(6)]
+    await company.hire("ines", title="Chief Information Officer", department="IT")
+    await company.is_in("ines", {"square", "news", "department/IT", "administrators"})
+    for number in range(6):
+        await company.is_in(f"p{number}", SALES)
+
+    for person in people[:4]:
+        await company.change(person, "active", False)
+    await company.hire("nora")
+
+    await company.is_in("nora", SALES)
+    kept = [name for name in (f"p{number}" for number in range(4)) if "square" in await company.rooms_of(name)]
+    assert len(kept) >= 2
+    boss = await company.client("ines")
+    room = (await company.managed())["administrators"]
+
+    async def notice() -> str:
+        for event in await boss.messages(room):
+            body = str(event["content"].get("body", ""))
+            if event["type"] == "m.room.message" and "muster approve" in body:
+                return body
+        return ""
+
+    async def is_told() -> bool:
+        return bool(await notice())
+
+    await wait_until(is_told, seconds=30)
+    plan = json.loads((await company.muster("plan", "--json")).out)
+    refused = await company.muster("approve", plan["held"]["digest"], "--by", company.user_name("nora"))
+    assert refused.code == 1
+    approved = await company.muster("approve", plan["held"]["digest"], "--by", company.user_name("ines"))
+    assert approved.code == 0, approved.err
+
+    async def are_out() -> bool:
+        return not any([await company.rooms_of(name) for name in kept])
+
+    await wait_until(are_out, seconds=60)
+
+
+async def test_a_bad_policy_changes_nothing(company: Company) -> None:
+    """The last good policy stays in force, also after a restart; the message names line and column."""
+    await company.hire("mari")
+    await company.is_in("mari", SALES)
+    company.policy.write_text(POLICY.replace("members: active eq true, posters", "members: activ eq true, posters"))
+
+    await wait_until(lambda: "policy.yaml:" in company.log(), seconds=30)
+    assert "did you mean `active`" in company.log()
+    await company.hire("nora")
+    await company.is_in("nora", SALES)
+    await company.stop()
+    await company.start()
+    await company.hire("otto")
+
+    await company.is_in("otto", SALES)
+    checked = await company.muster("check")
+    assert checked.code == 1
+    assert "policy.yaml:8:" in checked.out + checked.err
+
+
+async def test_what_was_said_stays_findable(company: Company) -> None:
+    """A redacted message is found and shown; the ledger verifies, and names a record that was altered."""
+    await company.hire("mari")
+    await company.is_in("mari", SALES)
+    mari, square = await company.client("mari"), (await company.managed())["square"]
+    event_id = await mari.send(square, "The Zebra contract is void")
+    await mari.redact(square, event_id)
+
+    async def is_found() -> bool:
+        ended = await company.muster("archive", "search", "zebra", "--json")
+        return ended.code == 0 and event_id in ended.out and "deleted" in ended.out
+
+    await wait_until(is_found, seconds=30)
+    shown = await company.muster("archive", "show", event_id)
+    assert "The Zebra contract is void" in shown.out
+    assert (await company.muster("archive", "verify")).code == 0
+
+    await company.pool.execute(
+        "UPDATE event SET body = convert_to(replace(convert_from(body, 'UTF8'), 'void', 'fine'), 'UTF8') "
+        "WHERE event_id = $1",
+        event_id,
+    )
+
+    altered = await company.muster("archive", "verify")
+    assert altered.code == 1
+    assert event_id in altered.out
+
+
+async def test_an_announcement_is_delivered_once_and_heard_is_counted(company: Company) -> None:
+    """A message in the desk stands once in every room of the audience; a reaction counts; the missing have names."""
+    await company.hire("petra", department="Press")
+    await company.hire("mari")
+    await company.is_in("petra", {"square", "news", "department/Press", "desk"})
+    await company.is_in("mari", SALES)
+    petra, mari = await company.client("petra"), await company.client("mari")
+    rooms = await company.managed()
+    with pytest.raises(ClientError):
+        await mari.send(rooms["news"], "I only read here")
+
+    await petra.send(rooms["desk"], "The canteen moves to the second floor")
+
+    async def announced() -> list[str]:
+        return [
+            event["event_id"]
+            for event in await mari.messages(rooms["news"])
+            if "canteen" in str(event["content"].get("body", ""))
+        ]
+
+    async def is_announced() -> bool:
+        return bool(await announced())
+
+    await wait_until(is_announced, seconds=30)
+    await mari.react(rooms["news"], (await announced())[0])
+
+    async def is_counted() -> bool:
+        (summary,) = json.loads((await company.muster("announcements", "--json")).out)
+        return int(summary["acknowledged"]) == 1
+
+    await wait_until(is_counted, seconds=30)
+    (summary,) = json.loads((await company.muster("announcements", "--json")).out)
+    report = await company.muster("announcements", summary["id"])
+    assert company.user_id("petra") in report.out
+    assert company.user_id("mari") not in report.out
+    assert len(await announced()) == 1
+
+
+async def test_a_crash_loses_nothing_and_does_nothing_twice(company: Company) -> None:
+    """After kill -9 of Muster in the middle of its work, and of Synapse, the work goes on where it was."""
+    names = [f"c{number}" for number in range(8)]
+    for name in names:
+        await company.hire(name)
+
+    async def has_begun() -> bool:
+        return bool(await company.pool.fetchval("SELECT count(*) > 5 FROM entry WHERE outcome = 'done'"))
+
+    await wait_until(has_begun, seconds=60)
+    await company.kill()
+    await company.start()
+    for name in names:
+        await company.is_in(name, SALES)
+
+    client, square = await company.client(names[0]), (await company.managed())["square"]
+    await company.kill()
+    said = [await client.send(square, f"while you were away {number}") for number in range(20)]
+    await company.synapse.kill()
+    await company.synapse.start()
+    await company.start()
+
+    async def is_archived() -> bool:
+        found = await company.pool.fetchval("SELECT count(*) FROM event WHERE event_id = ANY($1)", said)
+        return int(found) == len(said)
+
+    await wait_until(is_archived, seconds=90)
+    await company.has_settled()
+    rooms = await company.pool.fetchval("SELECT count(*) FROM managed_room")
+    made = await company.pool.fetchval("SELECT count(*) FROM entry WHERE action = 'create room' AND outcome = 'done'")
+    assert made <= rooms
+    assert (await company.muster("archive", "verify")).code == 0
+    joins = await company.pool.fetch(
+        "SELECT user_id, room_key FROM entry WHERE action = 'join' AND outcome = 'done' "
+        "GROUP BY user_id, room_key HAVING count(*) > 1"
+    )
+    assert joins == []
