@@ -88,7 +88,7 @@ def losses_of(plan: Plan) -> Losses:
 
 def limit_of(limits: Brake, size: int) -> int:
     """Return how many of so many people may lose something within the window."""
-    share = math.ceil(round(limits.fraction * size, 6))  # 0.1 × 30 is a little more than 3 in floating point
+    share = math.ceil(round(limits.fraction * size, 6))  # 0.07 × 100 is more than 7 in binary
     return min(limits.removals, max(limits.floor, share))
 
 

@@ -38,9 +38,9 @@ def test_brake_is_as_the_case_says(file: Path) -> None:
 
 
 def test_limit_is_exact_where_floating_point_is_not() -> None:
-    """A tenth of thirty people are three, although 0.1 × 30 is a little more in binary."""
-    assert limit_of(Brake(removals=100, fraction=0.1, floor=0), 30) == 3
-    assert limit_of(Brake(removals=100, fraction=0.1, floor=0), 31) == 4
+    """Seven hundredths of a hundred people are seven, although 0.07 × 100 is a little more in binary."""
+    assert limit_of(Brake(removals=100, fraction=0.07, floor=0), 100) == 7
+    assert limit_of(Brake(removals=100, fraction=0.07, floor=0), 101) == 8
 
 
 def test_held_plan_has_the_digest_that_is_to_be_approved() -> None:

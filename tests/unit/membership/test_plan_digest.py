@@ -41,6 +41,20 @@ def test_digest_covers_the_form_of_rooms_to_be_made() -> None:
     assert _first(rules).digest != _first(talk).digest
 
 
+def test_digest_covers_what_a_room_is_changed_into() -> None:
+    """Two plans that rename a room differently are two plans."""
+    settled = applied(_first(policy({"rooms": {"chat": {}}})), NOTHING)
+    everyone = census({"mari": {}})
+    first, second = (
+        plan(
+            desired(policy({"rooms": {"chat": {"name": name}}}), everyone, settled.accounts), settled, everyone, bot=BOT
+        )
+        for name in ("Talk", "Babble")
+    )
+    assert first.changes == second.changes
+    assert first.digest != second.digest
+
+
 def test_digest_is_the_same_everywhere() -> None:
     """The digest does not depend on the process, so what was planned yesterday can be approved today."""
     line = b'["join","sales","@mari:example.org","","mari","rooms.sales"]\n'
