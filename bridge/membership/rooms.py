@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.values import POSTER, DesiredRoom
 from bridge.policy.schema import RoomKind
@@ -21,7 +22,6 @@ ROOM_VERSION = "12"
 MARKER = "io.muster.room"
 """The type of the state event that ties a room to its key and rule."""
 
-_ALIAS_PREFIX = "muster_"
 _LONGEST_ALIAS = 255  # bytes of the whole alias (Matrix specification, appendix "Room aliases")
 _CREATOR_ONLY = 150  # above every level that a person can hold
 _POLICY_ONLY = 100
@@ -64,12 +64,12 @@ def alias_localpart(key: RoomKey, server_name: str) -> str:
     something, so that two keys never share an alias."""
     ascii_only = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
-    room_left = _LONGEST_ALIAS - len(f"#{_ALIAS_PREFIX}:{server_name}".encode())
+    room_left = _LONGEST_ALIAS - len(f"#{ALIAS_PREFIX}:{server_name}".encode())
     if slug == key and len(slug) <= room_left:
-        return _ALIAS_PREFIX + slug
+        return ALIAS_PREFIX + slug
     mark = hashlib.sha256(key.encode()).hexdigest()[:12]
     short = slug[: room_left - len(mark) - 1].strip("-")
-    return _ALIAS_PREFIX + (f"{short}-{mark}" if short else mark)
+    return ALIAS_PREFIX + (f"{short}-{mark}" if short else mark)
 
 
 def alias_of(key: RoomKey, server_name: str) -> str:
