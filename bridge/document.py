@@ -242,11 +242,8 @@ class Section:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return the end of an error message: which of the known words was probably meant, or which there are."""
-    by_folded = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean `{by_folded[close[0]]}`?"
-    return f"; expected one of: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    listed = f"; expected one of: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    return _probably(word, known) or listed
 
 
 def placed(kind: Kind[T]) -> Kind[Placed[T]]:
@@ -266,9 +263,15 @@ def a(function: Callable[[Section], T]) -> Kind[T]:
     return Kind(make, lambda: function(Section(None)))
 
 
-def list_of(kind: Kind[T]) -> Kind[tuple[T, ...]]:
-    """Return the kind of lists; each wrong item is reported."""
-    return Kind(lambda value: tuple(kind.read(item) for item in value.items()), tuple)
+def list_of(kind: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
+    """Return the kind of lists of at least so many items; each wrong item is reported."""
+
+    def make(value: Value) -> tuple[T, ...]:
+        if len(items := value.items()) < least:
+            value.refuse(f"expected at least {least} in the list, came {len(items)}")
+        return tuple(kind.read(item) for item in items)
+
+    return Kind(make, tuple)
 
 
 def mapping_of(kind: Kind[T], key: Kind[str] | None = None) -> Kind[dict[str, T]]:
@@ -379,7 +382,7 @@ def choice(*allowed: E) -> Kind[E]:
             if found == each.value:
                 return each
         words = [each.value for each in allowed]
-        value.refuse(f"expected {' or '.join(words)}, came {value}{nearest(found, words) if found else ''}")
+        value.refuse(f"expected {' or '.join(words)}, came {value}{_probably(found or '', words)}")
 
     return Kind(make, lambda: allowed[0])
 
@@ -402,3 +405,9 @@ def _between(low: float, high: float | None) -> str:
 
 def _top(high: float | None) -> float:
     return math.inf if high is None else high
+
+
+def _probably(word: str, known: Collection[str]) -> str:
+    by_folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"; did you mean `{by_folded[close[0]]}`?" if close else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bridge.cli.command import print_json
 from bridge.config import load_config
 from bridge.document import read_text
 from bridge.errors import DocumentError, Problem
@@ -16,9 +17,12 @@ from bridge.policy.loader import load
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
 
+if TYPE_CHECKING:
+    from bridge.cli.command import Subparsers
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the verb to the command line."""
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the verb."""
     parser = subparsers.add_parser(
         "check",
         help="validate configuration and policy, and run the policy's tests",
@@ -33,11 +37,11 @@ async def check(args: argparse.Namespace) -> int:
     """Print a line for each good policy and each problem."""
     good, problems = checked(args.files, args.config)
     if args.json:
-        files = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
-        print(json.dumps({"ok": not problems, "files": files, "problems": [asdict(problem) for problem in problems]}))
+        policies = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
+        print_json({"ok": not problems, "policies": policies, "problems": [asdict(problem) for problem in problems]})
     else:
         for file, policy in good.items():
-            print(f"{file}: ok: {', '.join(_counted(*size) for size in _sizes(policy).items())}")
+            print(f"{file}: ok: {_summary(policy)}")
         for problem in problems:
             print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -55,7 +59,7 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
     if not files or config.exists():
         try:
             settings = load_config(config)
-            attributes, files = settings.attributes, files or [settings.policy]
+            attributes, files = settings.attributes, files or [_from_here(settings.policy)]
         except DocumentError as error:
             problems += error.problems
     for file in files:
@@ -68,15 +72,21 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
     return good, problems
 
 
+def _from_here(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+def _summary(policy: Policy) -> str:
+    sizes = {what: number for what, number in _sizes(policy).items() if number or what != "desks"}
+    counted = (f"{number} {what[:-1] if number == 1 else what}" for what, number in sizes.items())
+    return f"{', '.join(counted)} passed"
+
+
 def _sizes(policy: Policy) -> dict[str, int]:
+    """Return how much there is of everything; tests last."""
     return {
         "rooms": len(policy.rooms),
         "spaces": len(policy.spaces),
-        "announcements": len(policy.desks),
+        "desks": len(policy.desks),
         "tests": len(policy.tests),
     }
-
-
-def _counted(what: str, number: int) -> str:
-    words = f"{number} {what[:-1] if number == 1 else what}"
-    return f"{words} passed" if what == "tests" else words

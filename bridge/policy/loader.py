@@ -115,14 +115,12 @@ class _Reader:
         )
 
     def _desk(self, section: Section) -> Desk:
-        listed = section.required("rooms", list_of(self._one_of(self._rooms, "room")))
+        listed = section.required("rooms", list_of(self._one_of(self._rooms, "room"), least=1))
         _refuse_repetition(listed)
         for each in listed:
             if each.value and self._rooms[each.value].kind is not RoomKind.ANNOUNCEMENT:
                 each.problem(f"expected a room of `kind: announcement`, came `{each.value}`")
         rooms = [self._rooms[each.value] for each in listed if each.value]
-        if not listed:
-            section.problem("expected at least one room in which to announce", key="rooms")
         names = ", ".join(room.name if room.for_each is None else room.id for room in rooms)
         posters = section.optional("posters", self._selector, None)
         return Desk(
@@ -132,18 +130,19 @@ class _Reader:
             rooms=tuple(room.id for room in rooms),
         )
 
-    def _posters_of(self, rooms: Iterable[Room], section: Section) -> Selector:
+    def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:
         """Return the selector of those who may write in at least one of the rooms."""
-        posters = []
+        posters: list[Selector] = []
         for room in rooms:
             writers = [each for each in (room.posters, room.moderators) if each is not None]
             if writers:
                 here = [room.members] if room.members.normal != EVERYONE.normal else []
                 posters.append(all_of([*here, any_of(writers)]))
-        if not posters:
+        if posters:
+            return any_of(posters)
+        if rooms:
             section.problem("`posters` is missing: nobody may post in the rooms of this desk, so say who may here")
-            return EVERYONE
-        return any_of(posters)
+        return EVERYONE
 
     def _brake(self, section: Section) -> Brake:
         usual = Brake()
