@@ -1,0 +1,228 @@
+"""The archive's answers as text for a terminal and as JSON for scripts.
+
+Texts of messages are whatever somebody typed: control characters and what reorders lines are replaced before they
+reach a terminal. JSON keeps them, escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+from unicodedata import category
+
+from rich.console import Console
+from rich.text import Text
+
+from bridge.archive import canonical
+from bridge.archive.inspection import Problem, Verdict
+from bridge.archive.search import Hit, Story, Version, text_of
+from bridge.archive.status import Status
+from bridge.homeserver.event import Event
+
+_LAST_MOMENT = 253_402_300_799_999
+"""Milliseconds; the end of the year 9999, after which there are no dates."""
+_LINES_OF_A_HIT = 5
+_DEEPEST = 100
+_SHOWN_AS_IS = frozenset("\n\t\u200d")  # the joiner holds emoji together
+_EXPLANATIONS: Mapping[Problem, str] = {
+    Problem.ALTERED: "the event at position {seq} was altered",
+    Problem.MISSING: "the event at position {seq} is missing",
+    Problem.REORDERED: "the events from position {seq} on are not in the order in which they came",
+    Problem.SURPLUS: "the event at position {seq} is unknown to the ledger",
+    Problem.REWRITTEN: "from position {seq} on, events or the ledger itself were rewritten",
+}
+
+
+def hits_as_text(hits: Sequence[Hit], width: int) -> str:
+    """Return the hits, each with when, who, where and the beginning of what."""
+    return "\n\n".join("\n".join(_hit_lines(hit, width)) for hit in hits)
+
+
+def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
+    """Return the hits as JSON."""
+    return [
+        _writable(
+            {
+                "seq": hit.seq,
+                "event_id": hit.event_id,
+                "room_id": hit.room_id,
+                "sender": hit.sender,
+                "sent": moment(hit.timestamp),
+                "text": hit.text,
+                "edits": hit.edits,
+                "deleted": hit.deleted,
+            }
+        )
+        for hit in hits
+    ]
+
+
+def story_as_text(story: Story, width: int) -> str:
+    """Return an event with all its versions and who took back what."""
+    event = story.original.event
+    how = ", fetched afterwards" if story.backfilled else ""
+    lines = [
+        f"event     {printable(event.event_id)}",
+        f"room      {printable(event.room_id)}",
+        f"type      {printable(event.type)}",
+        f"sender    {printable(event.sender)}",
+        f"archived  {_short(story.received_at)} at position {event.seq}{how}",
+    ]
+    lines += ["", f"sent {moment(event.timestamp)}", *_version_lines(story.original, width)]
+    for edit in story.edits:
+        lines += ["", f"edited {moment(edit.event.timestamp)} · {printable(edit.event.event_id)}"]
+        lines += _version_lines(edit, width)
+    return "\n".join(lines)
+
+
+def story_as_json(story: Story) -> Any:
+    """Return an event with all its versions as JSON."""
+    return _writable(
+        {
+            **_version_as_json(story.original),
+            "archived": story.received_at.isoformat(),
+            "backfilled": story.backfilled,
+            "edits": [_version_as_json(edit) for edit in story.edits],
+        }
+    )
+
+
+def verdict_as_text(verdict: Verdict) -> str:
+    """Return what a verification found."""
+    size = f"{verdict.size:,} event{'' if verdict.size == 1 else 's'}"
+    if verdict.finding is None:
+        return f"{size}: every event and the root agree.\nroot {verdict.root.hex()}"
+    explanation = _EXPLANATIONS[verdict.finding.problem].format(seq=verdict.finding.seq)
+    return f"The archive of {size} does not agree with its ledger:\n{explanation}.\nroot {verdict.root.hex()}"
+
+
+def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return what a verification found as JSON."""
+    return {
+        "ok": verdict.ok,
+        "size": verdict.size,
+        "root": verdict.root.hex(),
+        "problem": verdict.problem,
+        "first_bad": verdict.first_bad,
+    }
+
+
+def status_as_text(status: Status) -> str:
+    """Return the archive's figures, one a line."""
+    behind = ", ".join(f"{name} {count:,}" for name, count in status.behind.items() if count)
+    since = f", all since {_short(status.checked_at)}" if status.checked_at else ""
+    figures = {
+        "events": f"{status.size:,}",
+        "root": status.root.hex(),
+        "newest": _short(status.newest) if status.newest else "-",
+        "compared": f"{status.rooms:,} rooms{since}",
+        "backfilled": f"{status.backfilled:,}",
+        "awaiting": f"{status.awaiting:,} originals of deleted messages",
+        "set aside": f"{status.set_aside:,}",
+        "behind": behind or "no reader",
+    }
+    return "\n".join(f"{name:<12}{value}" for name, value in figures.items())
+
+
+def status_as_json(status: Status) -> dict[str, Any]:
+    """Return the archive's figures as JSON."""
+    return {
+        "events": status.size,
+        "root": status.root.hex(),
+        "newest": status.newest.isoformat() if status.newest else None,
+        "rooms": status.rooms,
+        "checked_at": status.checked_at.isoformat() if status.checked_at else None,
+        "backfilled": status.backfilled,
+        "awaiting_original": status.awaiting,
+        "set_aside": status.set_aside,
+        "behind": dict(status.behind),
+    }
+
+
+def moment(timestamp: int) -> str:
+    """Return a Matrix timestamp in UTC."""
+    if not 0 < timestamp <= _LAST_MOMENT:
+        return "at an unknown time"
+    return _short(datetime.fromtimestamp(timestamp / 1000, UTC))
+
+
+def printable(text: str) -> str:
+    """Return the text without what would steer a terminal or turn the reading direction around."""
+    return "".join("\ufffd" if category(one)[0] == "C" and one not in _SHOWN_AS_IS else one for one in text)
+
+
+def _hit_lines(hit: Hit, width: int) -> Iterator[str]:
+    marks = [mark for mark, holds in (("edit", hit.edits), ("deleted", hit.deleted)) if holds]
+    yield "  ".join([moment(hit.timestamp), printable(hit.sender), *(f"[{mark}]" for mark in marks)])
+    lines = _wrapped(hit.text, width)
+    yield from lines[:_LINES_OF_A_HIT]
+    if len(lines) > _LINES_OF_A_HIT:
+        yield "  …"
+    yield f"  {printable(hit.event_id)}"
+    yield f"  in {printable(hit.room_id)}"
+
+
+def _version_lines(version: Version, width: int) -> Iterator[str]:
+    yield from _wrapped(_said(version.event), width)
+    if version.redaction:
+        reason = version.redaction.content.get("reason")
+        because = f": {reason}" if isinstance(reason, str) and reason else ""
+        deleted = f"deleted {moment(version.redaction.timestamp)} by {version.redaction.sender}{because}"
+        yield from _wrapped(deleted, width, indent="")
+
+
+def _version_as_json(version: Version) -> dict[str, Any]:
+    event, redaction = version.event, version.redaction
+    return {
+        "seq": event.seq,
+        "event_id": event.event_id,
+        "room_id": event.room_id,
+        "type": event.type,
+        "sender": event.sender,
+        "state_key": event.state_key,
+        "sent": moment(event.timestamp),
+        "text": text_of(event),
+        "content": event.content,
+        "redaction": {
+            "event_id": redaction.event_id,
+            "sender": redaction.sender,
+            "sent": moment(redaction.timestamp),
+            "reason": redaction.content.get("reason"),
+        }
+        if redaction
+        else None,
+    }
+
+
+def _said(event: Event) -> str:
+    return text_of(event) or _json(event.content)
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return canonical.encode_value(content).decode("utf-8", "replace")
+
+
+def _writable(value: Any, depth: int = 0) -> Any:
+    """Return the value so that any JSON writer writes it as UTF-8: what is nested very deep becomes text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping | list) and depth > _DEEPEST:
+        return canonical.encode_value(value).decode("utf-8", "replace")
+    if isinstance(value, Mapping):
+        return {_writable(key): _writable(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_writable(inner, depth + 1) for inner in value]
+    return value
+
+
+def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
+    """Return lines of at most `width` columns; wide characters take two."""
+    console = Console(width=width, file=StringIO())
+    lines = Text(printable(text)).wrap(console, width - len(indent), tab_size=4)
+    return [f"{indent}{line.plain.rstrip()}" for line in lines]
+
+
+def _short(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

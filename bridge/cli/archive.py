@@ -1,0 +1,123 @@
+"""`muster archive`: search and show what was said, verify the record, see how complete it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from bridge.archive import rendering
+from bridge.archive.search import search, show
+from bridge.archive.status import status
+from bridge.archive.verify import verify
+from bridge.cli.command import print_json, width, with_services
+
+if TYPE_CHECKING:
+    from bridge.app import Services
+    from bridge.cli.command import Subparsers
+
+_MOST = 10_000
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the verb and what is below it."""
+    verb = subparsers.add_parser(
+        "archive",
+        help="search, show and verify what was said",
+        description="The record of everything said in every room, edited and deleted messages too.",
+    )
+    below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_search(below)
+    one = below.add_parser(
+        "show",
+        help="show an event, its edits and who deleted it",
+        description="Shows an event as it was sent, each edit of it, and who deleted what and when.",
+    )
+    one.add_argument("event", metavar="EVENT", help="an event ID, quoted for the shell: '$…'")
+    one.set_defaults(handler=with_services(show_event))
+    check = below.add_parser(
+        "verify",
+        help="check every event against the ledger",
+        description="Computes every leaf and the root of the ledger again from the stored events. Exit code 1, and "
+        "the first position that does not agree, when anything was altered, removed or reordered.",
+    )
+    check.set_defaults(handler=with_services(verify_archive))
+    figures = below.add_parser(
+        "status", help="show size, root and completeness", description="Shows how large and how complete it is."
+    )
+    figures.set_defaults(handler=with_services(show_status))
+
+
+def _add_search(below: Subparsers) -> None:
+    parser = below.add_parser(
+        "search",
+        help="find messages by their words",
+        description="Finds messages that hold every word, in any script, newest first; edited and deleted ones too.",
+    )
+    parser.add_argument("words", nargs="+", metavar="WORD", help="a word; inflections match")
+    parser.add_argument("--room", metavar="ROOM", help="only in the room with this ID")
+    parser.add_argument("--sender", metavar="USER", help="only by this user ID")
+    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="messages at most (default: 20)")
+    parser.set_defaults(handler=with_services(search_archive))
+
+
+async def search_archive(args: argparse.Namespace, services: Services) -> int:
+    """Print the messages that hold all the words."""
+    hits = await search(services.pool, " ".join(args.words), room=args.room, sender=args.sender, limit=args.limit)
+    if args.json:
+        print_json(rendering.hits_as_json(hits))
+    else:
+        print(rendering.hits_as_text(hits, width()) or "Nothing was found.")
+    return 0
+
+
+async def show_event(args: argparse.Namespace, services: Services) -> int:
+    """Print an event and what became of it."""
+    story = await show(services.pool, args.event)
+    if args.json:
+        print_json(rendering.story_as_json(story))
+    else:
+        print(rendering.story_as_text(story, width()))
+    return 0
+
+
+async def verify_archive(args: argparse.Namespace, services: Services) -> int:
+    """Print whether the archive agrees with its ledger."""
+    with _shown_progress() as progress:
+        verdict = await verify(services.pool, progress)
+    if args.json:
+        print_json(rendering.verdict_as_json(verdict))
+    else:
+        print(rendering.verdict_as_text(verdict))
+    return 0 if verdict.ok else 1
+
+
+async def show_status(args: argparse.Namespace, services: Services) -> int:
+    """Print the archive's figures."""
+    found = await status(services.pool)
+    if args.json:
+        print_json(rendering.status_as_json(found))
+    else:
+        print(rendering.status_as_text(found))
+    return 0
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on a terminal; elsewhere there is only the result."""
+    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("verifying", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_MOST}, got {text!r}")
+    return int(text)

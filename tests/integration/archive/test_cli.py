@@ -1,0 +1,108 @@
+"""`muster archive`, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bridge.cli import archive
+from bridge.errors import InputError, UnknownNameError
+from tests.integration.archive.test_search import archived, redacted, said
+
+if TYPE_CHECKING:
+    from bridge.app import Services
+    from bridge.database import Pool
+
+
+@dataclass
+class FewServices:
+    """What these verbs use of the services."""
+
+    pool: Pool
+
+
+async def muster(pool: Pool, *words: str, as_json: bool = False) -> int:
+    """Run a verb as a person types it and return the exit code."""
+    parser = argparse.ArgumentParser()
+    archive.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["archive", *words])
+    args.json = as_json
+    code: int = await args.handler.__wrapped__(args, cast("Services", FewServices(pool)))
+    return code
+
+
+@pytest.fixture(autouse=True)
+async def _filled(pool: Pool) -> None:
+    """Archive a message that was deleted, and one that stands."""
+    await archived(
+        pool,
+        said("$gone", "the budget is 5 million", 1700000000000),
+        redacted("$r", "$gone", sender="@boss:x", origin_server_ts=1700000001000),
+        said("$here", "which budget?", 1700000002000, room_id="!other", sender="@b:x"),
+    )
+
+
+async def run_json(pool: Pool, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """Return what a verb prints with `--json`."""
+    assert await muster(pool, *words, as_json=True) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+async def test_deleted_messages_are_found_and_shown(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Search marks what was deleted; show gives its text and who deleted it."""
+    assert await muster(pool, "search", "budget") == 0
+    printed = capsys.readouterr().out
+    assert printed.index("which budget?") < printed.index("the budget is 5 million")
+    assert printed.count("[deleted]") == 1
+    assert await muster(pool, "show", "$gone") == 0
+    printed = capsys.readouterr().out
+    assert "the budget is 5 million" in printed
+    assert "deleted 2023-11-14 22:13:21Z by @boss:x: typo" in printed
+
+
+async def test_search_is_narrowed(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Room, sender and limit narrow a search, and nothing found is said."""
+    found = await run_json(pool, capsys, "search", "budget", "--room", "!other", "--sender", "@b:x")
+    assert [hit["event_id"] for hit in found] == ["$here"]
+    assert [hit["event_id"] for hit in await run_json(pool, capsys, "search", "budget", "--limit", "1")] == ["$here"]
+    assert await muster(pool, "search", "nonesuch") == 0
+    assert capsys.readouterr().out == "Nothing was found.\n"
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "10001"])
+async def test_impossible_limit_is_wrong_usage(pool: Pool, limit: str) -> None:
+    """A limit that makes no sense ends with exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        await muster(pool, "search", "x", f"--limit={limit}")
+    assert ended.value.code == 2
+
+
+async def test_what_cannot_be_found_is_one_message(pool: Pool) -> None:
+    """An unknown event and a search without words say what was expected."""
+    with pytest.raises(UnknownNameError, match=r"\$none"):
+        await muster(pool, "show", "$none")
+    with pytest.raises(InputError, match="at least one word"):
+        await muster(pool, "search", "!?")
+
+
+async def test_verify_tells_by_its_exit_code(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 while everything agrees, 1 with the position once it does not."""
+    assert await muster(pool, "verify") == 0
+    assert "3 events: every event and the root agree." in capsys.readouterr().out
+    await pool.execute("UPDATE event SET body = body || ' ' WHERE seq = 2")
+    assert await muster(pool, "verify", as_json=True) == 1
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["ok"], verdict["problem"], verdict["first_bad"]) == (False, "altered", 2)
+    assert await muster(pool, "verify") == 1
+    assert "position 2 was altered" in capsys.readouterr().out
+
+
+async def test_status_shows_the_figures(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status counts what there is, on terminals and for scripts."""
+    assert await muster(pool, "status") == 0
+    assert "events      3" in capsys.readouterr().out
+    assert (await run_json(pool, capsys, "status"))["events"] == 3
