@@ -109,8 +109,13 @@ async def test_root_becomes_the_user_and_keeps_the_folder(tmp_path: Path) -> Non
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     nobody = pwd.getpwnam("nobody")
-    async with child(["sh", "-c", "id -u; id -G; pwd -P"], log_path=log, user=nobody, cwd=private) as process:
-        assert await process.wait() == 0
+    groups = os.getgroups()
+    os.setgroups([0, 4])
+    try:
+        async with child(["sh", "-c", "id -u; id -G; pwd -P"], log_path=log, user=nobody, cwd=private) as process:
+            assert await process.wait() == 0
+    finally:
+        os.setgroups(groups)
     assert log.read_text().split() == [str(nobody.pw_uid), str(nobody.pw_gid), str(private)]
 
 
