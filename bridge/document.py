@@ -315,7 +315,7 @@ def _boolean(value: Value) -> bool:
 
 
 def _duration(value: Value) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", _written(value))
+    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", _written(value))
     if match is None:
         value.expected("a duration such as 90s, 5m, 12h, 30d or 2w")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
@@ -351,26 +351,13 @@ path = Kind(lambda value: Path(_line(value)), Path)
 
 def integer(low: int, high: int | None = None) -> Kind[int]:
     """Return the kind of whole numbers from `low` to `high`, both included."""
-
-    def make(value: Value) -> int:
-        found = value.scalar("int") or ""
-        if not re.fullmatch(r"[-+]?\d{1,18}", found) or not low <= int(found) <= _top(high):
-            value.expected(f"a whole number {_between(low, high)}")
-        return int(found)
-
-    return Kind(make, lambda: low)
+    return Kind(lambda value: int(_bounded(value, r"[-+]?\d{1,18}", "whole number", low, high)), lambda: low)
 
 
 def number(low: float, high: float | None = None) -> Kind[float]:
     """Return the kind of numbers from `low` to `high`, both included."""
-
-    def make(value: Value) -> float:
-        found = value.scalar("int", "float") or ""
-        if not re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?", found) or not low <= float(found) <= _top(high):
-            value.expected(f"a number {_between(low, high)}")
-        return float(found)
-
-    return Kind(make, lambda: low)
+    pattern = r"[-+]?\d*\.?\d+([eE][-+]?\d+)?"
+    return Kind(lambda value: float(_bounded(value, pattern, "number", low, high)), lambda: low)
 
 
 def choice(*allowed: E) -> Kind[E]:
@@ -399,12 +386,11 @@ def matching(pattern: str, what: str) -> Kind[str]:
     return Kind(make, str)
 
 
-def _between(low: float, high: float | None) -> str:
-    return f"from {low:g} on" if high is None else f"from {low:g} to {high:g}"
-
-
-def _top(high: float | None) -> float:
-    return math.inf if high is None else high
+def _bounded(value: Value, pattern: str, what: str, low: float, high: float | None) -> str:
+    found = value.scalar("int", "float") or ""
+    if not re.fullmatch(pattern, found) or not low <= float(found) <= (math.inf if high is None else high):
+        value.expected(f"a {what} from {low:g} {'on' if high is None else f'to {high:g}'}")
+    return found
 
 
 def _probably(word: str, known: Collection[str]) -> str:
