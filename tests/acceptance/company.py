@@ -18,7 +18,7 @@ from bridge.demo.synapse import LocalSynapse
 from bridge.directory.token_store import create_token
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
-from bridge.ids import UserId
+from bridge.ids import RoomId, UserId
 from bridge.process import Process, child, last_line
 from tests.acceptance.client import MatrixClient
 from tests.waiting import wait_until
@@ -168,10 +168,10 @@ class Company:
         joined = set(await self.accounts.joined_rooms(self.user_id(name)))
         return {key for key, room_id in (await self.managed()).items() if room_id in joined}
 
-    async def managed(self) -> dict[str, str]:
+    async def managed(self) -> dict[str, RoomId]:
         """Return the managed rooms' keys and ids."""
         rows = await self.pool.fetch("SELECT key, room_id FROM managed_room WHERE room_id IS NOT NULL")
-        return {row["key"]: row["room_id"] for row in rows}
+        return {row["key"]: RoomId(row["room_id"]) for row in rows}
 
     async def is_in(self, name: str, rooms: set[str]) -> None:
         """Wait until the colleague is in exactly these rooms, beside the space of everybody."""
@@ -187,12 +187,16 @@ class Company:
                 f"{name} is in {found}, expected {rooms}; {last_line(self.folder / 'muster.log')}"
             ) from error
 
-    async def level_of(self, name: str, key: str) -> int:
-        """Return the colleague's power level in a managed room, by Synapse itself."""
+    async def has_level(self, name: str, key: str, level: int) -> None:
+        """Wait until the colleague has this power level in a managed room, by Synapse itself."""
         room_id = (await self.managed())[key]
-        state = await self.homeserver.state(room_id)  # type: ignore[arg-type]
-        levels = next(event for event in state if event.type == "m.room.power_levels")
-        return int(levels.content.get("users", {}).get(self.user_id(name), 0))
+
+        async def settled() -> bool:
+            state = await self.homeserver.state(room_id)
+            levels = next(event for event in state if event.type == "m.room.power_levels")
+            return bool(levels.content.get("users", {}).get(self.user_id(name), 0) == level)
+
+        await wait_until(settled)
 
     async def has_settled(self) -> None:
         """Wait until there is nothing left to do."""
