@@ -21,7 +21,7 @@ from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.plan import plan_of
-from bridge.membership.survey import JoinedRooms, Scope, Survey, survey
+from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
 from bridge.membership.values import TAKES_AWAY, Plan
 from bridge.policy.schema import Policy
 
@@ -100,7 +100,7 @@ class Reconciler:
         """
         async with self._alone():
             await audit_store.interrupt_begun(self._pool, self._clock())
-            found = await self.survey(policy, scope)
+            found = await self._survey_whole(policy, scope)
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, progress)
             await self._tell_administrators()
@@ -108,6 +108,14 @@ class Reconciler:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
+
+    async def _survey_whole(self, policy: Policy, scope: Scope | None) -> Survey:
+        """Survey, and once more together with all that is held when this is held too: what waits is one plan."""
+        found = await self.survey(policy, scope)
+        if scope is None or not found.verdict.held.changes or len(found.concerned) == len(found.held):
+            return found
+        waiting = frozenset[UserId]().union(*map(users_of, found.held))
+        return await self.survey(policy, Scope(scope.people, scope.users | waiting))
 
     async def _carry_out(self, found: Survey, cause: str, progress: Progress | None) -> tuple[int | None, Applied]:
         verdict = found.verdict
@@ -200,7 +208,9 @@ def _insist_on(digest: str | None, plan: Plan) -> None:
     if digest is None:
         return
     if len(digest) < held.SHORTEST_PREFIX:
-        raise RefusedError(f"Expected a digest, or its first {held.SHORTEST_PREFIX} characters or more; got {digest!r}.")
+        raise RefusedError(
+            f"Expected a digest, or at least its first {held.SHORTEST_PREFIX} characters, got {digest!r}."
+        )
     if not plan.digest.startswith(digest):
         raise RefusedError(
             f"The plan has changed: expected {digest}, now it is {plan.digest[:12]} with {len(plan.changes)} changes."

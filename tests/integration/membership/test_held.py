@@ -135,6 +135,22 @@ async def test_one_urgent_leaver_is_not_held_up_by_what_waits(company: Company) 
     assert len(await read_held(company.pool)) == 1
 
 
+async def test_what_waits_is_one_plan(company: Company) -> None:
+    """What is held later joins what is held already, under the digest that `muster plan` shows; one approval does."""
+    await dismiss(company, "bob", "cid")
+    await company.upkeep.catch_up()
+    await dismiss(company, "dot")
+    await company.say("ann", department="IT")
+    await company.upkeep.catch_up()
+
+    (held,) = await read_held(company.pool)
+    assert {change.user_id for change in held.changes} == {user(name) for name in ("ann", "bob", "cid", "dot")}
+    assert held.digest == (await company.reconciler.survey(company.policy)).verdict.held.digest
+    await approve(company.pool, company.policy, held.digest, "eve", company.clock)
+    await company.upkeep.catch_up()
+    assert company.homeserver.people("lounge") == {"ann", "eve"}
+
+
 async def test_losses_add_up_over_the_window(company: Company) -> None:
     """One leaver after the other cannot pass the brake within its window; after it they can."""
     await dismiss(company, "bob")
