@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from bridge.demo.summary import Check, Step
 
 _QUARTERS = 4
+
+
+class _Count(MofNCompleteColumn):
+    """How many of how many, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else super().render(task)
 
 
 class Telling:
@@ -65,7 +73,7 @@ class Narrator:
 
     def check(self, name: str, *, expected: object, found: object) -> None:
         """Note something that had to be so, and say at once when it was not."""
-        check = Check(name, str(expected), str(found))
+        check = Check(name, _plain(expected), _plain(found))
         self.checks.append(check)
         if not check.held:
             self.say(f"       ✗  {name}: expected {check.expected}, came {check.found}")
@@ -75,7 +83,7 @@ class Narrator:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
+            _Count(),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
@@ -93,3 +101,10 @@ class Narrator:
                 self.say(f"          {title}: {done} of {of}")
 
         return advance
+
+
+def _plain(value: object) -> str:
+    """Return a value in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value in (None, "") else str(value)

@@ -120,9 +120,7 @@ def _step(step: Step, width: int) -> Iterator[str]:
 def _checks(checks: Sequence[Check], width: int) -> Iterator[str]:
     held = sum(check.held for check in checks)
     yield f"Checks: {held} of {len(checks)} held"
-    for check in checks:
-        if check.held:
-            yield _fitted(f"  ✓ {check.name}: {check.found}", width)
+    yield from _columns([f"✓ {check.name}: {check.found}" for check in checks if check.held], width)
     for check in checks:
         if not check.held:
             yield _fitted(f"  ✗ {check.name}", width)
@@ -140,6 +138,23 @@ def _entrance(entrance: Entrance, width: int) -> Iterator[str]:
     yield f"  muster why {entrance.user_id} -c {entrance.config}"
     yield f"  muster archive search customs -c {entrance.config}"
     yield _fitted(f"HR's SCIM endpoint: {entrance.muster}/scim/v2", width)
+
+
+def _columns(texts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield the texts in order, two in a line where two fit."""
+    half = width // 2
+    waiting = ""
+    for text in [*texts, ""]:
+        if waiting and text and cell_len(text) <= half - 3:
+            yield f"  {waiting}{' ' * (half - 2 - cell_len(waiting))}{text}"
+            waiting = ""
+            continue
+        if waiting:
+            yield _fitted(f"  {waiting}", width)
+        waiting = text
+        if cell_len(text) > half - 3:
+            yield _fitted(f"  {text}", width)
+            waiting = ""
 
 
 def _apart(left: str, right: str, width: int) -> str:
