@@ -8,12 +8,17 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from bridge.database import Pool
+
+# A busy machine is slow now and then; no test asserts a time.
+settings.register_profile("muster", deadline=None)
+settings.load_profile("muster")
 
 _TEMPLATE = "muster_template"
 _TICKS = 10
