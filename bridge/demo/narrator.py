@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bridge.demo.summary import Check, Step
+from bridge.demo.summary import Check, Step, wrapped
 
 _QUARTERS = 4
+_MARGIN = 10
 
 
 class _Count(MofNCompleteColumn):
@@ -64,19 +65,25 @@ class Narrator:
             yield telling
         seconds = time.monotonic() - began
         self.steps.append(Step(telling.happened, seconds))
-        self.say(f"{seconds:6.1f} s  {telling.happened}")
+        self._tell(f"{seconds:6.1f} s", telling.happened)
 
     def leave_out(self, why: str) -> None:
         """Tell that a step is left out."""
         self.steps.append(Step(why, None))
-        self.say(f"       -  {why}")
+        self._tell("-", why)
 
     def check(self, name: str, *, expected: object, found: object) -> None:
         """Note something that had to be so, and say at once when it was not."""
         check = Check(name, _plain(expected), _plain(found))
         self.checks.append(check)
         if not check.held:
-            self.say(f"       ✗  {name}: expected {check.expected}, came {check.found}")
+            self._tell("✗", f"{name}: expected {check.expected}, came {check.found}")
+
+    def _tell(self, mark: str, text: str) -> None:
+        """Print a text beside its mark, in as many lines as it needs."""
+        for line in wrapped(text, self._console.width - _MARGIN):
+            self.say(f"{mark:>{_MARGIN - 2}}  {line}")
+            mark = ""
 
     def _bar(self) -> Progress:
         return Progress(
@@ -98,7 +105,7 @@ class Narrator:
             quarter = done * _QUARTERS // of if of else 0
             if told < quarter < _QUARTERS:
                 told = quarter
-                self.say(f"          {title}: {done} of {of}")
+                self._tell("", f"{title}: {done} of {of}")
 
         return advance
 

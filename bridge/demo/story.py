@@ -273,13 +273,18 @@ class Story:
     async def _verify(self) -> None:
         with self._narrator.step("Muster verifies the archive") as step:
             missing = await self._observer.missing()
-            verdict = await verify(self._services.pool, step.advance)
-            step.happened = (
-                f"Muster verified {verdict.size} events against the ledger; {missing} of Synapse's are missing"
-            )
+            agreeing = 0
+
+            def advance(done: int, of: int) -> None:
+                nonlocal agreeing
+                agreeing = done
+                step.advance(done, of)
+
+            verdict = await verify(self._services.pool, advance)
+            step.happened = f"Muster verified {agreeing} events against the ledger; {missing} of Synapse's are missing"
         self._narrator.check("ledger agrees with every event", expected=True, found=verdict.ok)
         self._narrator.check("events of Synapse missing in the archive", expected=0, found=missing)
-        figures = ArchiveFigures(verdict.size, verdict.size, verdict.root.hex(), verdict.ok, missing)
+        figures = ArchiveFigures(agreeing, verdict.size, verdict.root.hex(), verdict.ok, missing)
         self._figures = replace(self._figures, archive=figures)
 
     # What people do

@@ -6,7 +6,6 @@ Pure. A `Figures` is the JSON line that `--once` ends with; a `Check` says what 
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -111,10 +110,9 @@ def as_text(
 
 
 def _step(step: Step, width: int) -> Iterator[str]:
-    first, *rest = textwrap.wrap(step.happened, width - 10) or [""]
+    first, *rest = wrapped(step.happened, width - 11)
     yield _apart(first, "left out" if step.seconds is None else f"{step.seconds:.1f}", width)
-    for line in rest:
-        yield _fitted(f"  {line}", width)
+    yield from (f"  {line}" for line in rest)
 
 
 def _checks(checks: Sequence[Check], width: int) -> Iterator[str]:
@@ -124,8 +122,11 @@ def _checks(checks: Sequence[Check], width: int) -> Iterator[str]:
     for check in checks:
         if not check.held:
             yield _fitted(f"  ✗ {check.name}", width)
-            yield from textwrap.wrap(f"expected: {check.expected}", width, initial_indent=" " * 6)
-            yield from textwrap.wrap(f"came:     {check.found}", width, initial_indent=" " * 6)
+            for line in (
+                *wrapped(f"expected: {check.expected}", width - 6),
+                *wrapped(f"came: {check.found}", width - 6),
+            ):
+                yield f"      {line}"
 
 
 def _entrance(entrance: Entrance, width: int) -> Iterator[str]:
@@ -138,6 +139,16 @@ def _entrance(entrance: Entrance, width: int) -> Iterator[str]:
     yield f"  muster why {entrance.user_id} -c {entrance.config}"
     yield f"  muster archive search customs -c {entrance.config}"
     yield _fitted(f"HR's SCIM endpoint: {entrance.muster}/scim/v2", width)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the text in lines of at most `width` columns, counted as a terminal does; at least one line."""
+    lines = [""]
+    for word in text.split():
+        for piece in chop_cells(word, width):
+            longer = f"{lines[-1]} {piece}" if lines[-1] else piece
+            lines = [*lines[:-1], longer] if cell_len(longer) <= width else [*lines, piece]
+    return lines
 
 
 def _columns(texts: Sequence[str], width: int) -> Iterator[str]:
