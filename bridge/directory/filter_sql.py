@@ -45,12 +45,13 @@ _COLUMNS: Final = {
 """What stands in columns of its own."""
 
 _RELATED: Final = {
-    "members": """(SELECT jsonb_build_object('value', o.id, 'type', lower(o.kind), '$ref', o.kind || 's/' || o.id,
-        'display', coalesce(o.keys->>'displayName', o.name_key)) AS item
-        FROM group_member m JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)""",
-    "groups": """(SELECT jsonb_build_object('value', o.id, 'type', 'direct', '$ref', 'Groups/' || o.id,
-        'display', o.keys->>'displayName') AS item
-        FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)""",
+    "members": """
+        (SELECT jsonb_build_object('value', m.member_id, 'type', lower(o.kind), '$ref', o.kind || 's/' || o.id) AS item
+         FROM group_member m LEFT JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)""",
+    "groups": """
+        (SELECT jsonb_build_object('value', o.id, 'type', 'direct', '$ref', 'Groups/' || o.id,
+                                   'display', o.keys->>'displayName') AS item
+         FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)""",
 }
 """Multi-valued attributes that are rows of their own."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems_error, truth_of
 from bridge.directory.scim_resource import Resource, resource_of
-from bridge.directory.scim_schema import DATES, ENTERPRISE, GROUP, MUSTER, USER, Shape, comparison_key
+from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
 from bridge.errors import RefusedError
 
 MAX_FRACTION: Final = 0.1
@@ -83,7 +83,7 @@ def plan_import(
     manager_ids = _people_by_key(matches, known)
     created, changed, renamed = [], [], []
     for match in matches:
-        before = match.known.document if match.known else {"schemas": [USER]}
+        before = match.known.document if match.known else {"active": True}
         after = resource_of(_merged(before, match, file, manager_ids, warnings), match.id, shape)
         if match.known is None:
             created.append(after)
@@ -112,7 +112,7 @@ def plan_import(
 
 def group_of(name: str, id_: str, shape: Shape) -> Resource:
     """Return a new group by that name."""
-    return resource_of({"schemas": [GROUP], "displayName": name}, id_, shape)
+    return resource_of({"displayName": name}, id_, shape)
 
 
 def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -> list[_Match]:

@@ -37,9 +37,9 @@ class Selection:
 
 
 _RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
-    (SELECT jsonb_agg(jsonb_build_object('value', o.id, '$ref', o.kind || 's/' || o.id, 'type', o.kind,
-            'display', o.display_name) ORDER BY m.position)
-        FROM group_member m JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)
+    (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('value', m.member_id, '$ref', o.kind || 's/' || o.id,
+            'type', o.kind)) ORDER BY m.position)
+        FROM group_member m LEFT JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)
     ELSE
     (SELECT jsonb_agg(jsonb_build_object('value', o.id, '$ref', 'Groups/' || o.id, 'type', 'direct',
             'display', o.display_name) ORDER BY o.display_name COLLATE "C", o.id)
@@ -160,12 +160,6 @@ async def group_ids(connection: Connection) -> dict[str, str]:
     return {row["name_key"]: row["id"] for row in rows}
 
 
-async def existing_ids(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return those of the ids that are Users or Groups."""
-    rows = await connection.fetch("SELECT id FROM scim_resource WHERE id = ANY($1) AND NOT deleted", list(ids))
-    return {row["id"] for row in rows}
-
-
 async def member_ids(connection: Connection, group_id: str) -> list[str]:
     """Return who is in the group, in the order of their joining it."""
     rows = await connection.fetch("SELECT member_id FROM group_member WHERE group_id = $1 ORDER BY position", group_id)
@@ -242,9 +236,13 @@ async def record_history(
 
 
 async def wake(connection: Connection, ids: Collection[str]) -> None:
-    """Wake whoever waits for changes, once this database transaction is committed."""
-    names = sorted(ids) if len(ids) <= WAKE_EACH else [""]
-    await connection.execute("SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name", DIRECTORY, names)
+    """Wake whoever waits for changes of these people, once this database transaction is committed."""
+    if len(ids) > WAKE_EACH:
+        await connection.execute("SELECT pg_notify($1, '')", DIRECTORY)
+        return
+    await connection.execute(
+        "SELECT pg_notify($1, id) FROM scim_resource WHERE id = ANY($2) AND kind = 'User'", DIRECTORY, list(ids)
+    )
 
 
 def _matching(selections: Sequence[Selection]) -> str:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from scim2_models import InvalidFilterException, InvalidValueException, ScimFilter
 from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
 
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER, Shape
+from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape
+from bridge.directory.scim_user import day_of
 
 MANAGER: Final = f"{ENTERPRISE}:manager"
 MAX_FILTER: Final = 4000
@@ -150,7 +151,7 @@ def _operation(operation: dict[str, Any], shape: Shape) -> dict[str, Any]:
         return {**parts, "path": full}
     if full in (MANAGER, f"{MANAGER}.value"):
         return {**parts, "path": MANAGER, "value": _manager(value)}
-    return {**parts, "path": full, "value": _text(value) if full.startswith(f"{MUSTER}:") else value}
+    return {**parts, "path": full, "value": _own(full, value) if full.startswith(f"{MUSTER}:") else value}
 
 
 def _placed(body: Mapping[str, Any], shape: Shape, ignored: Collection[str] = ()) -> dict[str, Any]:
@@ -180,7 +181,7 @@ def _put(placed: dict[str, Any], full: str, value: Any) -> None:
     if full == MANAGER:
         inside[attribute] = _manager(value)
     else:
-        inside[attribute] = _text(value) if urn == MUSTER else value
+        inside[attribute] = _own(full, value) if urn == MUSTER else value
 
 
 def _full_name(name: str, shape: Shape) -> str:
@@ -214,11 +215,23 @@ def _manager(value: Any) -> Any:
     return {"value": value} if isinstance(value, str) else value
 
 
-def _text(value: Any) -> Any:
-    """Return a number or truth value as text, since a company's own attributes are texts."""
+def _own(full: str, value: Any) -> Any:
+    """Return the value of an attribute of our extension: a number or truth value as text, a day only if it is one."""
+    if full.rpartition(":")[2] in DATES and value not in ("", None):
+        if not isinstance(value, str) or not _is_day(value):
+            raise InvalidValueException(detail=f"{full}: expected a day such as 2027-03-01")
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
+
+
+def _is_day(text: str) -> bool:
+    try:
+        day_of(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _depth(text: str) -> int:

@@ -67,12 +67,10 @@ WHOLE: Final = Projection()
 
 
 def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource:
-    """Return what to store of a SCIM document that is valid for `shape`. A User without `active` is active."""
+    """Return what to store of a SCIM document that is valid for `shape`."""
     kept = {name: value for name, value in document.items() if name not in ELSEWHERE}
     kept["schemas"] = [shape.schema, *(name for name in kept if name.startswith("urn:"))]
     is_user = shape.kind == "User"
-    if is_user:
-        kept.setdefault("active", True)
     return Resource(
         id=id_,
         kind=shape.kind,
@@ -97,10 +95,14 @@ def body_of(stored: Stored, base_url: str, shape: Shape, projection: Projection 
     """Return the resource as the client sees it; `base_url` has no slash at its end."""
     body = {**stored.document, "id": stored.id, "meta": _meta(stored, base_url, shape)}
     if stored.related:
-        body[RELATED[stored.kind]] = [{**entry, "$ref": f"{base_url}/{entry['$ref']}"} for entry in stored.related]
+        body[RELATED[stored.kind]] = [_with_address(entry, base_url) for entry in stored.related]
     if projection.only is not None:
         return _only(body, projection.only, shape.attributes)
     return _without(body, projection.without, shape.attributes) if projection.without else body
+
+
+def _with_address(entry: dict[str, Any], base_url: str) -> dict[str, Any]:
+    return {**entry, "$ref": f"{base_url}/{entry['$ref']}"} if "$ref" in entry else entry
 
 
 def _meta(stored: Stored, base_url: str, shape: Shape) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MUSTER: Final = "urn:ietf:params:scim:schemas:extension:muster:2.0:User"
 """Our extension: the days of the employment, and the attributes the company's configuration names."""
 
 DATES: Final = ("start", "end")
-"""First and last day of the employment, ISO 8601, in `MUSTER`."""
+"""First and last day of the employment in `MUSTER`: the day as it is written counts, whatever the time behind it."""
 MAX_RESULTS: Final = 200
 """Largest page of a list (RFC 7644 section 3.4.2.4)."""
 
@@ -72,13 +72,16 @@ class Shape:
     attributes: Mapping[str, Attribute]
 
 
-def provider_for(custom: Sequence[str] = ()) -> ScimProvider:
+def provider_for(custom: Sequence[str] = (), *, published: bool = False) -> ScimProvider:
     """Return the description of our SCIM service: reduced schemas, with the custom attributes of the company.
 
-    Tolerates what identity providers send beside the specification, as far as it cannot be misread.
+    What is `published` leaves out what is accepted and not returned as sent, which validators would stumble on:
+    `DATES`, which are no free text, and the name of a group's member. Tolerates what identity providers send beside
+    the specification, as far as it cannot be misread.
     """
+    definitions = _definitions(custom, published=published)
     return ScimProvider.from_discovery(
-        [Schema.model_validate(definition) for definition in _definitions(custom)],
+        [Schema.model_validate(definition) for definition in definitions],
         [ResourceType.model_validate(definition) for definition in _resource_types()],
         config=ServiceProviderConfig.model_validate(_SERVICE),
         policy=ScimPolicy(
@@ -160,7 +163,7 @@ _COMMON: Final = {
 }
 
 
-def _definitions(custom: Sequence[str]) -> list[dict[str, Any]]:
+def _definitions(custom: Sequence[str], *, published: bool = False) -> list[dict[str, Any]]:
     kept = []
     for definition in load_json_resource("default-schemas.json"):
         if definition["id"] in _KEPT:
@@ -168,27 +171,30 @@ def _definitions(custom: Sequence[str]) -> list[dict[str, Any]]:
                 attribute for attribute in definition["attributes"] if attribute["name"] in _KEPT[definition["id"]]
             ]
             kept.append({**definition, "attributes": attributes})
-    for attribute in kept[[definition["id"] for definition in kept].index(GROUP)]["attributes"]:
+    group = next(definition for definition in kept if definition["id"] == GROUP)
+    for attribute in group["attributes"]:
         if attribute["name"] == "displayName":
             attribute["uniqueness"] = "server"
-    return [*kept, _extension(custom)]
+        elif published:
+            # `display` is none of RFC 7643 section 8.7.1, and would be out of date with every change of a name.
+            attribute["subAttributes"] = [part for part in attribute["subAttributes"] if part["name"] != "display"]
+    return [*kept, _extension(custom, published=published)]
 
 
-def _extension(custom: Sequence[str]) -> dict[str, Any]:
+def _extension(custom: Sequence[str], *, published: bool) -> dict[str, Any]:
     return {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
         "id": MUSTER,
         "name": "Muster",
         "description": "Days of the employment, and what this company asks for beside",
         "attributes": [
-            _text_attribute("start", "First day of the employment"),
-            _text_attribute("end", "Last day of the employment"),
-            *(_text_attribute(name, "Named in the configuration") for name in custom),
+            *([] if published else [_attribute(name, "An ISO 8601 day, at the place of work") for name in DATES]),
+            *(_attribute(name, "Named in the configuration") for name in custom),
         ],
     }
 
 
-def _text_attribute(name: str, description: str) -> dict[str, Any]:
+def _attribute(name: str, description: str) -> dict[str, Any]:
     return {
         "name": name,
         "type": "string",

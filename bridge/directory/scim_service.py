@@ -7,7 +7,7 @@ the stored JSON. Errors are `SCIMException`s. Transport and tokens are left to `
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -53,6 +53,7 @@ class DirectoryService(ScimService):
 
     def __init__(self, pool: Pool, custom: Sequence[str] = ()) -> None:
         super().__init__(provider_for(custom))
+        self._published = ScimService(provider_for(custom, published=True))
         self._pool = pool
         self._shapes = shapes_for(custom)
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
@@ -89,6 +90,14 @@ class DirectoryService(ScimService):
             return super().patch_response(base_url, resource, response_parameters)
         published = self.publish(base_url, resource)
         return self.resource_response(published, Context.RESOURCE_REPLACEMENT_RESPONSE, response_parameters)
+
+    def schemas(self, location: str, query: Mapping[str, str]) -> ScimResponse:
+        """List the schemas as they are published."""
+        return self._published.schemas(location, query)
+
+    def schema(self, location: str, schema_id: str, query: Mapping[str, str]) -> ScimResponse:
+        """Show a schema as it is published."""
+        return self._published.schema(location, schema_id, query)
 
     def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:
         """Validate a search request, of which the filter may be written as identity providers do."""

@@ -1,15 +1,15 @@
 """The SCIM library's storage on PostgreSQL: every write with its history, its version and its wake-up.
 
 One instance serves one request. `operation` is one database transaction which holds the directory's lock, so a
-PATCH reads, changes and writes without anybody in between. Refuses members who do not exist. Groups of groups are
-kept and shown, but only a direct member counts as being in a group.
+PATCH reads, changes and writes without anybody in between. Groups of groups are kept and shown, but only a direct
+member counts as being in a group.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -31,11 +31,15 @@ from scim2_server.utils import parametrize
 from bridge.directory import resource_store as store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
-from bridge.directory.scim_schema import DATES, MUSTER, Shape
-from bridge.directory.scim_user import day_of, display_name_of
+from bridge.directory.scim_schema import Shape
+from bridge.directory.scim_user import display_name_of
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+
+MAX_KEY: Final = 500
+"""Longest userName, externalId, group name and reference, in characters; PostgreSQL indexes at most 2,700 bytes."""
 
 
 class PostgresStorage(AsyncScimStorage):
@@ -96,7 +100,10 @@ class PostgresStorage(AsyncScimStorage):
 
     async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
         async with self._writing() as connection:
-            new = self._resource(_kind(resource_type), str(uuid4()), resource)
+            kind = _kind(resource_type)
+            # So that a filter on `active` finds those for whom nobody has said anything.
+            defaults = {"active": True} if kind == "User" else {}
+            new = self._resource(kind, str(uuid4()), {**defaults, **resource.model_dump()})
             version = await store.next_version(connection)
             with _unique_names(new):
                 await store.insert_resources(connection, [new], version)
@@ -111,7 +118,7 @@ class PostgresStorage(AsyncScimStorage):
     ) -> Model[Any]:
         async with self._writing() as connection:
             before = await self._expect(_kind(resource_type), str(resource.id), expected_version)
-            new = self._resource(before.kind, before.id, resource)
+            new = self._resource(before.kind, before.id, resource.model_dump())
             version = await store.next_version(connection)
             with _unique_names(new):
                 await store.update_resources(connection, [new], version)
@@ -144,7 +151,7 @@ class PostgresStorage(AsyncScimStorage):
         """Put people into a group and take people out, at a cost that does not depend on the size of the group."""
         async with self._writing() as connection:
             group = await self._expect("Group", group_id, None, related=False)
-            await _require_members(connection, added)
+            _require_short(added)
             gone = await store.remove_members(connection, [(group_id, member) for member in removed])
             come = await store.add_members(connection, [(group_id, member) for member in added])
             if not gone and not come:
@@ -179,7 +186,7 @@ class PostgresStorage(AsyncScimStorage):
         wanted = dict.fromkeys(_member_ids(group))
         present = await store.member_ids(connection, group_id)
         added = [member for member in wanted if member not in set(present)]
-        await _require_members(connection, added)
+        _require_short(added)
         gone = await store.remove_members(
             connection, [(group_id, member) for member in present if member not in wanted]
         )
@@ -220,13 +227,13 @@ class PostgresStorage(AsyncScimStorage):
             {**stored.document, **related, "id": stored.id, "meta": meta}, scim_policy=self._provider.policy
         )
 
-    def _resource(self, kind: str, id_: str, model: Model[Any]) -> Resource:
-        document = model.model_dump()
+    def _resource(self, kind: str, id_: str, document: Mapping[str, Any]) -> Resource:
         name = "userName" if kind == "User" else "displayName"
         if not document.get(name, "").strip():
             raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
-        _require_days(document)
-        return resource_of(document, id_, self._shapes[kind])
+        resource = resource_of(document, id_, self._shapes[kind])
+        _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
+        return resource
 
 
 @contextmanager
@@ -257,18 +264,7 @@ def _member_ids(group: Any) -> list[str]:
     return ids
 
 
-async def _require_members(connection: Connection, ids: Collection[str]) -> None:
-    known = await store.existing_ids(connection, [each for each in ids if _is_id(each)])
-    for each in ids:
-        if each not in known:
-            raise InvalidValueException(detail=f"members: there is no User or Group with the id {each!r}")
-
-
-def _require_days(document: Mapping[str, Any]) -> None:
-    for name in DATES:
-        text = document.get(MUSTER, {}).get(name)
-        try:
-            if text:
-                day_of(text)
-        except ValueError as error:
-            raise InvalidValueException(detail=f"{MUSTER}:{name}: expected a day such as 2027-03-01") from error
+def _require_short(values: Iterable[str]) -> None:
+    """Refuse a name or id that is too long for an index."""
+    if any(len(value) > MAX_KEY for value in values):
+        raise InvalidValueException(detail=f"Expected names and ids of at most {MAX_KEY} characters")

@@ -37,9 +37,10 @@ CREATE INDEX scim_resource_manager ON scim_resource (manager_id);
 CREATE INDEX scim_resource_changed ON scim_resource (changed);
 CREATE INDEX scim_resource_keys ON scim_resource USING gin (keys jsonb_path_ops);
 
+-- A member may be an id we do not know, as some client sent it; it is shown, and counts for nothing.
 CREATE TABLE group_member (
     group_id  text   NOT NULL REFERENCES scim_resource (id) ON DELETE CASCADE,
-    member_id text   NOT NULL REFERENCES scim_resource (id),
+    member_id text   NOT NULL,
     position  bigint GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (group_id, member_id)
 );
