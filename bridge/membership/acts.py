@@ -1,4 +1,4 @@
-"""Carrying out one change on the homeserver, and remembering that it is so now.
+"""Carrying out one change on the homeserver, and remembering that it is so now (memberships: by the entry's record).
 
 Every act may be repeated: what is so already counts as done. `Actor.act` raises `HomeserverError` with the
 homeserver's own words when a change is refused and `HomeserverUnavailableError` when nobody answers. Order,
@@ -62,6 +62,8 @@ class Done:
 
     room_id: RoomId | None = None
     sessions_ended: int | None = None
+    membership: str | None = None
+    """What the change has made of somebody's membership of the room; to be remembered with the entry."""
 
 
 class Actor:
@@ -144,8 +146,7 @@ class Actor:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
         if self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
-        await member_store.put_membership(self._pool, room_id, user_id, "join")
-        return Done()
+        return Done(room_id=room_id, membership="join")
 
     async def _try_to_join(self, room_id: RoomId, user_id: UserId) -> bool:
         """Join a room that lets in whoever is in its space; False when it does not let this person in."""
@@ -179,9 +180,7 @@ class Actor:
             await self._leave(room_id, user_id, change.reason)
         else:
             await self._kick(room_id, user_id, change.reason)
-        await member_store.put_membership(self._pool, room_id, user_id, "leave")
-        await member_store.revoke(self._pool, room_id, user_id)
-        return Done()
+        return Done(room_id=room_id, membership="leave")
 
     async def _leave(self, room_id: RoomId, user_id: UserId, reason: str) -> None:
         """Leave as the person a room that the bot has no say in; a room that is gone is left."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
 from bridge.errors import HomeserverUnavailableError, MusterError
+from bridge.ids import UserId
 from bridge.membership import audit_store
 from bridge.membership.acts import Actor, Done
 from bridge.membership.audit import Run
@@ -113,7 +114,7 @@ class _Applying:
         except MusterError as error:
             await self._fail(entries, ready.go, error.message)
             return False
-        await self._settle(entries, done)
+        await self._settle(entries, ready.go, done)
         return True
 
     async def _begin(self, change: Change) -> int:
@@ -126,10 +127,15 @@ class _Applying:
             grant=change.action is Action.JOIN,
         )
 
-    async def _settle(self, entries: list[int], done: Done) -> None:
-        await audit_store.settle_entries(
-            self._pool, entries, "done", self._clock(), room_id=done.room_id, sessions_ended=done.sessions_ended
-        )
+    async def _settle(self, entries: list[int], changes: tuple[Change, ...], done: Done) -> None:
+        now = self._clock()
+        if done.membership is not None and done.room_id is not None:
+            user_id = UserId(changes[0].user_id)
+            await audit_store.settle_membership(self._pool, entries[0], done.room_id, user_id, done.membership, now)
+        else:
+            await audit_store.settle_entries(
+                self._pool, entries, "done", now, room_id=done.room_id, sessions_ended=done.sessions_ended
+            )
         self._done += len(entries)
         self._sessions_ended += done.sessions_ended or 0
 

@@ -98,6 +98,27 @@ async def settle_entries(
     )
 
 
+async def settle_membership(
+    db: Connection | Pool, entry: int, room_id: RoomId, user_id: UserId, membership: str, at: datetime
+) -> None:
+    """Say that somebody is in a room now (`join`), or out of it (`leave`) and no longer granted it, all or nothing.
+
+    The moment of the newest event stays, so that the event of this very change is still taken.
+    """
+    await db.execute(
+        """WITH settled AS (UPDATE entry SET outcome = 'done', settled_at = $5 WHERE id = $1),
+               revoked AS (DELETE FROM granted WHERE room_id = $2 AND user_id = $3 AND $4 = 'leave')
+           INSERT INTO room_member (room_id, user_id, membership, changed_at) VALUES ($2, $3, $4, to_timestamp(0))
+           ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_id = NULL
+           WHERE room_member.membership <> excluded.membership""",
+        entry,
+        room_id,
+        user_id,
+        membership,
+        at,
+    )
+
+
 async def record_entries(
     db: Connection | Pool, run: Run, changes: Sequence[Change], outcome: str, at: datetime, *, error: str | None = None
 ) -> None:

@@ -1,8 +1,8 @@
 """Who is in every room and with which power, and who is to be looked at again, in the database.
 
-Two writers keep it: `current`, from the events, and `acts`, after each success. An event carries its own moment and
-wins over anything older; an act never moves that moment, so that the event which confirms it, or a later one, is
-still taken.
+Two writers keep it: `current`, from the events, and `apply`, with each success (memberships together with their entry,
+in `audit_store`). An event carries its own moment and wins over anything older; an act never moves that moment, so
+that the event which confirms it, or a later one, is still taken.
 """
 
 from __future__ import annotations
@@ -32,24 +32,6 @@ class Membership:
     event_id: EventId
     changed_at: datetime
     sender: UserId
-
-
-async def put_membership(db: Connection | Pool, room_id: RoomId, user_id: UserId, membership: str) -> None:
-    """Remember a membership that we have just made so; the moment of its newest event stays."""
-    await db.execute(
-        """INSERT INTO room_member (room_id, user_id, membership, changed_at) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_id = NULL
-           WHERE room_member.membership <> excluded.membership""",
-        room_id,
-        user_id,
-        membership,
-        _NEVER,
-    )
-
-
-async def revoke(db: Connection | Pool, room_id: RoomId, user_id: UserId) -> None:
-    """Forget that Muster put somebody into a room."""
-    await db.execute("DELETE FROM granted WHERE room_id = $1 AND user_id = $2", room_id, user_id)
 
 
 async def apply_memberships(db: Connection | Pool, events: Sequence[Membership], *, bot: UserId) -> list[UserId]:
