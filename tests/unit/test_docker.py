@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from bridge import __version__
+from bridge.cli import parser
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -165,3 +166,14 @@ def test_services_wait_for_a_database_that_answers(name: str) -> None:
     """A first start takes PostgreSQL some seconds; nobody starts before it is done."""
     assert service(name)["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert "database" in service(name)["networks"]
+
+
+def test_the_commands_of_the_readme_are_commands_of_muster() -> None:
+    """Each line that runs Muster in its container parses as Muster would parse it."""
+    script = readme().replace("\\\n", " ")
+    commands = re.findall(
+        r"docker compose (?:run|exec)[^\n]*? muster (?:muster )?((?:init|doctor|plan)\b[^\n`]*)", script
+    )
+    assert [command.split()[0] for command in commands] == ["init", "doctor", "plan"]
+    for command in commands:
+        parser().parse_args(command.split())
