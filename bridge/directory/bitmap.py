@@ -5,6 +5,8 @@ Everything here is about speed with plain integers: what the rows are is the cen
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
@@ -116,10 +118,14 @@ class BitSlicedIndex(Generic[Value]):
         """For each binary digit of the numbers, lowest first: the rows whose number has it clear, and has it set."""
         width = len(self.values).bit_length()
         everyone = (1 << len(self._numbers)) - 1
-        octets = [self._octets(shift) for shift in range(0, width, 8)] if width > 8 else [bytes(self._numbers)]
+        octets = self._octets() if width > 8 else [bytes(self._numbers)]
         ones = [bits_of_flags(octets[digit // 8].translate(_DIGIT[digit % 8])) for digit in range(width)]
         return [(everyone ^ bits, bits) for bits in ones]
 
-    def _octets(self, shift: int) -> bytes:
-        octet_of = bytes(number >> shift & 255 for number in range(len(self.values) + 1))
-        return bytes(map(octet_of.__getitem__, self._numbers))
+    def _octets(self) -> Sequence[bytes]:
+        """Return the numbers of all rows, octet by octet, lowest first."""
+        numbers = array("I", self._numbers)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        packed = numbers.tobytes()
+        return [packed[octet :: numbers.itemsize] for octet in range(numbers.itemsize)]

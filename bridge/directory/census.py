@@ -15,7 +15,7 @@ from itertools import chain
 from operator import and_, attrgetter, or_
 from typing import ClassVar
 
-from bridge.directory.bitmap import BitSlicedIndex, bits_of, bits_of_flags, rows_of
+from bridge.directory.bitmap import BitSlicedIndex, bits_of, rows_of
 from bridge.directory.expression import COMPARE, Comparison, Negation, Node, Presence, prepared
 from bridge.directory.person import EMPLOYMENT_FIELDS, OWN_FIELDS, Employment, Person, Scalar
 from bridge.directory.selector import Selector
@@ -92,7 +92,7 @@ class Census:
     @cached_property
     def active(self) -> PeopleSet:
         """Those who work here on that day."""
-        return PeopleSet(bits_of_flags(self._jobs.working))
+        return self.everyone - PeopleSet.of(self._jobs.idle)
 
     def select(self, selector: Selector) -> PeopleSet:
         """Return everybody whom the selector matches, working here or not; `selector.matches` for each of them."""
@@ -121,6 +121,8 @@ class Census:
 
     def _work_out(self, node: Node) -> int:
         if isinstance(node, Comparison):
+            if node.normal == "active eq true":  # asked by nearly every rule, and known without an index
+                return self.active.bits
             if node.operator == "ne":
                 return self.everyone.bits & ~self._index(node.path).compared("eq", node.value)
             return self._index(node.path).compared(node.operator, node.value)
@@ -139,7 +141,7 @@ class Census:
     def _values(self, path: str) -> BitSlicedIndex[_Key]:
         """Index what `values_of` says, a column at a time."""
         if path == "active":
-            return BitSlicedIndex(map((_key(False), _key(True)).__getitem__, self._jobs.working))
+            return BitSlicedIndex(_key(row in self.active) for row in range(len(self.people)))
         if path in OWN_FIELDS:
             return BitSlicedIndex(map(attrgetter(OWN_FIELDS[path]), self.people))
         if path in EMPLOYMENT_FIELDS:
@@ -153,9 +155,13 @@ class Census:
         further: list[tuple[int, _Key]] = []
         for row, person in enumerate(self.people):
             values = person.other.get(path)
-            first.append(_key(values[0]) if values else None)
-            if values and len(values) > 1:
-                further.extend((row, _key(value)) for value in values[1:])
+            if values:
+                value = values[0]
+                first.append(value if value.__class__ is str else _key(value))
+                if len(values) > 1:
+                    further.extend((row, _key(other)) for other in values[1:])
+            else:
+                first.append(None)
         return BitSlicedIndex(first, further)
 
 
@@ -171,8 +177,8 @@ def _key(value: Scalar) -> _Key:
 class _Jobs:
     """Who works on a day, and at what: the first job of everybody (an empty one for those without), and the others."""
 
-    working: bytearray
-    """1 for those who work here, 0 for the others."""
+    idle: list[int]
+    """The rows of those who do not work here."""
     first: list[Employment]
     further: list[tuple[int, Employment]]
 
@@ -180,19 +186,24 @@ class _Jobs:
 def _jobs_on(people: Sequence[Person], day: date) -> _Jobs:
     first: list[Employment] = []
     further: list[tuple[int, Employment]] = []
-    working = bytearray(len(people))
+    idle: list[int] = []
     for row, person in enumerate(people):
-        job = _NO_JOB
-        for each in person.employments:
+        job, works = _NO_JOB, person.active
+        if len(person.employments) == 1:
             # `Employment.covers`, spelled out: its call would be a tenth of all deciding.
-            if ((start := each.start) is None or start <= day) and ((end := each.end) is None or day <= end):
-                if job is _NO_JOB:
-                    job = each
-                else:
-                    further.append((row, each))
+            only = person.employments[0]
+            if ((start := only.start) is None or start <= day) and ((end := only.end) is None or day <= end):
+                job = only
+            else:
+                works = False
+        elif person.employments:
+            jobs = [each for each in person.employments if each.covers(day)]
+            job, works = (jobs[0], works) if jobs else (_NO_JOB, False)
+            further.extend((row, each) for each in jobs[1:])
         first.append(job)
-        working[row] = person.active and (job is not _NO_JOB or not person.employments)
-    return _Jobs(working, first, further)
+        if not works:
+            idle.append(row)
+    return _Jobs(idle, first, further)
 
 
 _NO_JOB = Employment()

@@ -69,7 +69,7 @@ people = st.lists(
             st.sampled_from(("name.givenname", "groups", "shift")), st.lists(scalars, max_size=3).map(tuple)
         ),
     ),
-    max_size=40,
+    max_size=10,
 )
 
 
