@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from bridge.cli.command import print_json, with_services
+from bridge.cli.command import print_json, width, with_services
 from bridge.document import read_text
 from bridge.membership import apply as applying
 from bridge.membership.reconcile import Reconciled, Reconciler
@@ -57,7 +58,7 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
     if args.json:
         print_json(_as_json(result))
     else:
-        print(_as_text(result), end="")
+        print(_as_text(result, width()), end="")
     return 1 if result.applied.failures else 0
 
 
@@ -85,7 +86,7 @@ def _lines_of_progress() -> applying.Progress:
     return show
 
 
-def _as_text(result: Reconciled) -> str:
+def _as_text(result: Reconciled, columns: int) -> str:
     applied, held = result.applied, result.held
     if not result.plan.changes:
         return "Nothing to do.\n"
@@ -94,12 +95,13 @@ def _as_text(result: Reconciled) -> str:
         lines.append(f"{len(applied.failures)} failed; `muster audit` has them all:")
         for failure in applied.failures[:_NAMED]:
             change = failure.change
-            place = f" in {change.room}" if change.room else ""
-            lines.append(f"  {change.action.value} {change.user_id}{place}: {failure.error}")
+            place = f"in {change.room}" if change.user_id and change.room else change.room
+            subject = " ".join(filter(None, (change.action.value, change.user_id, place)))
+            lines.append(f"  {subject}: {failure.error}")
     if held.changes:
         lines += [f"{len(held.changes)} wait for a second person:", *(f"  {reason}" for reason in result.reasons)]
         lines.append(f"To let them go: muster approve {held.digest[:12]} --by PERSON")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{textwrap.fill(line, columns, subsequent_indent='    ')}\n" for line in lines)
 
 
 def _as_json(result: Reconciled) -> dict[str, object]:
