@@ -24,11 +24,13 @@ from bridge.demo.ready_file import insist_on_place, ready_file
 from bridge.demo.story import Story
 from bridge.demo.summary import Entrance, Figures, as_json, as_text
 from bridge.demo.workplace import Workplace, open_workplace
+from bridge.errors import MusterError
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers
 
 _PEOPLE = 80
+_LOG_LINES = 20
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -77,6 +79,9 @@ async def _show(args: argparse.Namespace) -> int:
     if args.ready_file is not None:
         insist_on_place(args.ready_file)
     narrator = Narrator(Console(stderr=args.json, width=width()))
+    narrator.say(
+        "Nordwind Logistics opens: PostgreSQL, Synapse and Muster on this machine, and nothing is left behind.\n"
+    )
     made = company(args.people)
     with _private_folder() as folder:
         async with AsyncExitStack() as stack:
@@ -115,10 +120,21 @@ async def _stay(workplace: Workplace, narrator: Narrator) -> None:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """Yield a new folder that only we can read, and remove it with all that is in it."""
+    """Yield a new folder that only we can read, and remove it with all that is in it.
+
+    An error that names a log of the folder gets the end of that log, which nobody could read afterwards.
+    """
     folder = Path(tempfile.mkdtemp(prefix="muster-demo-"))
     try:
         yield folder
+    except MusterError as error:
+        for log in folder.glob("**/*.log"):
+            if str(log) in error.message:
+                lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+                raise MusterError(
+                    "\n".join([error.message, f"The end of {log.name}, which is removed now:", *lines])
+                ) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
@@ -95,8 +96,10 @@ class Story:
         return Entrance(
             homeserver=self._workplace.synapse.url,
             user_id=self._user_id(guest),
+            user_name=guest.user_name,
             password=self._passwords[self._user_id(guest)],
-            muster=self._workplace.muster.url,
+            scim=self._workplace.scim_url,
+            command=sys.argv[0] if sys.argv[0].endswith("muster") else "muster",
             config=str(self._workplace.config),
         )
 

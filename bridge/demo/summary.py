@@ -85,8 +85,12 @@ class Entrance:
 
     homeserver: str
     user_id: str
+    user_name: str
+    """What HR calls the same person."""
     password: str
-    muster: str
+    scim: str
+    command: str
+    """How Muster's command was called."""
     config: str
 
 
@@ -136,9 +140,9 @@ def _entrance(entrance: Entrance, width: int) -> Iterator[str]:
     yield _fitted(f"  password    {entrance.password}", width)
     yield "Look at it with Muster:"
     # Not cut: these are copied.
-    yield f"  muster why {entrance.user_id} -c {entrance.config}"
-    yield f"  muster archive search customs -c {entrance.config}"
-    yield _fitted(f"HR's SCIM endpoint: {entrance.muster}/scim/v2", width)
+    yield f"  {entrance.command} why {entrance.user_name} -c {entrance.config}"
+    yield f"  {entrance.command} archive verify -c {entrance.config}"
+    yield _fitted(f"HR's SCIM endpoint: {entrance.scim}", width)
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -32,7 +32,13 @@ FIGURES = Figures(
     seconds=61.23456,
 )
 ENTRANCE = Entrance(
-    "http://127.0.0.1:8008", "@a:nordwind.example", "secret", "http://127.0.0.1:9000", "/demo/config.yaml"
+    homeserver="http://127.0.0.1:8008",
+    user_id="@m.tamm:nordwind.example",
+    user_name="m.tamm",
+    password="secret",
+    scim="http://127.0.0.1:9000/scim/v2",
+    command=".venv/bin/muster",
+    config="/demo/config.yaml",
 )
 
 
@@ -74,7 +80,7 @@ def test_a_check_that_failed_says_what_was_expected_and_what_came() -> None:
 def test_a_visitor_finds_addresses_and_one_login() -> None:
     """While everything stays up, the summary says how to get in; afterwards it does not."""
     text = as_text([], [], FIGURES, ENTRANCE)
-    for word in ("http://127.0.0.1:8008", "@a:nordwind.example", "secret", "muster why", "/scim/v2"):
+    for word in ("http://127.0.0.1:8008", "@m.tamm:nordwind", "secret", ".venv/bin/muster why m.tamm", "/scim/v2"):
         assert word in text
         assert word not in as_text([], [], FIGURES, None)
 
