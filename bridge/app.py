@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 _REQUEST_SECONDS = 120
 """Longer than any single answer of Synapse's takes; a request without an answer ends."""
 _MOST_CONNECTIONS = 100
+_MOST_DATABASE_CONNECTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The database, open."""
+
+    pool: Pool
+    url: str = field(repr=False)
+    """It may hold a password."""
+    embedded: EmbeddedPostgres | None
+    """The server, when it is our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +49,15 @@ class Services:
 
     config: Config
     registration: Registration
-    database_url: str
-    pool: Pool
+    storage: Storage
     homeserver: Homeserver
     accounts: SynapseAccounts
     clock: Clock
+
+    @property
+    def pool(self) -> Pool:
+        """The database's connections."""
+        return self.storage.pool
 
     def policy(self) -> Policy:
         """Read the policy file; raises `DocumentError` with all its problems."""
@@ -55,18 +71,20 @@ async def open_services(config: Config) -> AsyncIterator[Services]:
     The database is brought up to date; the homeserver is not asked anything yet.
     """
     registration = load_registration(config.appservice.registration)
-    async with open_storage(config) as (pool, database_url), open_homeserver(config, registration) as (rooms, accounts):
-        yield Services(config, registration, database_url, pool, rooms, accounts, system_clock)
+    async with open_storage(config) as storage, open_homeserver(config, registration) as (rooms, accounts):
+        yield Services(config, registration, storage, rooms, accounts, system_clock)
 
 
 @asynccontextmanager
-async def open_storage(config: Config) -> AsyncIterator[tuple[Pool, str]]:
-    """Yield the pool and the address of the configured database, whose embedded server is started when needed."""
+async def open_storage(config: Config) -> AsyncIterator[Storage]:
+    """Open the configured database; the embedded server is started when no other process runs it."""
     async with AsyncExitStack() as stack:
-        url = config.database
+        embedded, url = None, config.database
         if url is None:
-            url = (await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))).url
-        yield await stack.enter_async_context(open_database(url, max_connections=20)), url
+            embedded = await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))
+            url = embedded.url
+        pool = await stack.enter_async_context(open_database(url, max_connections=_MOST_DATABASE_CONNECTIONS))
+        yield Storage(pool, url, embedded)
 
 
 @asynccontextmanager

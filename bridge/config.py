@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bridge import document
-from bridge.document import Kind, Section, Value, a, choice, integer, line, list_of, matching, url
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, matching, url
+from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
 
 
@@ -59,8 +61,8 @@ class Config:
     path: Path
     homeserver: HomeserverConfig
     appservice: AppserviceConfig
-    database: str | None
-    """A `postgresql://` address, or None for the embedded server."""
+    database: str | None = field(repr=False)
+    """A `postgresql://` address, which may hold a password, or None for the embedded server."""
     data: Path
     policy: Path
     applying: Applying
@@ -71,12 +73,30 @@ class Config:
 
 def load_config(path: Path) -> Config:
     """Read a configuration file; raise `DocumentError` with every problem."""
-    return document.read(document.read_text(path), str(path), partial(_config, path=path.absolute()))
+    _insist_on(path, "write one with `muster init`, or name yours with `-c FILE`")
+    return read_config(document.read_text(path), path)
+
+
+def read_config(text: str, path: Path) -> Config:
+    """Read the text of the configuration file at `path`; raise `DocumentError` with every problem."""
+    return document.read(text, str(path), partial(_config, path=path.absolute()))
 
 
 def load_registration(path: Path) -> Registration:
     """Read what Muster needs of the registration file, which Synapse reads too; raise `DocumentError`."""
-    return document.read(document.read_text(path), str(path), _registration)
+    _insist_on(path, "`muster init` writes it; `appservice.registration` in the configuration says where it is")
+    return read_registration(document.read_text(path), path)
+
+
+def read_registration(text: str, path: Path) -> Registration:
+    """Read the text of the registration file at `path`; raise `DocumentError` with every problem."""
+    return document.read(text, str(path), _registration)
+
+
+def _insist_on(path: Path, mend: str) -> None:
+    with suppress(PermissionError):  # reading says so, and why
+        if not path.exists():
+            raise DocumentError([Problem(str(path), 0, 0, f"there is no such file; {mend}")])
 
 
 def _config(section: Section, path: Path) -> Config:
@@ -117,15 +137,17 @@ def _directory(section: Section) -> tuple[str, ...]:
 
 
 def _registration(section: Section) -> Registration:
-    for synapses_own in ("url", "rate_limited", "receive_ephemeral", "namespaces", "protocols"):
+    for synapses_own in ("receive_ephemeral", "namespaces", "protocols"):
         section.optional(synapses_own, _anything, None)
     for synapses_experiments in ("de.sorunome.msc2409.push_ephemeral", "org.matrix.msc3202", "io.element.msc4190"):
         section.optional(synapses_experiments, _anything, None)
+    section.required("url", url)
     return Registration(
         id=section.required("id", line),
         as_token=section.required("as_token", line),
         hs_token=section.required("hs_token", line),
         sender_localpart=section.required("sender_localpart", line),
+        rate_limited=section.optional("rate_limited", boolean, True),
     )
 
 
@@ -138,7 +160,7 @@ def _read_database(value: Value) -> str | None:
         name = found[1:]
         found = os.environ.get(name, "")
         if not found:
-            value.refuse(f"expected the environment variable {name} to hold an address, it is not set")
+            value.refuse(f"expected the environment variable `{name}` to hold an address; it is not set")
     if not re.match(r"postgres(ql)?://", found):
         # What came may hold a password, so it is not repeated.
         value.refuse("expected `embedded`, an address postgresql://USER:PASSWORD@HOST/DATABASE, or $VARIABLE")

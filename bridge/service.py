@@ -10,10 +10,9 @@ import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 
 from bridge.announcements.deliver import Deliverer
@@ -24,9 +23,17 @@ from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying
+from bridge.database import AWAY
+from bridge.database.embedded import EmbeddedPostgres
 from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, MEMBERSHIP, Listener
 from bridge.directory.scim import scim_application
-from bridge.errors import DatabaseError, HomeserverError, MusterError
+from bridge.errors import (
+    DatabaseError,
+    DatabaseUnavailableError,
+    HomeserverError,
+    HomeserverUnavailableError,
+    MusterError,
+)
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.membership.current import Membership
@@ -36,13 +43,25 @@ from bridge.policy.source import PolicySource
 
 log = logging.getLogger(__name__)
 
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+"""Seconds between two tries of a comparison that failed."""
+_HEALTH_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 5.0
+"""What a request under way gets to end when the service ends."""
+
 
 async def serve(services: Services) -> None:
-    """Run until cancelled. Raises what keeps it from starting: a bad policy without a good one, a port in use."""
+    """Run until cancelled.
+
+    Raises what keeps it from starting (a bad policy without a good one, a port in use), and
+    `DatabaseUnavailableError` when the embedded server has ended: begin anew, which starts it again. Errors of the
+    tasks come in an `ExceptionGroup`.
+    """
     config, pool, clock = services.config, services.pool, services.clock
     source = PolicySource(pool, config.policy, config.attributes, clock=clock)
     await source.open()
-    listener = Listener(services.database_url)
+    listener = Listener(services.storage.url)
     tasks: list[Coroutine[Any, Any, None]] = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
@@ -55,6 +74,8 @@ async def serve(services: Services) -> None:
             pool, services.homeserver, services.accounts, clock=clock, at_once=config.homeserver.concurrency
         )
         tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
+    if services.storage.embedded is not None:
+        tasks.append(_watch_embedded(services.storage.embedded))
     tasks.append(listener.run())
     async with _listening(services), asyncio.TaskGroup() as group:
         for task in tasks:
@@ -71,20 +92,39 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     )
 
 
+async def _watch_embedded(server: EmbeddedPostgres) -> None:
+    await server.ended()
+    raise DatabaseUnavailableError(f"The embedded PostgreSQL has ended; see {server.log_path}.")
+
+
 async def _keep_complete(services: Services) -> None:
     """Compare the archive with the homeserver whenever that has come (back)."""
     async for _ in attend(services.homeserver, services.clock):
+        with suppress(HomeserverUnavailableError):  # attending says so, and comes back
+            await _compare(services)
+
+
+async def _compare(services: Services) -> None:
+    """Compare until it has succeeded, which it does not before the bot is an administrator."""
+    pause, said = _FIRST_PAUSE, ""
+    while True:
         try:
             found = await backfill(services.homeserver, services.pool)
+            break
+        except HomeserverUnavailableError:
+            raise
         except (HomeserverError, DatabaseError) as error:
-            log.warning("the archive could not be compared: %s", error.message, extra={"action": "archive.backfill"})
-        else:
-            log.info(
-                "the archive was compared with %d rooms; %d events were missing and are there now",
-                found.rooms,
-                found.missing,
-                extra={"action": "archive.backfill"},
-            )
+            if error.message != said:
+                log.warning("the archive is not compared yet: %s", error.message, extra={"action": "archive.backfill"})
+            said = error.message
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+    log.info(
+        "the archive was compared with %d rooms; %d events were missing and are there now",
+        found.rooms,
+        found.missing,
+        extra={"action": "archive.backfill"},
+    )
 
 
 @asynccontextmanager
@@ -96,7 +136,7 @@ async def _listening(services: Services) -> AsyncIterator[None]:
     application.router.add_get("/healthz", functools.partial(_health, services))
     application.add_subapp("/scim/v2", scim_application(pool, custom=config.attributes))
     # Requests carry tokens and names in their paths, so they are not logged.
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     address = config.appservice
     try:
@@ -116,7 +156,8 @@ async def _listening(services: Services) -> AsyncIterator[None]:
 async def _health(services: Services, _request: web.Request) -> web.Response:
     """Answer 200 while the database answers, else 503."""
     try:
-        await services.pool.fetchval("SELECT 1", timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        async with asyncio.timeout(_HEALTH_SECONDS):
+            await services.pool.fetchval("SELECT 1")
+    except AWAY:
         return web.json_response({"status": "the database is away"}, status=503)
     return web.json_response({"status": "ok"})

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bridge import __version__
-from bridge.errors import MusterError
+from bridge.errors import DocumentError, MusterError
 
 VERBS = (
     "demo",
@@ -73,10 +73,14 @@ def _add_common_options(parent: argparse.ArgumentParser) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    named = [verb for verb in arguments[:1] if verb in VERBS]
-    args = parser(named or VERBS).parse_args(arguments)
     try:
+        named = [verb for verb in arguments[:1] if verb in VERBS]
+        args = parser(named or VERBS).parse_args(arguments)
         code: int = asyncio.run(args.handler(args))
+        sys.stdout.flush()
+    except DocumentError as error:  # its lines begin with a file's name, for editors
+        print(error.message, file=sys.stderr)
+        return 1
     except MusterError as error:
         print(f"muster: {error.message}", file=sys.stderr)
         return 1

@@ -14,10 +14,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from bridge.app import Services, open_services
 from bridge.config import load_config
 
 if TYPE_CHECKING:
+    from bridge.app import Services
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Handler = Callable[[argparse.Namespace], Awaitable[int]]
@@ -28,6 +29,8 @@ def with_services(handler: Callable[[argparse.Namespace, Services], Awaitable[in
 
     @functools.wraps(handler)
     async def opened(args: argparse.Namespace) -> int:
+        from bridge.app import open_services  # half a second, which `--help` and usage errors need not wait for
+
         async with open_services(load_config(args.config)) as services:
             return await handler(args, services)
 

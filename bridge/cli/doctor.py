@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import textwrap
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from bridge.app import open_homeserver, open_storage
 from bridge.cli.command import print_json, width
-from bridge.config import Config, load_config, load_registration
+from bridge.config import AppserviceConfig, Config, load_config, load_registration
 from bridge.directory.store import count_people
 from bridge.errors import DatabaseError, DocumentError
 from bridge.homeserver.checkup import (
@@ -22,6 +24,7 @@ from bridge.homeserver.checkup import (
     Grade,
     clocks_agree,
     examine,
+    is_not_slowed_down,
     registration_is_private,
     user_directory_is_bearable,
 )
@@ -39,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "doctor",
         help="check everything and say how to mend it",
         description="Checks configuration, policy, database and homeserver, and says how to mend what is wrong. "
-        "Changes nothing. Works beside a running service and without one.",
+        "Changes nothing on the homeserver. Works beside a running service and without one.",
     )
     parser.set_defaults(handler=doctor)
 
@@ -47,57 +50,84 @@ def add_parser(subparsers: Subparsers) -> None:
 async def doctor(args: argparse.Namespace) -> int:
     """Print what each check finds; 1 when one failed."""
     findings = []
-    async for finding in _findings(load_config(args.config)):
+    async for finding in _findings(args.config):
         findings.append(finding)
         if not args.json:
             _print(finding)
+    failed = sum(finding.grade is Grade.FAILED for finding in findings)
     if args.json:
         print_json([asdict(finding) | {"grade": finding.grade.value} for finding in findings])
-    return 1 if any(finding.grade is Grade.FAILED for finding in findings) else 0
+    elif failed:
+        print(f"\n{failed} of {len(findings)} checks failed. Mend the first, and run `muster doctor` again.")
+    return 1 if failed else 0
 
 
-async def _findings(config: Config) -> AsyncIterator[Finding]:
-    registration = load_registration(config.appservice.registration)
+async def _findings(path: Path) -> AsyncIterator[Finding]:
+    try:
+        config = load_config(path)
+        registration = load_registration(config.appservice.registration)
+    except DocumentError as error:
+        yield Finding("configuration", Grade.FAILED, _first(error), "Mend it; nothing else can be checked before.")
+        return
     yield Finding("configuration", Grade.OK, str(config.path))
     yield registration_is_private(config.appservice.registration)
+    yield is_not_slowed_down(registration)
     yield _policy(config)
     async for finding in _storage(config):
         yield finding
-    async with open_homeserver(config, registration) as (homeserver, _), _reachable(config, registration):
+    async with (
+        open_homeserver(config, registration) as (homeserver, _),
+        _reachable(config.appservice, registration) as obstacle,
+    ):
+        if obstacle is not None:
+            yield obstacle
         async for finding in examine(homeserver):
             yield finding
-
-
-async def _storage(config: Config) -> AsyncIterator[Finding]:
-    try:
-        async with open_storage(config) as (pool, _):
-            version = await pool.fetchval("SHOW server_version")
-            yield Finding("database", Grade.OK, f"PostgreSQL {version}{'' if config.database else ', embedded'}")
-            yield clocks_agree(time.time(), await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float"))
-            yield user_directory_is_bearable(await count_people(pool))
-    except DatabaseError as error:
-        yield Finding("database", Grade.FAILED, error.message, "Start it, or mend `database` in the configuration.")
 
 
 def _policy(config: Config) -> Finding:
     try:
         policy = read_policy(config.policy, config.attributes)
     except DocumentError as error:
-        first, *more = error.problems
-        others = f" and {len(more)} more problems" if more else ""
-        return Finding("policy", Grade.FAILED, f"{first}{others}", "Run `muster check` and mend what it names.")
+        return Finding("policy", Grade.FAILED, _first(error), "Mend what `muster check` names.")
     return Finding("policy", Grade.OK, f"{len(policy.rooms)} rooms, {len(policy.spaces)} spaces")
 
 
+def _first(error: DocumentError) -> str:
+    others = len(error.problems) - 1
+    return f"{error.problems[0]}{f' and {others} more' if others else ''}"
+
+
+async def _storage(config: Config) -> AsyncIterator[Finding]:
+    try:
+        async with open_storage(config) as storage:
+            version = await storage.pool.fetchval("SHOW server_version")
+            yield Finding("database", Grade.OK, f"PostgreSQL {version}{', embedded' if storage.embedded else ''}")
+            theirs = await storage.pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float")
+            yield clocks_agree(time.time(), theirs)
+            yield user_directory_is_bearable(await count_people(storage.pool))
+    except DatabaseError as error:
+        what, _, mend = error.message.partition(". ")
+        yield Finding("database", Grade.FAILED, what, mend)
+
+
 @asynccontextmanager
-async def _reachable(config: Config, registration: Registration) -> AsyncIterator[None]:
-    """Answer Synapse's ping on our own address for the length of the block, unless the service does so already."""
+async def _reachable(address: AppserviceConfig, registration: Registration) -> AsyncIterator[Finding | None]:
+    """Answer Synapse's ping on our own address for the length of the block, unless the service does so already.
+
+    Yields what is wrong when nobody can listen there.
+    """
     runner = web.AppRunner(_only_ping(registration), access_log=None)
     await runner.setup()
+    obstacle = None
     try:
-        with suppress(OSError):  # the service listens there; it answers the ping itself
-            await web.TCPSite(runner, config.appservice.host, config.appservice.port).start()
-        yield
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:  # else the service listens there; it answers the ping itself
+                found = f"nobody can listen on {address.host}:{address.port} ({error.strerror})"
+                obstacle = Finding("address", Grade.FAILED, found, "Mend `appservice.listen` in the configuration.")
+        yield obstacle
     finally:
         await runner.cleanup()
 
@@ -115,6 +145,12 @@ def _only_ping(registration: Registration) -> web.Application:
 def _print(finding: Finding) -> None:
     mark = {Grade.OK: "ok", Grade.ADVICE: "hint", Grade.FAILED: "FAIL"}[finding.grade]
     indent = " " * 22
-    print(textwrap.fill(f"{mark:<5} {finding.check:<15} {finding.found}", width(), subsequent_indent=indent))
+    print(_filled(f"{mark:<5} {finding.check:<15} {finding.found}", indent))
     if finding.mend:
-        print(textwrap.fill(f"→ {finding.mend}", width(), initial_indent=indent, subsequent_indent=indent + "  "))
+        print(_filled(f"{indent}→ {finding.mend}", indent + "  "))
+    for line in finding.command.splitlines():
+        print(f"  {line}")
+
+
+def _filled(text: str, indent: str) -> str:
+    return textwrap.fill(text, width(), subsequent_indent=indent, break_on_hyphens=False)

@@ -9,13 +9,16 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from bridge.errors import RefusedError
+from bridge.config import read_config, read_registration
+from bridge.errors import MusterError, RefusedError
 from bridge.files import make_folder, write_new
 from bridge.homeserver import registration
+from bridge.homeserver.checkup import promotion
 from bridge.homeserver.registration import Registration
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers
+    from bridge.ids import UserId
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -38,30 +41,31 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def init(args: argparse.Namespace) -> int:
     """Write the three files, all or none, and say what is next."""
-    folder: Path = args.directory
-    paths = {name: folder / name for name in ("config.yaml", "registration.yaml", "policy.yaml")}
-    for path in paths.values():
-        if path.exists():
-            raise RefusedError(f"{path} exists already; nothing was written. Move it away, or give --directory.")
-    make_folder(folder)
     tokens = Registration(
         id="muster",
         as_token=secrets.token_urlsafe(48),
         hs_token=secrets.token_urlsafe(48),
         sender_localpart="muster",
     )
-    url = args.url or f"http://{args.listen}"
-    write_new(paths["registration.yaml"], registration.text(tokens, url=url, server_name=args.server_name), mode=0o600)
-    write_new(
-        paths["config.yaml"],
-        template("config.yaml").substitute(
-            homeserver=args.homeserver, server_name=args.server_name, listen=args.listen
-        ),
-        mode=0o600,
-    )
-    write_new(paths["policy.yaml"], template("policy.yaml").substitute())
-    print(_NEXT_STEPS.format(bot=tokens.bot(args.server_name), path=paths["registration.yaml"].resolve(), **vars(args)))
+    texts = {args.directory / name: text for name, text in _texts(args, tokens).items()}
+    config = read_config(texts[args.directory / CONFIG], args.directory / CONFIG)
+    read_registration(texts[args.directory / REGISTRATION], args.directory / REGISTRATION)
+    if args.url is None and config.appservice.host in ("0.0.0.0", "::"):  # noqa: S104 - listening is the person's choice
+        raise RefusedError(f"Synapse cannot call {args.listen}; say with --url where it reaches Muster.")
+    make_folder(args.directory)
+    _write_all(texts)
+    print(_next_steps(args, tokens.bot(config.homeserver.server_name)))
     return 0
+
+
+def _texts(args: argparse.Namespace, tokens: Registration) -> dict[str, str]:
+    values = {"homeserver": args.homeserver, "server_name": args.server_name, "listen": args.listen}
+    url = args.url or f"http://{args.listen}"
+    return {
+        REGISTRATION: registration.text(tokens, url=url, server_name=args.server_name),
+        CONFIG: template(CONFIG).substitute(values),
+        POLICY: template(POLICY).substitute(),
+    }
 
 
 def template(name: str) -> Template:
@@ -69,21 +73,69 @@ def template(name: str) -> Template:
     return Template(files("bridge").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
-_NEXT_STEPS = """\
-Wrote config.yaml, registration.yaml (secret) and policy.yaml.
+def _write_all(texts: dict[Path, str]) -> None:
+    """Write new files that only we can read, or none."""
+    for path in texts:
+        if path.exists():
+            raise RefusedError(f"{path} exists already; nothing was written. Move it away, or give --directory.")
+    written = []
+    try:
+        for path, text in texts.items():
+            write_new(path, text, mode=0o600)
+            written.append(path)
+    except MusterError:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
-1. Add to Synapse's homeserver.yaml, and restart Synapse:
+
+def _next_steps(args: argparse.Namespace, bot: UserId) -> str:
+    folder: Path = args.directory.resolve()
+    option = "" if folder == Path.cwd() else f" -c {folder / CONFIG}"
+    return _NEXT_STEPS.format(
+        folder=folder,
+        registration=folder / REGISTRATION,
+        option=option,
+        bot=bot,
+        promotion=promotion(args.homeserver, bot).replace("\n", "\n     "),
+    )
+
+
+CONFIG, REGISTRATION, POLICY = "config.yaml", "registration.yaml", "policy.yaml"
+
+_NEXT_STEPS = """\
+Wrote config.yaml, registration.yaml (secret) and policy.yaml to {folder}
+
+1. Add to Synapse's homeserver.yaml:
 
      app_service_config_files:
-       - {path}
+       - {registration}
      presence: {{enabled: false}}
 
-   Synapse must be able to read that file.
-2. Start Muster:        muster run
-3. Make {bot} a server administrator, with the token of one:
+   Synapse must be able to read that file; on Debian for example:
 
-     curl -X PUT -H "Authorization: Bearer ADMIN_TOKEN" -d '{{"admin": true}}' \\
-       {homeserver}/_synapse/admin/v1/users/{bot}/admin
+     chgrp matrix-synapse {registration}
+     chmod 640 {registration}
 
-4. Check everything:    muster doctor
-5. See what would happen, before anything does:    muster plan"""
+   Restart Synapse.
+
+2. Start Muster; it stays in the foreground, so use another terminal or a
+   service (docs/operating.md). It makes its account {bot},
+   archives from then on, and changes nothing for people until you say so:
+
+     muster run{option}
+
+3. Make {bot} a server administrator, with the access token of
+   one:
+
+     {promotion}
+
+4. Check everything:
+
+     muster doctor{option}
+
+5. Bring in people, see what would happen, and make it so:
+
+     muster directory import people.csv{option}
+     muster plan{option}
+     muster apply DIGEST{option}"""

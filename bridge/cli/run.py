@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from bridge.app import Services, open_services
-from bridge.config import load_config
+from bridge.config import Config, LogLevel, load_config
 from bridge.errors import DatabaseUnavailableError, MusterError
 from bridge.service import serve
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 30.0
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 10.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -26,8 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "run",
         help="run the service",
-        description="Runs the service until SIGTERM or Ctrl-C. It waits, with back-off, for a database or a "
-        "homeserver that is away, and goes on where it was.",
+        description="Runs the service in the foreground until SIGTERM or Ctrl-C, and says on standard error what it "
+        "does. It waits, with back-off, for a database or a homeserver that is away, and goes on where it was.",
     )
     parser.set_defaults(handler=run)
 
@@ -35,10 +36,8 @@ def add_parser(subparsers: Subparsers) -> None:
 async def run(args: argparse.Namespace) -> int:
     """Serve until told to end."""
     config = load_config(args.config)
-    logging.basicConfig(
-        level=config.log.value.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
-    )
-    serving = asyncio.create_task(_serve_through_absences(args))
+    _log_at(config.log)
+    serving = asyncio.create_task(_serve_through_absences(config))
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, serving.cancel)
     try:
@@ -48,17 +47,27 @@ async def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve_through_absences(args: argparse.Namespace) -> None:
-    """Serve; begin anew when PostgreSQL was away at the start."""
-    pause = 0.5
+def _log_at(level: LogLevel) -> None:
+    """Log to standard error: what is Muster's at this level, what the libraries say when it is a warning or worse.
+
+    Libraries quote what they handle, so more of theirs is never logged.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+    logging.getLogger("bridge").setLevel(level.value.upper())
+
+
+async def _serve_through_absences(config: Config) -> None:
+    """Serve; begin anew when PostgreSQL is away at the start, or the embedded one has ended."""
+    pause, said = _FIRST_PAUSE, ""
     while True:
         try:
-            async with open_services(load_config(args.config)) as services:
-                pause = 0.5
+            async with open_services(config) as services:
+                pause, said = _FIRST_PAUSE, ""
                 await _serve(services)
         except DatabaseUnavailableError as error:
-            if pause == 0.5:
+            if error.message != said:
                 log.warning("waiting for the database: %s", error.message, extra={"action": "run.wait"})
+            said = error.message
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -67,8 +76,11 @@ async def _serve(services: Services) -> None:
     """Serve, and let a foreseen error out of its group so that a person can read it."""
     try:
         await serve(services)
-    except* MusterError as group:
-        raise _first(group) from group
+    except BaseExceptionGroup as group:
+        foreseen, others = group.split(MusterError)
+        if foreseen is None or others is not None:
+            raise
+        raise _first(foreseen) from group
 
 
 def _first(group: BaseExceptionGroup[MusterError]) -> MusterError:

@@ -1,15 +1,17 @@
 """PostgreSQL: the pool and the numbered upgrades.
 
 `open_database` is the only way in: it brings the database to this version, refuses one that a newer Muster or
-another program made, and yields an asyncpg pool on which `jsonb` reads and writes as Python values. Statements live
-in the `store` modules of the rooms that own the tables. The embedded server is in `bridge.database.embedded`.
+another program made, and yields an asyncpg pool on which `jsonb` reads and writes as Python values. The pool connects
+again by itself when PostgreSQL was away; what a statement raises meanwhile is in `AWAY`. Statements live in the
+`store` modules of the rooms that own the tables. The embedded server is in `bridge.database.embedded`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +36,19 @@ if TYPE_CHECKING:
 
 UPGRADE_LOCK = 0x6D757374
 """Advisory lock held while upgrading, so that two processes may start at once."""
+OLDEST_SERVER = 15
+"""PostgreSQL's major version."""
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when the server has ended the connection without being asked
+)
+"""What says that PostgreSQL cannot be reached, or has no connection left, for now."""
+_CLOSE_SECONDS = 10
+_ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 @asynccontextmanager
@@ -41,30 +56,58 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
     """Connect, upgrade, and yield the pool; close it at the end.
 
     `url` is a `postgresql://` URL. Raises `DatabaseUnavailableError` when nothing answers there,
-    `DatabaseVersionError` when the database is newer than this code and `DatabaseError` when it is somebody else's.
+    `DatabaseVersionError` when the database is newer than this code and `DatabaseError` when PostgreSQL refuses or
+    the database is somebody else's.
     """
-    database = cast(
-        "PostgresDatabase",
-        Database.create(
-            url,
-            upgrade_table=_upgrade_table(),
-            owner_name="muster",
-            ignore_foreign_tables=False,
-            db_args={"min_size": 1, "max_size": max_connections, "init": _prepare_connection},
-        ),
-    )
+    with _translated():
+        database = cast(
+            "PostgresDatabase",
+            Database.create(
+                url,
+                upgrade_table=_upgrade_table(),
+                owner_name="muster",
+                ignore_foreign_tables=False,
+                db_args={"min_size": 1, "max_size": max_connections, "init": _prepare_connection},
+            ),
+        )
     try:
-        guard = await asyncpg.connect(url)
-    except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError) as error:
-        raise DatabaseUnavailableError(
-            f"PostgreSQL does not answer ({error}). Expected a server at `database` of the configuration; "
-            "start it or mend the address."
-        ) from error
-    except asyncpg.PostgresError as error:
-        raise DatabaseError(f"PostgreSQL refuses the connection: {error}") from error
+        with _translated():
+            await _upgrade_alone(database, url)
+        yield database.pool
+    finally:
+        with suppress(*AWAY):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await database.stop()
+
+
+async def _upgrade_alone(database: PostgresDatabase, url: str) -> None:
+    """Bring the tables to this version while no other process does, and leave the pool open."""
+    guard = await asyncpg.connect(url)
     try:
+        await _check_server(guard)
         await guard.execute("SELECT pg_advisory_lock($1)", UPGRADE_LOCK)
         await database.start()
+    finally:
+        await guard.close()
+
+
+async def _check_server(connection: Connection) -> None:
+    found = connection.get_server_version().major
+    if found < OLDEST_SERVER:
+        raise DatabaseError(f"Expected PostgreSQL {OLDEST_SERVER} or newer, came {found}. Upgrade it.")
+    encoding = await connection.fetchval("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"Expected a database in UTF8, came {encoding}. "
+            "Make another: CREATE DATABASE muster ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0."
+        )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our errors for those of connecting and upgrading; none repeats the address, which may hold a password."""
+    try:
+        yield
     except UnsupportedDatabaseVersion as error:
         raise DatabaseVersionError(
             f"The database was made by a newer Muster ({error}). "
@@ -74,12 +117,20 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
         raise DatabaseError(
             f"This database belongs to another program ({error}). Give Muster a database of its own."
         ) from error
-    finally:
-        await guard.close()
-    try:
-        yield database.pool
-    finally:
-        await database.stop()
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseError(
+            f"PostgreSQL refuses to make Muster's tables: {error}. Make Muster's role the owner of its database: "
+            "ALTER DATABASE muster OWNER TO muster."
+        ) from error
+    except ValueError as error:
+        raise DatabaseError(f"The database's address does not read. Expected {_ADDRESS}.") from error
+    except AWAY as error:
+        raise DatabaseUnavailableError(
+            f"PostgreSQL does not answer ({error or type(error).__name__}). Start it, or mend `database` in the "
+            "configuration."
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseError(f"PostgreSQL refuses: {error}. Mend `database` in the configuration.") from error
 
 
 async def _prepare_connection(connection: Connection) -> None:

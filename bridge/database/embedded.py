@@ -42,6 +42,7 @@ _UNPRIVILEGED = "nobody"
 _PORT = "5432"  # names the socket; there is no TCP port
 _START_SECONDS = 300  # crash recovery of a large cluster takes minutes; it answers as soon as it can
 _POLL_SECONDS = 0.02
+_WATCH_SECONDS = 0.5
 _LONGEST_SOCKET_PATH = 107
 _SOCKET = f".s.PGSQL.{_PORT}"
 _DURABLE = {"log_checkpoints": "off"}
@@ -64,6 +65,7 @@ class EmbeddedPostgres:
         self._durable = durable
         self._user: pwd.struct_passwd | None = None
         self._socket_folder = Path()
+        self._pid = 0
         self._stack = AsyncExitStack()
         self.log_path = self._data / "postgres.log"
 
@@ -106,6 +108,11 @@ class EmbeddedPostgres:
             return int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError) as error:
             raise self._unavailable("does not run any more") from error
+
+    async def ended(self) -> None:
+        """Return when the server has ended, whoever ran it; then only a new `EmbeddedPostgres` starts it again."""
+        while _runs(self._pid):  # noqa: ASYNC110 - nobody tells us when another's child has ended
+            await asyncio.sleep(_WATCH_SECONDS)
 
     async def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database: UTF-8, collated by code point, a copy of `template` when one is given.
@@ -170,7 +177,8 @@ class EmbeddedPostgres:
         return False
 
     def _reach(self, pid: int) -> None:
-        """Find the folder under which clients reach the socket of the server `pid`."""
+        """Take `pid` for the server, and find the folder under which clients reach its socket."""
+        self._pid = pid
         fits = len(os.fsencode(self._cluster / _SOCKET)) <= _LONGEST_SOCKET_PATH
         self._socket_folder = self._cluster if fits else Path(f"/proc/{pid}/cwd")
 
@@ -269,6 +277,10 @@ async def _answers(url: str) -> bool:
     except (OSError, asyncpg.PostgresError):  # not there, still starting, or no such database yet
         return False
     return True
+
+
+def _runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _acquired(lock: int) -> bool:

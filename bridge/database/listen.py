@@ -9,8 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import asyncpg
+
+from bridge.database import AWAY
+
+if TYPE_CHECKING:
+    from bridge.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +32,8 @@ ANNOUNCEMENTS = "muster_announcements"
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""
-_LONGEST_PAUSE = 30.0
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 10.0
 
 
 class Listener:
@@ -44,30 +51,46 @@ class Listener:
         return wake
 
     async def run(self) -> None:
-        """Listen until cancelled; wait with back-off while PostgreSQL is away. Subscribe first."""
-        pause = 0.5
+        """Listen until cancelled; while PostgreSQL is away wait with back-off, and say so once. Subscribe first."""
+        pause, away = _FIRST_PAUSE, False
         while True:
             try:
                 connection = await asyncpg.connect(self._url)
                 try:
-                    for channel in self._wakes:
-                        await connection.add_listener(channel, self._wake)
-                    self._wake_all()
-                    pause = 0.5
-                    while True:
-                        await asyncio.sleep(_CHECK_EVERY)
-                        await connection.execute("SELECT 1", timeout=_CHECK_EVERY)
+                    await self._subscribe_all(connection)
+                    if away:
+                        log.info("PostgreSQL is back", extra={"action": "listen"})
+                    pause, away = _FIRST_PAUSE, False
+                    await _until_lost(connection)
                 finally:
                     connection.terminate()
-            except _LOST:
-                log.debug("listening again in %.1f s", pause, extra={"action": "listen"})
+            except (*AWAY, asyncpg.PostgresError) as error:
+                if not away:
+                    log.warning(
+                        "PostgreSQL is away (%s); Muster waits",
+                        error or type(error).__name__,
+                        extra={"action": "listen"},
+                    )
+                away = True
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _subscribe_all(self, connection: Connection) -> None:
+        for channel in self._wakes:
+            await connection.add_listener(channel, self._wake)
+        for channel in self._wakes:
+            self._wake(None, 0, channel, None)
 
     def _wake(self, _connection: object, _process: int, channel: str, _payload: object) -> None:
         for wake in self._wakes[channel]:
             wake.set()
 
-    def _wake_all(self) -> None:
-        for channel in self._wakes:
-            self._wake(None, 0, channel, None)
+
+async def _until_lost(connection: Connection) -> None:
+    """Raise one of `AWAY` when the connection is lost."""
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    while not lost.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(lost.wait(), _CHECK_EVERY)
+        await connection.execute("SELECT 1", timeout=_CHECK_EVERY)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Protocol
 
 from bridge.clock import Clock
@@ -20,7 +21,7 @@ from bridge.ids import EventId, RoomId, UserId
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
+LOOK_EVERY = 1.0
 """Seconds between two looks; a restart of Synapse takes longer."""
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
@@ -49,22 +50,25 @@ class Homeserver(Protocol):
 async def attend(homeserver: Homeserver, clock: Clock) -> AsyncIterator[datetime]:
     """Yield a moment each time the homeserver has come (back): at the start, and after every absence.
 
-    By then the bot is registered, and what Synapse has kept is on its way to us.
+    By then the bot is registered, and what Synapse has kept is on its way to us. While the caller does what it does
+    with the moment, nobody looks; when it finds the homeserver away it comes back here.
     """
+    complaint = ""
     while True:
-        await _until_greeted(homeserver, clock)
+        await _until_greeted(homeserver, clock, complaint)
         yield clock()
-        await _until_gone(homeserver)
+        complaint = await _until_gone(homeserver)
 
 
-async def _until_greeted(homeserver: Homeserver, clock: Clock) -> None:
-    pause, said = FIRST_PAUSE, ""
+async def _until_greeted(homeserver: Homeserver, clock: Clock, said: str) -> None:
+    """Try until the greeting succeeds; say why it does not, once for each reason that has not been `said`."""
+    pause = FIRST_PAUSE
     while True:
         try:
             await _greet(homeserver, clock)
         except HomeserverError as error:
-            if not said:
-                log.warning("waiting for the homeserver: %s", error.message, extra={"action": "attend"})
+            if error.message != said:
+                log.warning("waiting for the homeserver: %s", _advised(error), extra={"action": "attend"})
             said = error.message
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -81,8 +85,12 @@ async def _greet(homeserver: Homeserver, clock: Clock) -> None:
     except HomeserverUnavailableError:
         raise
     except HomeserverError as error:
-        # Its way to us is broken, ours to it is not: say so and go on, `muster doctor` explains it.
-        log.warning("the homeserver cannot reach Muster: %s", error.message, extra={"action": "attend.ping"})
+        # Its way to us is broken, ours to it is not: what we do goes on, what it has for us waits there.
+        log.warning(
+            "the homeserver cannot reach Muster: %s. `muster doctor` says how to mend it",
+            error.message,
+            extra={"action": "attend.ping"},
+        )
     room_id = await homeserver.resolve_alias(f"#{PULSE_ALIAS}:{homeserver.server_name}")
     if room_id is None:
         room_id = await homeserver.create_room(
@@ -91,14 +99,24 @@ async def _greet(homeserver: Homeserver, clock: Clock) -> None:
     await homeserver.send_state(room_id, PULSE, "", {"at": int(clock().timestamp() * 1000)})
 
 
-async def _until_gone(homeserver: Homeserver) -> None:
-    """Return when the homeserver does not answer any more."""
+async def _until_gone(homeserver: Homeserver) -> str:
+    """Return what there is to say when the homeserver does not answer any more."""
     while True:
-        await asyncio.sleep(LOOK_EVERY)
         try:
             await homeserver.versions()
         except HomeserverUnavailableError as error:
-            log.warning("%s", error.message, extra={"action": "attend.gone"})
-            return
+            log.warning("%s Muster waits", error.message, extra={"action": "attend.gone"})
+            return error.message
         except HomeserverError:
-            continue  # it is there, and in a bad mood
+            pass  # an error is an answer too
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _advised(error: HomeserverError) -> str:
+    """Return the message, with what to do when waiting alone will not help."""
+    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return (
+            f"{error.message}. Name our registration.yaml in `app_service_config_files` of homeserver.yaml and restart "
+            "Synapse; `muster doctor` says more"
+        )
+    return error.message

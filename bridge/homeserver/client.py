@@ -10,22 +10,24 @@ from typing import Any
 
 from mautrix.api import Method
 
-from bridge.errors import HomeserverError
+from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.homeserver.transport import Transport, path
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import EventId, RoomId, UserId, localpart_of
 
 _CLIENT = "_matrix/client/v3"
 _ADMIN = "_synapse/admin"
 _PAGE = "1000"
+_UNREACHED = frozenset({"M_BAD_STATUS", "M_CONNECTION_FAILED", "M_CONNECTION_TIMEOUT"})
+"""What a homeserver says of an application service that it cannot reach (spec, "Pinging")."""
 
 
 class Homeserver:
     """The bot's hands; `transport` carries the application service's token."""
 
     def __init__(self, transport: Transport, *, bot: UserId, server_name: str, appservice_id: str) -> None:
-        self._transport = transport
         self._request = transport.request
+        self.url = transport.url
         self.bot = bot
         self.server_name = server_name
         self._appservice_id = appservice_id
@@ -34,13 +36,22 @@ class Homeserver:
 
     async def register_bot(self) -> None:
         """Create the bot's account; doing it again is fine. It must come before any profile change of the bot."""
-        localpart = self.bot[1:].split(":", 1)[0]
-        content = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        content = {"type": "m.login.application_service", "username": localpart_of(self.bot), "inhibit_login": True}
         try:
             await self._request(Method.POST, f"{_CLIENT}/register", content)
         except HomeserverError as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
+
+    async def is_registered(self) -> bool:
+        """Return whether the bot has its account."""
+        try:
+            await self._request(Method.GET, f"{_CLIENT}/{path('profile', self.bot)}")
+        except HomeserverError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     async def whoami(self, *, as_user: UserId | None = None) -> UserId:
         """Return whom the homeserver takes us for."""
@@ -64,12 +75,17 @@ class Homeserver:
         return tuple(answer.get("versions", ()))
 
     async def ping(self, transaction_id: str) -> int:
-        """Have the homeserver call us; return the milliseconds it took (spec "Pinging")."""
-        answer = await self._request(
-            Method.POST,
-            f"_matrix/client/v1/{path('appservice', self._appservice_id, 'ping')}",
-            {"transaction_id": transaction_id},
-        )
+        """Have the homeserver call us; return the milliseconds it took (spec "Pinging").
+
+        When it is there and cannot reach us it answers 502 or 504 with an errcode of its own: a refusal.
+        """
+        request_path = f"_matrix/client/v1/{path('appservice', self._appservice_id, 'ping')}"
+        try:
+            answer = await self._request(Method.POST, request_path, {"transaction_id": transaction_id})
+        except HomeserverUnavailableError as error:
+            if error.errcode not in _UNREACHED:
+                raise
+            raise HomeserverError(error.message, status=error.status, errcode=error.errcode) from error
         return int(answer.get("duration_ms", 0))
 
     # Rooms

@@ -27,6 +27,8 @@ class Registration:
     as_token: str
     hs_token: str
     sender_localpart: str
+    rate_limited: bool = False
+    """Whether Synapse slows us down as it does people."""
 
     def bot(self, server_name: str) -> UserId:
         """Return the bot's user ID."""
@@ -42,7 +44,7 @@ def document(registration: Registration, *, url: str, server_name: str) -> Mappi
         "as_token": registration.as_token,
         "hs_token": registration.hs_token,
         "sender_localpart": registration.sender_localpart,
-        "rate_limited": False,
+        "rate_limited": registration.rate_limited,
         "receive_ephemeral": True,
         "namespaces": {
             "users": [{"regex": f"@.*:{domain}", "exclusive": False}],
@@ -63,6 +65,7 @@ def text(registration: Registration, *, url: str, server_name: str) -> str:
         as_token=json.dumps(shape["as_token"]),
         hs_token=json.dumps(shape["hs_token"]),
         bot=json.dumps(shape["sender_localpart"]),
+        rate_limited=json.dumps(shape["rate_limited"]),
         users=json.dumps(users["regex"]),
         aliases=json.dumps(aliases["regex"]),
     )
@@ -76,7 +79,7 @@ url: {url}  # where Synapse reaches Muster
 as_token: {as_token}
 hs_token: {hs_token}
 sender_localpart: {bot}
-rate_limited: false  # Muster moves whole companies; Synapse's limits are made for people
+rate_limited: {rate_limited}  # Muster moves whole companies; Synapse's limits are made for people
 receive_ephemeral: true
 namespaces:
   users:

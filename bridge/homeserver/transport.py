@@ -1,5 +1,7 @@
 """HTTP to the homeserver: one request, its errors in our words, rate limits waited out.
 
+Nothing of a request's body, and no token, gets into an error or the log.
+
 mautrix's `HTTPAPI` builds and sends. Nothing is retried here except HTTP 429, which Synapse answers before it has
 done anything (spec, "Rate limiting"); all else is the caller's decision, because only it knows what is idempotent.
 """
@@ -25,6 +27,7 @@ from bridge.ids import UserId
 PATIENCE = 300.0
 """Seconds that one request waits for rate limits before it gives up."""
 _AWAY = frozenset({502, 503, 504})
+_LONGEST_WORDS = 300
 
 
 def path(*segments: str) -> str:
@@ -51,7 +54,7 @@ class Transport:
         """Send one request and return the JSON object of the answer.
 
         Raises `HomeserverUnavailableError` when there is no answer (or 502, 503, 504) and `HomeserverError` with
-        status and errcode for every other refusal.
+        status and errcode for every other refusal, and for an answer that is not Matrix.
         """
         parameters = dict(query or {})
         if as_user is not None:
@@ -66,7 +69,7 @@ class Transport:
             )
         except (MatrixConnectionError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise HomeserverUnavailableError(
-                f"The homeserver at {self.url} does not answer ({error or type(error).__name__})."
+                f"The homeserver at {self.url} does not answer ({_why(error)})."
             ) from error
         return cast("dict[str, Any]", answer)
 
@@ -85,25 +88,30 @@ class _Api(HTTPAPI):
         waited = 0.0
         while True:
             async with self.session.request(
-                str(method), url, data=content, params=query_params, headers=headers
+                str(method), url, data=content, params=query_params, headers=headers, allow_redirects=False
             ) as response:
                 answer = _json_object(await response.read())
-                if response.ok:
+                if 200 <= response.status < 300 and answer is not None:
                     return answer, response
-                pause = _pause(answer, response.headers)
-                if response.status != 429 or waited + pause > PATIENCE:
+                pause = _pause(answer or {}, response.headers)
+                if response.status != 429 or not waited + pause <= PATIENCE:
                     raise _refusal(response.status, answer, method, url)
             await asyncio.sleep(pause)
             waited += pause
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    """Return the object in the body; empty for anything else, such as a proxy's error page."""
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    """Return the object in the body; None for anything else, such as a proxy's error page."""
     try:
         answer = json.loads(body)
     except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _why(error: Exception) -> str:
+    """Return the system's words when it was the system that said no; they are shorter than the library's."""
+    return getattr(error.__cause__, "strerror", None) or str(error) or type(error).__name__
 
 
 def _pause(answer: Mapping[str, Any], headers: Mapping[str, str]) -> float:
@@ -115,8 +123,15 @@ def _pause(answer: Mapping[str, Any], headers: Mapping[str, str]) -> float:
     return float(seconds) if seconds.isdecimal() else 1.0
 
 
-def _refusal(status: int, answer: Mapping[str, Any], method: Method, url: URL) -> HomeserverError:
+def _refusal(status: int, answer: Mapping[str, Any] | None, method: Method, url: URL) -> HomeserverError:
     kind = HomeserverUnavailableError if status in _AWAY else HomeserverError
-    errcode = str(answer.get("errcode", ""))
-    words = str(answer.get("error", "")) or "The homeserver refused without a reason"
-    return kind(f"{words} ({status} {errcode} at {method} {url.path})", status=status, errcode=errcode)
+    errcode = str((answer or {}).get("errcode", ""))
+    words = " ".join(str((answer or {}).get("error", "")).split())[:_LONGEST_WORDS]
+    if answer is None and status in _AWAY:
+        words = "The homeserver is away, says what is in front of it"
+    elif answer is None:
+        words = "Expected a Matrix homeserver at `homeserver.url`, something else answered"
+    said = f"{status} {errcode}".rstrip()
+    return kind(
+        f"{words or 'Refused without a reason'} ({said} at {method} {url.path})", status=status, errcode=errcode
+    )

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
+from bridge.database import AWAY
 from bridge.document import read_text
 from bridge.errors import DocumentError
 from bridge.policy.loader import load
@@ -51,6 +53,7 @@ class PolicySource:
         self._clock = clock
         self._seen: object = None
         self._policy: Policy | None = None
+        self._is_bad = False
         self.changed = asyncio.Event()
         """Set whenever another policy comes into force."""
 
@@ -66,11 +69,10 @@ class PolicySource:
         try:
             await self._take(read_text(self._path))
         except DocumentError as error:
-            text = await last_policy(self._pool)
-            if text is None:
+            self._policy = await self._last_good()
+            if self._policy is None:
                 raise
-            _report(error)
-            self._policy = load(text, "the last good policy", self._attributes)
+            self._refuse(error)
 
     async def watch(self) -> None:
         """Look at the file until cancelled; a bad one is reported once and changes nothing."""
@@ -79,14 +81,26 @@ class PolicySource:
             signature = self._signature()
             if signature == self._seen:
                 continue
-            self._seen = signature
             try:
                 await self._take(read_text(self._path))
             except DocumentError as error:
-                _report(error)
+                self._refuse(error)
+            except AWAY:
+                continue  # the next look finds the file changed still
+            self._seen = signature
+
+    async def _last_good(self) -> Policy | None:
+        """Return the policy that was in force last, if this configuration can still read it."""
+        text = await last_policy(self._pool)
+        with suppress(DocumentError):
+            return None if text is None else load(text, "the last good policy", self._attributes)
+        return None
 
     async def _take(self, text: str) -> None:
         policy = good_policy(text, str(self._path), self._attributes)
+        if self._is_bad:
+            log.info("the policy file is good again", extra={"action": "policy.load"})
+            self._is_bad = False
         if self._policy is not None and policy.digest == self._policy.digest:
             return
         await keep_policy(self._pool, policy.digest, text, self._clock())
@@ -102,8 +116,10 @@ class PolicySource:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-
-def _report(error: DocumentError) -> None:
-    log.error(
-        "the policy is bad; the last good one stays in force:\n%s", error.message, extra={"action": "policy.refuse"}
-    )
+    def _refuse(self, error: DocumentError) -> None:
+        self._is_bad = True
+        log.error(
+            "the policy file is bad; the last good policy stays in force:\n%s",
+            error.message,
+            extra={"action": "policy.refuse"},
+        )
