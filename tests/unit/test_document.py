@@ -241,6 +241,7 @@ def test_mappings_of_sections_check_their_keys_and_go_on() -> None:
         ("say:\n  one\n  two", (3, 3)),
         ("say: >-\n  one\n  two", (3, 3)),
         ("say: |\n\n  one\n\n  two\n", (5, 3)),
+        ("say: > # one two\n  one two", (2, 7)),
     ],
 )
 def test_a_place_inside_a_text_is_found_in_the_file(source: str, place: tuple[int, int]) -> None:

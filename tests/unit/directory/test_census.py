@@ -68,6 +68,23 @@ def test_values_divide_the_people_whatever_their_order(staff: list[Person], path
     assert [len(holders) for holders in backwards.values()] == [len(holders) for holders in by_value.values()]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_first_spelling_stands_for_all(order: int) -> None:
+    """Whichever person comes first."""
+    staff = [
+        Person(PersonId(word), word, word, active=True, employments=(Employment(department=word),))
+        for word in ("sales", "Sales", "SALES", "IT")
+    ]
+    by_value = Census(staff[::order], DAY).by_value("department")
+    assert {value: len(holders) for value, holders in by_value.items()} == {"IT": 1, "SALES": 3}
+
+
+def test_an_attribute_without_a_value_is_absent() -> None:
+    """Neither an empty list from HR nor a missing employment makes an attribute."""
+    person = Person(PersonId("a"), "a", "A", active=True, other={"groups": (), "shift": ("x",)})
+    assert set(attributes_of(person, DAY)) == {"id", "username", "displayname", "active", "shift"}
+
+
 @given(people)
 def test_one_attribute_is_what_all_attributes_say_of_it(staff: list[Person]) -> None:
     """`values_of` and `attributes_of` agree."""

@@ -173,6 +173,11 @@ def test_a_mistake_is_told_with_its_column_and_what_to_write(text: str, column: 
     assert caught.value.column == column
 
 
+def test_many_groups_beside_each_other_are_not_deep() -> None:
+    """Only parentheses that are open at once count."""
+    assert parse(" or ".join(f'(title eq "{number}")' for number in range(100))).attributes == {"title"}
+
+
 @given(selector_texts)
 def test_the_canonical_text_reads_back_as_the_same_question(text: str) -> None:
     """`normal` is itself a selector, and its own canonical text."""
