@@ -2,7 +2,7 @@
 
 `ingest.durable` is held against psql's COPY of finished rows into the same indexed table, 100 rows a transaction.
 `ingest.cpu` is the CPU of our process and PostgreSQL's together, held against mautrix's own handler with one awaited
-INSERT per event. All run on the embedded PostgreSQL with fsync on. The sender is a process of its own and not counted:
+INSERT per event, in the mode in which it too answers after the handlers. All run on the embedded PostgreSQL with fsync on. The sender is a process of its own and not counted:
 `python -m bench.archive_ingest PORT TRANSACTIONS FIRST`.
 """
 
@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psutil
 from aiohttp import web
-from mautrix.appservice.as_handler import AppServiceServerMixin
+from mautrix.appservice import AppService
+from mautrix.appservice.state_store.file import FileASStateStore
 from mautrix.types import MessageEvent
 from mautrix.util.logging import TraceLogger
 
@@ -101,8 +102,8 @@ class Laboratory:
         self.pool = pool
         self._sent = 0
 
-    async def measure(self, port: int, transactions: int, finished: Callable[[], Awaitable[None]]) -> Cost:
-        """Have so many transactions sent there; a round ends when `finished` returns."""
+    async def measure(self, port: int, transactions: int) -> Cost:
+        """Have so many transactions sent there, one after the other, each answered."""
         first = self._sent
         self._sent += transactions * _BATCH
         command = [sys.executable, "-m", "bench.archive_ingest", str(port), str(transactions), str(first)]
@@ -110,20 +111,18 @@ class Laboratory:
         assert sender.stdin is not None
         assert sender.stdout is not None
         await sender.stdout.readline()
-        before = self._cpu()
+        postgres, ours = self._postgres_cpu(), time.process_time()
         sender.stdin.write(b"\n")
         seconds = float(await sender.stdout.readline())
-        await finished()
-        cost = Cost(seconds, self._cpu() - before)
+        cost = Cost(seconds, time.process_time() - ours + self._postgres_cpu() - postgres)
         await sender.wait()
         return cost
 
-    def _cpu(self) -> float:
+    def _postgres_cpu(self) -> float:
         postmaster = psutil.Process(self.server.pid)
         ended = postmaster.cpu_times()
         backends = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-        postgres = sum(times.user + times.system for times in backends) + ended.children_user + ended.children_system
-        return postgres + time.process_time()
+        return sum(times.user + times.system for times in backends) + ended.children_user + ended.children_system
 
 
 @asynccontextmanager
@@ -148,24 +147,17 @@ async def serving(application: web.Application) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def our_handler(pool: Pool) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
-    """Serve Muster's endpoint; a 200 is the end."""
+async def our_handler(pool: Pool) -> AsyncIterator[int]:
+    """Serve Muster's endpoint."""
     application = web.Application()
     application.add_routes(routes(partial(ingest, pool), _TOKEN))
-
-    async def finished() -> None:
-        return
-
     async with serving(application) as port:
-        yield port, finished
+        yield port
 
 
 @asynccontextmanager
-async def mautrix_handler(pool: Pool, events: int) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
-    """Serve mautrix's endpoint with a handler of one INSERT per event; `finished` waits for `events` of them."""
-    logger = cast("TraceLogger", logging.getLogger("bench.mautrix"))
-    service = AppServiceServerMixin(hs_token=_TOKEN, log=logger)
-    stored = asyncio.Semaphore(0)
+async def mautrix_handler(pool: Pool) -> AsyncIterator[int]:
+    """Serve mautrix's endpoint with a handler of one INSERT per event."""
 
     async def store(event: MessageEvent) -> None:
         await pool.execute(
@@ -178,17 +170,23 @@ async def mautrix_handler(pool: Pool, events: int) -> AsyncIterator[tuple[int, C
             event.sender,
             event.json().encode(),
         )
-        stored.release()
 
-    async def finished() -> None:
-        for _ in range(events):
-            await stored.acquire()
-
-    service.matrix_event_handler(cast("Any", store))
-    application = web.Application(client_max_size=2**26)
-    service.register_routes(application)
-    async with serving(application) as port:
-        yield port, finished
+    with TemporaryDirectory(prefix="muster-bench-") as folder:
+        service = AppService(
+            server="http://127.0.0.1",
+            domain="example.org",
+            as_token="as-token",  # noqa: S106 - nobody's secret
+            hs_token=_TOKEN,
+            bot_localpart="bot",
+            id="bench",
+            log=cast("TraceLogger", logging.getLogger("bench.mautrix")),
+            state_store=FileASStateStore(path=Path(folder) / "state.json", binary=False),
+            aiohttp_params={"client_max_size": 2**26},
+        )
+        service.synchronous_handlers = True
+        service.matrix_event_handler(cast("Any", store))
+        async with serving(service.app) as port:
+            yield port
 
 
 async def measure_cpu() -> Figure:
@@ -200,12 +198,12 @@ async def measure_cpu() -> Figure:
             " room_id text, type text, sender text, body bytea)"
         )
         async with (
-            our_handler(lab.pool) as (our_port, our_end),
-            mautrix_handler(lab.pool, transactions * _BATCH) as (their_port, their_end),
+            our_handler(lab.pool) as our_port,
+            mautrix_handler(lab.pool) as their_port,
         ):
             for _ in range(_ROUNDS):
-                ours.append(await lab.measure(our_port, transactions, our_end))
-                theirs.append(await lab.measure(their_port, transactions, their_end))
+                ours.append(await lab.measure(our_port, transactions))
+                theirs.append(await lab.measure(their_port, transactions))
     events = transactions * _BATCH / 1e6
     return Figure(
         "ingest.cpu",
@@ -219,10 +217,10 @@ async def measure_cpu() -> Figure:
 async def measure_durable() -> Figure:
     """Measure events per second: ours, and COPY of the same rows into a table with the same indexes."""
     transactions, ours, theirs = 200, list[float](), list[float]()
-    async with laboratory() as lab, our_handler(lab.pool) as (port, end):
+    async with laboratory() as lab, our_handler(lab.pool) as port:
         await lab.pool.execute("CREATE TABLE copied (LIKE event INCLUDING ALL)")
         for _ in range(_ROUNDS):
-            ours.append((await lab.measure(port, transactions, end)).seconds)
+            ours.append((await lab.measure(port, transactions)).seconds)
             theirs.append(await copy_newest(lab, transactions))
     events = transactions * _BATCH
     return Figure(

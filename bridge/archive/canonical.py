@@ -32,7 +32,8 @@ def encode(event: Mapping[str, Any]) -> bytes:
     The values are those that `decode` makes; it cannot fail on them.
     """
     if "unsigned" in event:
-        event = {key: value for key, value in event.items() if key != "unsigned"}
+        event = dict(event)
+        del event["unsigned"]
     return encode_value(event)
 
 

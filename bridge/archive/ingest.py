@@ -1,7 +1,9 @@
 """Taking events into the archive: durable, deduplicated and hashed when `ingest` returns.
 
 One database transaction holds the events, their leaves and the ledger's head, so a crash leaves all or nothing of a
-delivery, and delivering again changes nothing. What events mean is left to the consumers of `feed`.
+delivery, and delivering again changes nothing. Usually it is one statement, which goes through only if the ledger
+still ends where it ended when the known events were looked up; otherwise both are done again. What events mean is left
+to the consumers of `feed`.
 """
 
 from __future__ import annotations
@@ -30,8 +32,10 @@ async def ingest(pool: Pool, events: Sequence[object], source: Source = "live") 
     `DatabaseError`, and nothing is stored.
     """
     arrivals = sort_out(events, keep_redacted=source == "live")
-    async with store.transaction(pool) as connection:
-        stored = await _append(connection, arrivals.events, source) if arrivals.events else 0
+    # Alone, the statement that appends is a database transaction of its own.
+    is_plain = not (arrivals.redacted or arrivals.malformed)
+    async with store.connection_of(pool) if is_plain else store.transaction(pool) as connection:
+        stored = await _append(connection, arrivals.events, backfilled=source == "backfill") if arrivals.events else 0
         if arrivals.redacted:
             bodies = [canonical.encode_value(event) for event in arrivals.redacted.values()]
             await store.keep_redacted(connection, list(arrivals.redacted), bodies)
@@ -42,12 +46,13 @@ async def ingest(pool: Pool, events: Sequence[object], source: Source = "live") 
     return stored
 
 
-async def _append(connection: Connection, events: Mapping[str, Mapping[str, Any]], source: Source) -> int:
-    frontier = await store.lock_head(connection)
-    known = await store.known_events(connection, list(events))
-    new = [event for event_id, event in events.items() if event_id not in known] if known else list(events.values())
-    if new:
+async def _append(connection: Connection, events: Mapping[str, Mapping[str, Any]], *, backfilled: bool) -> int:
+    while True:
+        head, known = await store.head_and_known(connection, list(events))
+        new = [event for event_id, event in events.items() if event_id not in known]
+        if not new:
+            return 0
         columns = columns_of(new, os.urandom(ledger.SALT_SIZE * len(new)))
-        head = ledger.append(frontier, columns.leaves)
-        await store.append_events(connection, head, columns, backfilled=source == "backfill")
-    return len(new)
+        grown = ledger.append(head, columns.leaves)
+        if await store.append_events(connection, head, grown, columns, backfilled=backfilled):
+            return len(new)

@@ -51,6 +51,14 @@ def database_errors() -> Iterator[None]:
 
 
 @asynccontextmanager
+async def connection_of(pool: Pool) -> AsyncIterator[Connection]:
+    """Yield a connection on which each statement is a database transaction of its own."""
+    with database_errors():
+        async with pool.acquire() as connection:
+            yield connection
+
+
+@asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Yield a connection inside a database transaction; nothing of it stays when the block raises."""
     with database_errors():
@@ -66,11 +74,14 @@ async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
 
 
-async def lock_head(connection: Connection) -> Frontier:
-    """Make other writers wait until this database transaction ends, and return the ledger's right edge."""
-    row = await connection.fetchrow("SELECT size, frontier FROM ledger_head FOR UPDATE")
+async def head_and_known(db: Connection | Pool, event_ids: Collection[str]) -> tuple[Frontier, frozenset[str]]:
+    """Return the ledger's right edge, and which of the events it holds, as of one moment."""
+    row = await db.fetchrow(
+        "SELECT size, frontier, ARRAY(SELECT event_id FROM event WHERE event_id = ANY($1)) AS known FROM ledger_head",
+        event_ids,
+    )
     assert row is not None
-    return Frontier.of(row["size"], row["frontier"])
+    return Frontier.of(row["size"], row["frontier"]), frozenset(row["known"])
 
 
 async def known_events(db: Connection | Pool, event_ids: Collection[str]) -> frozenset[str]:
@@ -79,41 +90,49 @@ async def known_events(db: Connection | Pool, event_ids: Collection[str]) -> fro
     return frozenset(row["event_id"] for row in rows)
 
 
-async def append_events(connection: Connection, head: Frontier, columns: Columns, *, backfilled: bool) -> None:
-    """Store the events at the end of the ledger, whose right edge `head` is with them, and wake the readers."""
-    await connection.fetch(
-        """
-        WITH head AS (
-            UPDATE ledger_head
-            SET size = $1, frontier = $2,
-                received_at = greatest(clock_timestamp(), received_at) + $3 * interval '1 microsecond'
-            RETURNING received_at
-        ), stored AS (
-            INSERT INTO event (seq, origin_ts, received_at, backfilled, event_id, room_id, type, sender, state_key,
-                               amends, salt, leaf, body)
-            SELECT $1 - $3 + n, origin_ts, head.received_at - ($3 - n) * interval '1 microsecond', $4, event_id,
-                   room_id, type, sender, state_key, amends, salt, leaf, body
-            FROM head, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-                              $12::bytea[], $13::bytea[], $14::bytea[]) WITH ORDINALITY
-                 AS given (origin_ts, event_id, room_id, type, sender, state_key, amends, salt, leaf, body, n)
+async def append_events(
+    db: Connection | Pool, head: Frontier, grown: Frontier, columns: Columns, *, backfilled: bool
+) -> bool:
+    """Store the events behind `head`, make the ledger's right edge `grown`, and wake the readers.
+
+    Returns False, and nothing is stored, when the ledger does not end at `head` any more.
+    """
+    return bool(
+        await db.fetch(
+            """
+            WITH head AS (
+                UPDATE ledger_head
+                SET size = $2, frontier = $3,
+                    received_at = greatest(clock_timestamp(), received_at) + ($2 - $1) * interval '1 microsecond'
+                WHERE size = $1
+                RETURNING received_at
+            ), stored AS (
+                INSERT INTO event (seq, origin_ts, received_at, backfilled, event_id, room_id, type, sender, state_key,
+                                   amends, salt, leaf, body)
+                SELECT $1 + n, origin_ts, received_at - ($2 - $1 - n) * interval '1 microsecond', $4, event_id,
+                       room_id, type, sender, state_key, amends, salt, leaf, body
+                FROM head, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+                                  $11::text[], $12::bytea[], $13::bytea[], $14::bytea[]) WITH ORDINALITY
+                     AS given (origin_ts, event_id, room_id, type, sender, state_key, amends, salt, leaf, body, n)
+            )
+            SELECT pg_notify($15, '') FROM head
+            """,
+            head.size,
+            grown.size,
+            grown.joined(),
+            backfilled,
+            columns.timestamps,
+            columns.event_ids,
+            columns.room_ids,
+            columns.types,
+            columns.senders,
+            columns.state_keys,
+            columns.amends,
+            columns.salts,
+            columns.leaves,
+            columns.bodies,
+            EVENTS,
         )
-        SELECT pg_notify($15, '')
-        """,
-        head.size,
-        head.joined(),
-        len(columns.bodies),
-        backfilled,
-        columns.timestamps,
-        columns.event_ids,
-        columns.room_ids,
-        columns.types,
-        columns.senders,
-        columns.state_keys,
-        columns.amends,
-        columns.salts,
-        columns.leaves,
-        columns.bodies,
-        EVENTS,
     )
 
 
