@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections import Counter
 
@@ -10,6 +11,7 @@ import pytest
 from scim2_models import EnterpriseUser, User
 
 from bridge.demo.company import COMMUNICATIONS, CONTRACTOR, EXECUTIVE, company, scim_group, scim_user
+from bridge.errors import MusterError
 
 SIZES = (0, 1, 2, 3, 20, 80, 1000)
 
@@ -112,3 +114,10 @@ def test_group_documents_name_their_members_by_scim_id() -> None:
     ids = {employee.external_id: f"id-{employee.external_id}" for employee in made.people}
     group = made.groups[0]
     assert [member["value"] for member in scim_group(group, ids)["members"]] == [ids[key] for key in group.members]
+
+
+def test_a_missing_package_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever installed Muster without its demo learns how to add it."""
+    monkeypatch.setitem(sys.modules, "faker", None)
+    with pytest.raises(MusterError, match="uv sync --extra demo"):
+        company(1)
