@@ -2,8 +2,8 @@
 
 `ingest.durable` is held against psql's COPY of finished rows into the same indexed table, 100 rows a transaction.
 `ingest.cpu` is the CPU of our process and PostgreSQL's together, held against mautrix's own handler with one awaited
-INSERT per event, in the mode in which it too answers after the handlers. All run on the embedded PostgreSQL with fsync on. The sender is a process of its own and not counted:
-`python -m bench.archive_ingest PORT TRANSACTIONS FIRST`.
+INSERT per event, in the mode in which it too answers after its handlers. All run on the embedded PostgreSQL with fsync
+on. The sender is a process of its own and not counted: `python -m bench.archive_ingest PORT TRANSACTIONS FIRST`.
 """
 
 from __future__ import annotations
