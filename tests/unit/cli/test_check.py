@@ -76,7 +76,7 @@ async def test_scripts_get_json(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_without_files_the_configuration_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     """And says so, if it is missing."""
     assert await run() == 1
-    assert capsys.readouterr().err == "config.yaml: error: cannot be read: No such file or directory\n"
+    assert capsys.readouterr().err.startswith("config.yaml: error: ")
 
 
 async def test_the_configuration_says_where_the_policy_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
