@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
 from aiohttp import web
 from scim2_models import Error, PayloadTooLargeException, SCIMException, UnauthorizedException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 
+from bridge.database import AWAY
 from bridge.directory.scim_service import DirectoryService
 from bridge.directory.token_store import find_token
 
@@ -29,14 +29,6 @@ log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1 << 20
 _OPEN: Final = "/ServiceProviderConfig"
-_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-)
-"""What says that PostgreSQL is away for now."""
 
 
 def scim_application(
@@ -69,7 +61,7 @@ class _Endpoint:
         except SCIMException as error:
             log.info("SCIM %s refused: %s", request.method, error.status, extra={"action": "scim"})
             response = self._service.error_response(error)
-        except _AWAY as error:
+        except AWAY as error:
             log.warning("SCIM waits for the database: %s", type(error).__name__, extra={"action": "scim"})
             response = _failed(HTTPStatus.SERVICE_UNAVAILABLE, "The database is away for now; try again")
             response.headers["Retry-After"] = "5"

@@ -254,10 +254,11 @@ def _quoted(found: re.Match[str]) -> str:
     return found[2] + ScimFilter.quote(found[3])
 
 
-def _qualified(node: FilterNode, shape: Shape) -> FilterNode:
-    """Return the filter with the extension's URN before every short name, and none inside a value selection."""
+def _qualified(node: FilterNode, shape: Shape | None) -> FilterNode:
+    """Return the filter with the extension's URN before every short name; inside a value selection there is none."""
     match node:
         case Comparison(path, operator, value):
+            require_text(value)
             return Comparison(_qualified_path(path, shape), operator, value)
         case Present(path):
             return Present(_qualified_path(path, shape))
@@ -266,12 +267,12 @@ def _qualified(node: FilterNode, shape: Shape) -> FilterNode:
         case LogicalExpr(operator, terms):
             return LogicalExpr(operator, tuple(_qualified(term, shape) for term in terms))
         case ValuePath(path, inner):
-            return ValuePath(_qualified_path(path, shape), inner)
+            return ValuePath(_qualified_path(path, shape), _qualified(inner, None))
     return node
 
 
-def _qualified_path(path: AttrPath, shape: Shape) -> AttrPath:
-    if path.uri is not None or MUSTER.lower() not in shape.attributes:
+def _qualified_path(path: AttrPath, shape: Shape | None) -> AttrPath:
+    if path.uri is not None or shape is None or MUSTER.lower() not in shape.attributes:
         return path
     urn, _, name = _full_name(path.attr, shape).rpartition(":")
     return AttrPath(name, path.sub_attr, urn) if urn else path
