@@ -15,9 +15,9 @@ from operator import or_
 from bridge.directory.census import Census, PeopleSet
 from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
+from bridge.directory.template import fill, one_line
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
-from bridge.membership.template import fill, one_line
 from bridge.membership.values import MODERATOR, POSTER, CurrentAccount, Desired, DesiredRoom
 from bridge.policy.schema import Desk, Policy, Room, RoomKind, RuleId, Space
 

@@ -12,9 +12,9 @@ from functools import cached_property
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
 from bridge.directory.person import Attributes, Person, values_of
+from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
-from bridge.membership.template import display_name, placeholders
 from bridge.membership.values import CurrentAccount, DesiredAccount
 from bridge.policy.schema import Accounts
 

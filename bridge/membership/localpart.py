@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection
 
 from bridge.directory.person import Attributes, Scalar
-from bridge.membership.template import fill, placeholders
+from bridge.directory.template import fill, placeholders
 
 USER_ID_MAX = 255
 """Bytes of a user ID, with `@`, `:` and the server name (Matrix specification, Appendices, User Identifiers)."""

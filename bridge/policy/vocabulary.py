@@ -15,9 +15,9 @@ from bridge.directory.expression import Comparison, leaves
 from bridge.directory.grammar import short_path
 from bridge.directory.person import STANDARD_ATTRIBUTES, Attributes, Scalar
 from bridge.directory.selector import Selector, parse
+from bridge.directory.template import placeholders
 from bridge.document import Kind, Value, integer, line, nearest, number, text
 from bridge.errors import SelectorError
-from bridge.membership.template import placeholders
 
 EVERYONE = parse("active eq true")
 RESERVED = "administrators"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.directory.person import Attributes
-from bridge.membership.template import NAME_MAX, display_name, fill, placeholders
+from bridge.directory.template import NAME_MAX, display_name, fill, placeholders
 
 MARI: Attributes = {"displayname": ("Mari Tamm",), "title": ("Driver", "Clerk"), "level": (3,), "empty": ("",)}
 
