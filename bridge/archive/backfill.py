@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.archive import canonical, store
+from bridge.archive import store
 from bridge.archive.batch import is_redacted
 from bridge.archive.ingest import ingest
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId
 
@@ -91,7 +92,7 @@ async def recover(homeserver: Homeserver, pool: Pool, event_ids: Sequence[EventI
     done = 0
     for row in rows:
         try:
-            event = await _original(homeserver, canonical.decode(row["body"]))
+            event = await _original(homeserver, wire.decode(row["body"]))
         except HomeserverError as error:
             _let_pass(error, row["event_id"])
             continue

@@ -13,9 +13,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.archive import canonical, store
+from bridge.archive import store
 from bridge.archive.batch import storable
 from bridge.errors import DatabaseUnavailableError, HomeserverUnavailableError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ async def _give(pool: Pool, consumer: Consumer, limit: int) -> tuple[int, bool]:
     last = rows[-1]["seq"]
     try:
         with store.database_errors():
-            await consumer.handle([Event.of(canonical.decode(row["body"]), row["seq"]) for row in rows])
+            await consumer.handle([Event.of(wire.decode(row["body"]), row["seq"]) for row in rows])
     except (HomeserverUnavailableError, DatabaseUnavailableError):
         raise
     except Exception as error:

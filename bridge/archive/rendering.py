@@ -17,8 +17,7 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Problem, Verdict
-from bridge.archive.search import Hit, Story, Version, text_of
-from bridge.archive.status import Status
+from bridge.archive.values import Hit, Status, Story, Version, text_of
 from bridge.homeserver.event import Event
 
 _LAST_MOMENT = 253_402_300_799_999

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bridge.archive import canonical, segment, store
+from bridge.archive import segment, store
+from bridge.archive.values import Hit, Story, Version, edited_by, text_of
 from bridge.errors import InputError, UnknownNameError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 
@@ -22,43 +22,6 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _PORTION = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A message that was found."""
-
-    seq: int
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    timestamp: int
-    """Milliseconds, as the sender's server claims."""
-    text: str
-    edits: EventId | None
-    """The message whose new text this is."""
-    deleted: bool
-    """Whether it, or the message that it edits, was redacted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One text that a message has had."""
-
-    event: Event
-    redaction: Event | None
-    """Who took it back, and when."""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """An event and what became of it."""
-
-    original: Version
-    edits: tuple[Version, ...]
-    received_at: datetime
-    backfilled: bool
-    """Fetched from the homeserver afterwards."""
 
 
 class SearchConsumer:
@@ -81,22 +44,6 @@ class SearchConsumer:
 
     def _tokens(self, texts: Sequence[str]) -> list[list[str]]:
         return [segment.tokens_of(text, self._languages) for text in texts]
-
-
-def text_of(event: Event) -> str:
-    """Return what a message says: the new text of an edit, else its body; empty when there is none."""
-    new = event.content.get("m.new_content") if edited_by(event) else None
-    body = (new if isinstance(new, dict) else event.content).get("body")
-    return body if isinstance(body, str) else ""
-
-
-def edited_by(event: Event) -> EventId | None:
-    """Return the message that this one gives a new text (specification, "Event replacements")."""
-    relation = event.content.get("m.relates_to")
-    if not isinstance(relation, dict) or relation.get("rel_type") != "m.replace" or event.state_key is not None:
-        return None
-    target = relation.get("event_id")
-    return EventId(target) if isinstance(target, str) and target else None
 
 
 async def search(
@@ -176,4 +123,4 @@ def _hit(row: store.Row) -> Hit:
 
 
 def _event(row: store.Row) -> Event:
-    return Event.of(canonical.decode(row["body"]), row["seq"])
+    return Event.of(wire.decode(row["body"]), row["seq"])

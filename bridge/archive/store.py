@@ -14,6 +14,7 @@ import asyncpg
 
 from bridge.archive.batch import Columns, Malformed
 from bridge.archive.ledger import Frontier
+from bridge.database import AWAY
 from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseError, DatabaseUnavailableError
 
@@ -23,16 +24,8 @@ if TYPE_CHECKING:
 
     Row = asyncpg.Record
 
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg says when the server has ended the connection without being asked
-)
+
+_AWAY = (*AWAY, asyncpg.TransactionRollbackError)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from hmac import compare_digest
 
 from aiohttp import web
 
-from bridge.archive import canonical
 from bridge.errors import DatabaseError
+from bridge.homeserver import wire
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class _Transactions:
 
 async def _body(request: web.Request) -> object:
     try:
-        return canonical.decode(await request.clone(client_max_size=LARGEST_BODY).read())
+        return wire.decode(await request.clone(client_max_size=LARGEST_BODY).read())
     except web.HTTPRequestEntityTooLarge as error:
         error.content_type = "application/json"
         error.text = _matrix_error("M_TOO_LARGE", f"Expected at most {LARGEST_BODY} bytes.")

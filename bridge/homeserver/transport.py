@@ -9,7 +9,6 @@ done anything (spec, "Rate limiting"); all else is the caller's decision, becaus
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any, cast
@@ -22,6 +21,7 @@ from mautrix.util.logging import TraceLogger
 from yarl import URL
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.wire import decode
 from bridge.ids import UserId
 
 PATIENCE = 300.0
@@ -103,7 +103,7 @@ class _Api(HTTPAPI):
 def _json_object(body: bytes) -> dict[str, Any] | None:
     """Return the object in the body; None for anything else, such as a proxy's error page."""
     try:
-        answer = json.loads(body)
+        answer = decode(body)
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None

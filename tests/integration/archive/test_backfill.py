@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive import canonical
 from bridge.archive.backfill import Completeness, OriginalsConsumer, backfill, count_missing
 from bridge.archive.ingest import ingest
 from bridge.archive.status import status
 from bridge.archive.verify import verify
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId
 from tests.unit.archive.test_batch import an_event
@@ -78,7 +78,7 @@ async def archived(pool: Pool) -> list[str]:
 
 async def body(pool: Pool, event_id: str) -> Any:
     """Return an archived event."""
-    return canonical.decode(await pool.fetchval("SELECT body FROM event WHERE event_id = $1", event_id))
+    return wire.decode(await pool.fetchval("SELECT body FROM event WHERE event_id = $1", event_id))
 
 
 async def test_everything_missing_is_archived_oldest_first(pool: Pool) -> None:

@@ -15,6 +15,7 @@ from bridge.archive.ingest import ingest
 from bridge.archive.ledger import EMPTY, Frontier, append, leaf_hash, root
 from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseUnavailableError
+from bridge.homeserver import wire
 from tests.unit.archive.test_batch import an_event
 from tests.waiting import wait_until
 
@@ -40,7 +41,7 @@ async def test_events_are_stored_as_received_and_hashed(pool: Pool) -> None:
     assert await ingest(pool, events) == 2
     assert await checked_size(pool) == 2
     rows = await pool.fetch("SELECT * FROM event ORDER BY seq")
-    assert canonical.decode(rows[0]["body"]) == an_event("$a")
+    assert wire.decode(rows[0]["body"]) == an_event("$a")
     assert [row["state_key"] for row in rows] == [None, ""]
     assert [row["backfilled"] for row in rows] == [False, False]
 
@@ -92,7 +93,7 @@ POISON: dict[str, Any] = {
     "no content": {"event_id": "$poison"},
     "ill-typed": {"event_id": "$poison", "room_id": [], "type": {}, "sender": 1, "content": "x", "state_key": None},
     "long fields": an_event("$poison", room_id="!" + "é" * 9000, type="t" * 9000, state_key="s" * 9000),
-    "deep nesting": an_event("$poison", content=canonical.decode(b"[" * 20_000 + b"]" * 20_000)),
+    "deep nesting": an_event("$poison", content=wire.decode(b"[" * 20_000 + b"]" * 20_000)),
     "not a dict": 5,
     "null": None,
     "text": "\0\ud800",

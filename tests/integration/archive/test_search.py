@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive import canonical
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer, search, show
 from bridge.errors import InputError, UnknownNameError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from tests.unit.archive.test_batch import an_event
@@ -39,7 +39,7 @@ async def archived(pool: Pool, *events: Any) -> None:
     """Archive events and index them, as the feed would."""
     await ingest(pool, events)
     rows = await pool.fetch("SELECT seq, body FROM event ORDER BY seq")
-    await SearchConsumer(pool).handle([Event.of(canonical.decode(row["body"]), row["seq"]) for row in rows])
+    await SearchConsumer(pool).handle([Event.of(wire.decode(row["body"]), row["seq"]) for row in rows])
 
 
 async def found(pool: Pool, text: str, **filters: Any) -> list[str]:

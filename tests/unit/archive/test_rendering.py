@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
 from bridge.archive.rendering import (
     hits_as_json,
@@ -23,8 +22,8 @@ from bridge.archive.rendering import (
     verdict_as_json,
     verdict_as_text,
 )
-from bridge.archive.search import Hit, Story, Version
-from bridge.archive.status import Status
+from bridge.archive.values import Hit, Status, Story, Version
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from tests.unit.archive.test_batch import an_event
@@ -92,7 +91,7 @@ def test_event_without_text_shows_its_content() -> None:
 
 def test_json_of_poison_can_be_written() -> None:
     """Lone surrogates and nesting without end become text that any JSON writer takes."""
-    deep = canonical.decode(b"[" * 20_000 + b"]" * 20_000)
+    deep = wire.decode(b"[" * 20_000 + b"]" * 20_000)
     content = {"body": "\ud800", "deep": deep, "\udfff": "x"}
     story = Story(a_version({"content": {"reason": deep}}, content=content), (), NOON, backfilled=False)
     json.dumps(story_as_json(story), ensure_ascii=False).encode()

@@ -1,0 +1,89 @@
+"""What the archive answers with, as values: hits, stories, figures.
+
+Finding them is left to `search` and `status`, showing them to `rendering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, RoomId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found."""
+
+    seq: int
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    timestamp: int
+    """Milliseconds, as the sender's server claims."""
+    text: str
+    edits: EventId | None
+    """The message whose new text this is."""
+    deleted: bool
+    """Whether it, or the message that it edits, was redacted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text that a message has had."""
+
+    event: Event
+    redaction: Event | None
+    """Who took it back, and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An event and what became of it."""
+
+    original: Version
+    edits: tuple[Version, ...]
+    received_at: datetime
+    backfilled: bool
+    """Fetched from the homeserver afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Figures of one moment."""
+
+    size: int
+    """Events, which is leaves."""
+    root: bytes
+    newest: datetime | None
+    """When the newest event was archived."""
+    rooms: int
+    """Rooms that were compared with the homeserver."""
+    checked_at: datetime | None
+    """When the room that waits longest was compared."""
+    backfilled: int
+    """Events that were missing and were fetched."""
+    awaiting: int
+    """Events that arrived redacted and whose original is still to be fetched."""
+    set_aside: int
+    """Entries that could not be archived, and events that a consumer could not handle."""
+    behind: Mapping[str, int]
+    """Consumer → events that it has not handled yet."""
+
+
+def text_of(event: Event) -> str:
+    """Return what a message says: the new text of an edit, else its body; empty when there is none."""
+    new = event.content.get("m.new_content") if edited_by(event) else None
+    body = (new if isinstance(new, dict) else event.content).get("body")
+    return body if isinstance(body, str) else ""
+
+
+def edited_by(event: Event) -> EventId | None:
+    """Return the message that this one gives a new text (specification, "Event replacements")."""
+    relation = event.content.get("m.relates_to")
+    if not isinstance(relation, dict) or relation.get("rel_type") != "m.replace" or event.state_key is not None:
+        return None
+    target = relation.get("event_id")
+    return EventId(target) if isinstance(target, str) and target else None
