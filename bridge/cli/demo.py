@@ -79,9 +79,7 @@ async def _show(args: argparse.Namespace) -> int:
     if args.ready_file is not None:
         insist_on_place(args.ready_file)
     narrator = Narrator(Console(stderr=args.json, width=width()))
-    narrator.say(
-        "Nordwind Logistics opens: PostgreSQL, Synapse and Muster on this machine, and nothing is left behind.\n"
-    )
+    narrator.say("Nordwind Logistics opens, on this machine alone; nothing will be left behind.\n")
     made = company(args.people)
     with _private_folder() as folder:
         async with AsyncExitStack() as stack:
