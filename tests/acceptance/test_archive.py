@@ -1,0 +1,120 @@
+"""The archive beside a real Synapse: what was said while nobody listened."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bridge.archive.backfill import OriginalsConsumer, backfill, count_missing
+from bridge.archive.feed import run_consumer
+from bridge.archive.ingest import ingest
+from bridge.archive.search import show
+from bridge.archive.values import text_of
+from bridge.archive.verify import verify
+from bridge.database.listen import EVENTS, Listener
+from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.homeserver.client import Homeserver
+from bridge.homeserver.registration import Registration
+from bridge.homeserver.transactions import routes
+from bridge.homeserver.transport import Transport
+from bridge.ids import EventId
+from tests.acceptance.client import MatrixClient
+from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+Human = Callable[[str], Awaitable[MatrixClient]]
+
+
+@pytest.fixture
+async def homeserver(
+    synapse: LocalSynapse, synapse_admin: AccessToken, http: aiohttp.ClientSession, registration: Registration
+) -> Homeserver:
+    """The bot, a server administrator."""
+    bot = registration.bot(SERVER_NAME)
+    transport = Transport(http, synapse.url, registration.as_token)
+    client = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
+    await client.register_bot()
+    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
+    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
+    return client
+
+
+@asynccontextmanager
+async def listening(
+    pool: Pool, url: str, homeserver: Homeserver, registration: Registration, address: Address
+) -> AsyncIterator[None]:
+    """Take transactions and fetch originals, as the service does, for the length of the block."""
+    application = web.Application()
+    application.add_routes(routes(partial(ingest, pool), registration.hs_token))
+    runner = web.AppRunner(application, access_log=None)
+    listener = Listener(url)
+    consumer = run_consumer(pool, OriginalsConsumer(pool, homeserver), listener.subscribe(EVENTS))
+    tasks = [asyncio.create_task(consumer), asyncio.create_task(listener.run())]
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address.host, address.port).start()
+        yield
+    finally:
+        await runner.cleanup()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_what_was_said_and_deleted_unheard_is_archived_as_it_was(
+    pool: Pool, homeserver: Homeserver, human: Human
+) -> None:
+    """Comparing with Synapse brings every event of every room, private ones too, deleted ones with their text."""
+    writer = await human(f"writer-{secrets.token_hex(3)}")
+    room = await writer.create_room(preset="private_chat", name="Nobody listens")
+    said = [await writer.send(room, f"remark {number}") for number in range(5)]
+    await writer.redact(room, said[2])
+    assert (await count_missing(homeserver, pool)).missing > len(said)
+    found = await backfill(homeserver, pool)
+    assert (found.failed, found.missing) == (0, found.compared)
+    story = await show(pool, EventId(said[2]))
+    assert text_of(story.original.event) == "remark 2"
+    assert story.original.redaction is not None
+    assert story.original.redaction.sender == writer.user_id
+    assert story.backfilled
+    assert (await count_missing(homeserver, pool)).missing == 0
+    assert (await backfill(homeserver, pool)).missing == 0
+    assert (await verify(pool)).ok
+
+
+async def test_original_of_what_synapse_delivers_redacted_is_fetched(
+    pool: Pool,
+    database_url: str,
+    homeserver: Homeserver,
+    human: Human,
+    registration: Registration,
+    appservice_address: Address,
+) -> None:
+    """Deleted before we could be told, a message arrives empty and is archived with its text all the same."""
+    writer = await human(f"writer-{secrets.token_hex(3)}")
+    room = await writer.create_room(preset="private_chat")
+    regretted = await writer.send(room, "I regret this")
+    redaction = await writer.redact(room, regretted)
+
+    async def is_archived() -> bool:
+        found = await pool.fetchval("SELECT count(*) FROM event WHERE event_id = ANY($1)", [regretted, redaction])
+        return int(found) == 2
+
+    async with listening(pool, database_url, homeserver, registration, appservice_address):
+        await homeserver.ping("archive-test")
+        await wait_until(is_archived, seconds=120)
+    story = await show(pool, EventId(regretted))
+    assert (text_of(story.original.event), story.backfilled) == ("I regret this", True)
+    assert story.original.redaction is not None
