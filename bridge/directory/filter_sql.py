@@ -2,11 +2,12 @@
 
 The SQL speaks of the row as `r` and compares on `r.keys`, where every text already is in the form comparisons use;
 so `LIKE` and collations play no part, and the answer is that of `ScimFilter.match`. Values only travel as
-arguments. Equality is containment, which the GIN index on `keys` answers.
+arguments. What clients look people up by (id, userName, externalId, a group's name or member) uses indexed columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -28,32 +29,63 @@ from scim2_models.path import (
 )
 from scim2_server.utils import parametrize
 
+from bridge.directory.scim_schema import GROUP
+
 Path = tuple[str, ...]
 """Names of a document from the outside in: `("name", "familyName")`."""
 
 _TRUE: Final = "true"
 _FALSE: Final = "false"
 
-_COLUMNS: Final = {
-    ("id",): "r.id",
-    ("meta", "resourceType"): "r.kind",
-    ("meta", "version"): "'W/\"' || r.version || '\"'",
-    ("meta", "location"): "NULL::text",
-    ("meta", "created"): "r.created",
-    ("meta", "lastModified"): "r.modified",
-}
-"""What stands in columns of its own."""
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where attributes are read: in a jsonb `base`, but for those that stand in columns of their own."""
+
+    base: str
+    columns: Mapping[Path, str]
+
+
+_ROOT: Final = _Scope(
+    "r.keys",
+    {
+        ("id",): "r.id",
+        ("userName",): "r.name_key",
+        ("externalId",): "r.external_id",
+        ("meta", "resourceType"): "r.kind",
+        ("meta", "version"): "('W/\"' || r.version || '\"')",
+        ("meta", "location"): "NULL::text",
+        ("meta", "created"): "r.created",
+        ("meta", "lastModified"): "r.modified",
+    },
+)
 _RELATED: Final = {
-    "members": """
-        (SELECT jsonb_build_object('value', m.member_id, 'type', lower(o.kind), '$ref', o.kind || 's/' || o.id) AS item
-         FROM group_member m LEFT JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)""",
-    "groups": """
-        (SELECT jsonb_build_object('value', o.id, 'type', 'direct', '$ref', 'Groups/' || o.id,
-                                   'display', o.keys->>'displayName') AS item
-         FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)""",
+    "members": (
+        "group_member m LEFT JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id AND",
+        _Scope(
+            "NULL::jsonb",
+            {
+                ("value",): "m.member_id",
+                ("type",): "lower(o.kind)",
+                ("$ref",): "(o.kind || 's/' || o.id)",
+                ("display",): "NULL::text",
+            },
+        ),
+    ),
+    "groups": (
+        "group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id AND",
+        _Scope(
+            "NULL::jsonb",
+            {
+                ("value",): "m.group_id",
+                ("type",): "'direct'",
+                ("$ref",): "('Groups/' || m.group_id)",
+                ("display",): "o.name_key",
+            },
+        ),
+    ),
 }
-"""Multi-valued attributes that are rows of their own."""
+"""Multi-valued attributes that are rows of their own: what to select from, and where their attributes are."""
 
 _ORDERING: Final = {
     CompareOperator.gt: ">",
@@ -81,7 +113,7 @@ def compile_filter(scim_filter: ScimFilter[Any], *, first: int = 1) -> Condition
     `InvalidFilterException` for comparisons that have no meaning, such as of a whole complex attribute.
     """
     arguments: list[object] = []
-    sql = _Compiler(scim_filter, "r.keys", arguments, first).visit(scim_filter.ast)
+    sql = _Compiler(scim_filter, _ROOT, arguments, first).visit(scim_filter.ast)
     return Condition(sql, tuple(arguments))
 
 
@@ -94,13 +126,16 @@ def compile_order(request: SearchRequest[Any], model: type[BaseModel]) -> str:
     if binding is None:
         return "NULL::text"
     path = _path_of(binding)
-    column = _COLUMNS.get(path)
-    if column is not None:
-        return f"({column})" if path not in _MOMENTS else f"to_char({column} AT TIME ZONE 'UTC', '{_SORTABLE_MOMENT}')"
+    if path in _MOMENTS:
+        return f"to_char({_ROOT.columns[path]} AT TIME ZONE 'UTC', '{_SORTABLE_MOMENT}')"
     if not binding.is_multivalued:
-        return f"(r.keys #>> {_literal(path)})"
+        return _text(_ROOT, path)
     head, rest = _split(binding, path)
-    return f"""(SELECT item #>> {_literal(rest)} FROM {_items(head)} WITH ORDINALITY AS e(item, place)
+    if head[-1] in _RELATED:
+        source, scope = _RELATED[head[-1]]
+        return f"(SELECT min({_text(scope, rest)}) FROM {source} true)"  # noqa: S608
+    items = f"jsonb_array_elements(r.keys #> {_literal(head)})"
+    return f"""(SELECT item #>> {_literal(rest)} FROM {items} WITH ORDINALITY AS e(item, place)
         ORDER BY item->'primary' IS NOT DISTINCT FROM 'true' DESC, place LIMIT 1)"""  # noqa: S608
 
 
@@ -109,14 +144,13 @@ _SORTABLE_MOMENT: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US'
 
 
 class _Compiler(FilterVisitor[str]):
-    """Compiles the nodes of one filter; a value selection gets a compiler of its own over the entry `base`."""
+    """Compiles the nodes of one filter; a value selection gets a compiler of its own, in the scope of an entry."""
 
-    def __init__(self, bound: ScimFilter[Any], base: str, arguments: list[object], first: int, depth: int = 0) -> None:
+    def __init__(self, bound: ScimFilter[Any], scope: _Scope, arguments: list[object], first: int) -> None:
         self._bound = bound
-        self._base = base
+        self._scope = scope
         self._arguments = arguments
         self._first = first
-        self._depth = depth
 
     def visit_not(self, node: Not) -> str:
         return f"NOT ({self.visit(node.expr)})"
@@ -130,15 +164,13 @@ class _Compiler(FilterVisitor[str]):
         if binding is None:
             return _FALSE
         path = _path_of(binding)
-        if self._is_root and path[0] == "meta":
-            return f"({_COLUMNS[path]}) IS NOT NULL" if path in _COLUMNS else _TRUE
-        if self._is_root and path in _COLUMNS:
+        if path == ("meta",) or path in _MOMENTS:
             return _TRUE
         if not binding.is_multivalued:
-            return _present(f"{self._base} #> {_literal(path)}", _is_complex(binding))
+            return _present(self._scope, path, is_complex=_is_complex(binding))
         head, rest = _split(binding, path)
-        present = _present(f"{self._item} #> {_literal(rest)}", not rest)
-        return f"EXISTS (SELECT FROM {self._source(head)} WHERE {present})"
+        source, entry = self._entries(head)
+        return _exists(source, _present(entry, rest, is_complex=not rest))
 
     def visit_comparison(self, node: Comparison) -> str:
         binding = self._comparable(node)
@@ -146,12 +178,13 @@ class _Compiler(FilterVisitor[str]):
             return _FALSE
         value = coerce_value(binding, node.value, node.op)
         path = _path_of(binding)
-        column = _COLUMNS.get(path) if self._is_root else None
-        if column is not None:
-            return self._compare_column(f"({column})", path in _MOMENTS, node.op, value)
+        if path in _MOMENTS:
+            return self._compare_moment(self._scope.columns[path], node.op, value)
         if binding.is_multivalued:
             return self._compare_any(binding, path, node.op, value)
-        return self._compare(self._base, path, node.op, binding.comparable(value))
+        if binding.urn == f"{GROUP}:displayName":
+            return self._compare_text("r.name_key", node.op, binding.comparable(value))
+        return self._compare(self._scope, path, node.op, binding.comparable(value))
 
     def visit_value_path(self, node: ValuePath) -> str:
         binding = self._bound.resolve(node.attr_path, strict=False)
@@ -160,20 +193,14 @@ class _Compiler(FilterVisitor[str]):
         if not _is_complex(binding):
             raise InvalidFilterException(detail=f"{node.attr_path} has no sub-attributes to select by")
         selection = parametrize(ScimFilter, binding.field_type)(cast(Any, node.val_filter))
-        source = self._source(_path_of(binding))
-        inner = _Compiler(selection, self._item, self._arguments, self._first, self._depth + 1)
-        return f"EXISTS (SELECT FROM {source} WHERE {inner.visit(selection.ast)})"
+        source, entry = self._entries(_path_of(binding))
+        return _exists(source, _Compiler(selection, entry, self._arguments, self._first).visit(selection.ast))
 
-    @property
-    def _is_root(self) -> bool:
-        return self._depth == 0
-
-    @property
-    def _item(self) -> str:
-        return f"e{self._depth}.item"
-
-    def _source(self, path: Path) -> str:
-        return f"{_items(path, self._base, root=self._is_root)} AS e{self._depth}(item)"
+    def _entries(self, path: Path) -> tuple[str, _Scope]:
+        """Return what to select the entries of a multi-valued attribute from, up to its condition, and their scope."""
+        if path[-1] in _RELATED:
+            return _RELATED[path[-1]]
+        return f"jsonb_array_elements({self._scope.base} #> {_literal(path)}) AS e(item) WHERE", _Scope("e.item", {})
 
     def _comparable(self, node: Comparison) -> AttributeBinding | None:
         """Resolve the attribute compared; a complex one stands for its `value`, as identity providers write it."""
@@ -189,46 +216,48 @@ class _Compiler(FilterVisitor[str]):
     def _compare_any(self, binding: AttributeBinding, path: Path, op: CompareOperator, value: Any) -> str:
         """Compare the entries of a multi-valued attribute: any may match, but for `ne` none may be equal."""
         head, rest = _split(binding, path)
-        source = self._source(head)
+        source, entry = self._entries(head)
         if value is None:
-            absent = f"NOT EXISTS (SELECT FROM {source} WHERE {self._item} #>> {_literal(rest)} IS NOT NULL)"
-            return {CompareOperator.eq: absent, CompareOperator.ne: f"NOT ({absent})"}.get(op, _FALSE)
+            present = _exists(source, f"{_text(entry, rest)} IS NOT NULL")
+            return {CompareOperator.eq: f"NOT {present}", CompareOperator.ne: present}.get(op, _FALSE)
         if op == CompareOperator.ne:
-            return f"NOT ({self._compare_any(binding, path, CompareOperator.eq, value)})"
-        return f"EXISTS (SELECT FROM {source} WHERE {self._compare(self._item, rest, op, binding.comparable(value))})"
+            return f"NOT {self._compare_any(binding, path, CompareOperator.eq, value)}"
+        return _exists(source, self._compare(entry, rest, op, binding.comparable(value)))
 
-    def _compare(self, base: str, path: Path, op: CompareOperator, value: Any) -> str:
-        text = f"({base} #>> {_literal(path)})"
-        if value is None:
-            return _compare_null(text, op)
+    def _compare(self, scope: _Scope, path: Path, op: CompareOperator, value: Any) -> str:
+        text = _text(scope, path)
+        if value is None or path in scope.columns:
+            return self._compare_text(text, op, value)
         if op == CompareOperator.eq:
-            return f"{base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
+            return f"{scope.base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
         if op == CompareOperator.ne:
-            return f"NOT {base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
+            return f"NOT {scope.base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
         if not isinstance(value, str):
             raise InvalidFilterException(detail=f"{op.value} cannot compare {'.'.join(path)} with {value!r}")
         return self._compare_text(text, op, value)
 
-    def _compare_text(self, text: str, op: CompareOperator, value: str) -> str:
-        """Compare texts by code point, whatever the database's collation; a missing text never matches."""
+    def _compare_text(self, text: str, op: CompareOperator, value: str | None) -> str:
+        """Compare texts by code point, whatever the database's collation; never yields NULL.
+
+        A missing text equals nothing but null and is neither before nor after anything.
+        """
+        if value is None:
+            return {CompareOperator.eq: f"{text} IS NULL", CompareOperator.ne: f"{text} IS NOT NULL"}.get(op, _FALSE)
         argument = self._argument(value, "text")
         if op in _ORDERING:
             return f'coalesce({text} COLLATE "C" {_ORDERING[op]} {argument}, false)'
         return {
-            CompareOperator.eq: f"coalesce({text} = {argument}, false)",
+            # Written so that an index on the column answers it.
+            CompareOperator.eq: f"({text} = {argument} AND {text} IS NOT NULL)",
             CompareOperator.ne: f"({text} IS DISTINCT FROM {argument})",
             CompareOperator.co: f"coalesce(strpos({text}, {argument}) > 0, false)",
             CompareOperator.sw: f"coalesce(starts_with({text}, {argument}), false)",
             CompareOperator.ew: f"coalesce(right({text}, length({argument})) = {argument}, false)",
         }[op]
 
-    def _compare_column(self, column: str, is_moment: bool, op: CompareOperator, value: Any) -> str:
-        if value is None:
-            return _compare_null(column, op)
-        if not is_moment:
-            return self._compare_text(column, op, str(value))
+    def _compare_moment(self, column: str, op: CompareOperator, value: Any) -> str:
         if not isinstance(value, datetime):
-            return _FALSE
+            return _TRUE if value is None and op == CompareOperator.ne else _FALSE
         sign = {CompareOperator.eq: "=", CompareOperator.ne: "<>", **_ORDERING}[op]
         return f"{column} {sign} {self._argument(value, 'timestamptz')}"
 
@@ -237,8 +266,12 @@ class _Compiler(FilterVisitor[str]):
         return f"${self._first + len(self._arguments) - 1}::{type_}"
 
 
-def _compare_null(value: str, op: CompareOperator) -> str:
-    return {CompareOperator.eq: f"{value} IS NULL", CompareOperator.ne: f"{value} IS NOT NULL"}.get(op, _FALSE)
+def _exists(source: str, condition: str) -> str:
+    return f"EXISTS (SELECT FROM {source} {condition})"
+
+
+def _text(scope: _Scope, path: Path) -> str:
+    return scope.columns.get(path) or f"({scope.base} #>> {_literal(path)})"
 
 
 def _path_of(binding: AttributeBinding) -> Path:
@@ -254,14 +287,13 @@ def _split(binding: AttributeBinding, path: Path) -> tuple[Path, Path]:
     return (path[:-1], path[-1:]) if binding.sub_field_name else (path, ())
 
 
-def _items(path: Path, base: str = "r.keys", *, root: bool = True) -> str:
-    if root and path[-1] in _RELATED:
-        return _RELATED[path[-1]]
-    return f"jsonb_array_elements({base} #> {_literal(path)})"
-
-
-def _present(value: str, is_complex: bool) -> str:
-    """Tell whether the jsonb has content: not null, not an empty text, not an object of such."""
+def _present(scope: _Scope, path: Path, *, is_complex: bool) -> str:
+    """Tell whether there is content: not null, not an empty text, not an object of such."""
+    if path in scope.columns:
+        return f"coalesce({scope.columns[path]} <> '', false)"
+    if is_complex and scope.columns and not path:
+        return _TRUE
+    value = f"{scope.base} #> {_literal(path)}"
     if is_complex:
         return f'jsonb_path_exists({value}, \'strict $.** ? (@.type() != "object" && @ != null && @ != "")\')'
     return f"coalesce({value} NOT IN ('null', '\"\"'), false)"

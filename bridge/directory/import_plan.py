@@ -116,7 +116,7 @@ def group_of(name: str, id_: str, shape: Shape) -> Resource:
 
 
 def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -> list[_Match]:
-    by_external = _by(known, lambda each: each.document.get("externalId"))
+    by_external = _by_external_id(known)
     by_name = {comparison_key(each.document["userName"]): each for each in known}
     problems: list[Problem] = []
     lines: dict[str, int] = {}
@@ -155,12 +155,12 @@ def _name_conflicts(matches: Sequence[_Match], known: Sequence[Known]) -> list[P
     ]
 
 
-def _by(known: Sequence[Known], key: Callable[[Known], str | None]) -> dict[str, list[Known]]:
+def _by_external_id(known: Sequence[Known]) -> dict[str, list[Known]]:
     found: dict[str, list[Known]] = {}
     for each in known:
-        value = key(each)
+        value = each.document.get("externalId")
         if value:
-            found.setdefault(value, []).append(each)
+            found.setdefault(comparison_key(value, case_exact=True), []).append(each)
     return found
 
 

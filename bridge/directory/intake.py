@@ -83,6 +83,7 @@ async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source:
     changed = [each.id for each in (*plan.changed, *plan.removed)]
     for action, ids in (("created", created), ("changed", changed), ("groups", plan.regrouped)):
         await store.record_history(connection, ids, version=version, source=source, action=action)
+    await store.analyze(connection)
     await store.wake(connection, [*created, *changed, *plan.regrouped])
 
 

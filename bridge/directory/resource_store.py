@@ -147,11 +147,14 @@ async def delete_group(connection: Connection, id_: str) -> None:
 async def load_users(connection: Connection) -> list[Known]:
     """Return every User that is not deleted, in the order of creation."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, ARRAY(SELECT g.display_name FROM group_member m
-               JOIN scim_resource g ON g.id = m.group_id WHERE m.member_id = r.id ORDER BY g.id) AS groups
-           FROM scim_resource r WHERE r.kind = 'User' AND NOT r.deleted ORDER BY r.created, r.id"""
+        """SELECT r.id, r.document, groups.names
+           FROM scim_resource r
+           LEFT JOIN (SELECT m.member_id, array_agg(g.display_name ORDER BY g.id) AS names
+                      FROM group_member m JOIN scim_resource g ON g.id = m.group_id GROUP BY m.member_id) AS groups
+               ON groups.member_id = r.id
+           WHERE r.kind = 'User' AND NOT r.deleted ORDER BY r.created, r.id"""
     )
-    return [Known(row["id"], row["document"], tuple(row["groups"])) for row in rows]
+    return [Known(row["id"], row["document"], tuple(row["names"] or ())) for row in rows]
 
 
 async def group_ids(connection: Connection) -> dict[str, str]:
@@ -243,6 +246,11 @@ async def wake(connection: Connection, ids: Collection[str]) -> None:
     await connection.execute(
         "SELECT pg_notify($1, id) FROM scim_resource WHERE id = ANY($2) AND kind = 'User'", DIRECTORY, list(ids)
     )
+
+
+async def analyze(connection: Connection) -> None:
+    """Let PostgreSQL look at the tables again; after many rows have come at once it would guess badly."""
+    await connection.execute("ANALYZE scim_resource, group_member")
 
 
 def _matching(selections: Sequence[Selection]) -> str:

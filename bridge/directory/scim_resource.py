@@ -71,11 +71,12 @@ def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource
     kept = {name: value for name, value in document.items() if name not in ELSEWHERE}
     kept["schemas"] = [shape.schema, *(name for name in kept if name.startswith("urn:"))]
     is_user = shape.kind == "User"
+    external_id = kept.get("externalId")
     return Resource(
         id=id_,
         kind=shape.kind,
         name_key=comparison_key(kept["userName" if is_user else "displayName"]),
-        external_id=kept.get("externalId"),
+        external_id=external_id and comparison_key(external_id, case_exact=True),
         display_name=display_name_of(kept),
         active=kept.get("active", True),
         manager_id=manager_of(kept) if is_user else None,

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _PEOPLE: Final = """
+    WITH groups AS (
+        SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C") AS names
+        FROM group_member m JOIN scim_resource g ON g.id = m.group_id WHERE {member} GROUP BY m.member_id
+    )
     SELECT r.id, r.document, r.deleted, r.changed, boss.id AS manager, boss.display_name AS manager_name,
-           (SELECT array_agg(g.display_name ORDER BY g.display_name COLLATE "C") FROM group_member m
-            JOIN scim_resource g ON g.id = m.group_id WHERE m.member_id = r.id) AS groups
+           groups.names AS groups
     FROM scim_resource r
     LEFT JOIN scim_resource boss ON boss.id = r.manager_id AND boss.kind = 'User' AND NOT boss.deleted
-    WHERE r.kind = 'User'"""
+    LEFT JOIN groups ON groups.member_id = r.id
+    WHERE r.kind = 'User' AND {person} ORDER BY r.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,9 @@ class HistoryEntry:
 async def load_people(db: Connection | Pool, ids: Collection[PersonId] | None = None) -> list[Person]:
     """Return everybody, or these, in the order of their ids; also those who have left."""
     rows = (
-        await db.fetch(f"{_PEOPLE} ORDER BY r.id")
+        await db.fetch(_PEOPLE.format(member="true", person="true"))
         if ids is None
-        else await db.fetch(f"{_PEOPLE} AND r.id = ANY($1) ORDER BY r.id", list(ids))
+        else await db.fetch(_PEOPLE.format(member="m.member_id = ANY($1)", person="r.id = ANY($1)"), list(ids))
     )
     return [_person(row) for row in rows]
 
@@ -129,14 +133,15 @@ async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryE
 async def _find(db: Connection | Pool, name: str, *, deleted: bool) -> list[asyncpg.Record]:
     return await db.fetch(
         """SELECT id, document->>'userName' AS user_name,
-                  CASE WHEN id = $1 THEN 1 WHEN name_key = $2 THEN 2 WHEN external_id = $1 THEN 3 ELSE 4 END AS rank
+                  CASE WHEN id = $1 THEN 1 WHEN name_key = $2 THEN 2 WHEN external_id = $4 THEN 3 ELSE 4 END AS rank
            FROM scim_resource
            WHERE kind = 'User' AND deleted = $3
-             AND (id = $1 OR name_key = $2 OR external_id = $1 OR display_name = $1 OR keys->>'displayName' = $2)
+             AND (id = $1 OR name_key = $2 OR external_id = $4 OR display_name = $1 OR keys->>'displayName' = $2)
            ORDER BY rank, name_key COLLATE "C" """,
         name,
         comparison_key(name),
         deleted,
+        comparison_key(name, case_exact=True),
     )
 
 

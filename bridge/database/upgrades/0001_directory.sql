@@ -13,7 +13,7 @@ CREATE TABLE scim_resource (
     kind         text        NOT NULL CHECK (kind IN ('User', 'Group')),
     -- What must be unique: userName or the group's displayName, in the form comparisons use.
     name_key     text        NOT NULL,
-    external_id  text,
+    external_id  text,  -- NFC
     display_name text        NOT NULL,
     active       boolean     NOT NULL,
     -- A deleted User stays here, hidden from SCIM: what was granted must be taken back.
@@ -35,7 +35,6 @@ CREATE INDEX scim_resource_external_id ON scim_resource (kind, external_id) WHER
 CREATE INDEX scim_resource_page ON scim_resource (kind, created, id) WHERE NOT deleted;
 CREATE INDEX scim_resource_manager ON scim_resource (manager_id);
 CREATE INDEX scim_resource_changed ON scim_resource (changed);
-CREATE INDEX scim_resource_keys ON scim_resource USING gin (keys jsonb_path_ops);
 
 -- A member may be an id we do not know, as some client sent it; it is shown, and counts for nothing.
 CREATE TABLE group_member (
