@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Raw = Mapping[str, Any]
-_PORTION = 5000
+_PORTION = 2000
 """Events of a room that are held before they are archived; up to here, oldest first."""
+_BATCH = 500
+"""Events of a database transaction; each may have 64 KiB."""
 
 
 class Homeserver(Protocol):
@@ -187,7 +189,12 @@ async def _archive(homeserver: Homeserver, pool: Pool, newest_first: Sequence[Ra
     originals = [
         await _original(homeserver, event) if is_redacted(event) else event for event in reversed(newest_first)
     ]
-    return await ingest(pool, originals, "backfill") if originals else 0
+    return sum(
+        [
+            await ingest(pool, originals[place : place + _BATCH], "backfill")
+            for place in range(0, len(originals), _BATCH)
+        ]
+    )
 
 
 async def _original(homeserver: Homeserver, event: Raw) -> Raw:

@@ -54,6 +54,15 @@ async def test_delivering_again_changes_nothing(pool: Pool) -> None:
     assert await checked_size(pool) == 3
 
 
+async def test_times_of_arrival_rise_even_when_the_clock_does_not(pool: Pool) -> None:
+    """After the clock was set back, new events still arrive after the old ones, so that their order can be checked."""
+    await ingest(pool, [an_event("$a")])
+    await pool.execute("UPDATE event SET received_at = received_at + interval '1 day'")
+    await pool.execute("UPDATE ledger_head SET received_at = received_at + interval '1 day'")
+    await ingest(pool, [an_event("$b"), an_event("$c")])
+    assert await checked_size(pool) == 3
+
+
 async def test_nothing_is_fine(pool: Pool) -> None:
     """An empty transaction is answered."""
     assert await ingest(pool, []) == 0
