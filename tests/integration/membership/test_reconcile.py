@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -56,9 +57,13 @@ async def test_own_acts_are_not_taken_for_drift(company: Company) -> None:
     assert not await company.pool.fetch("SELECT * FROM drift")
     await company.say("bob", department="IT")
     await company.reconcile("bob")
-    await company.pool.execute(
-        "UPDATE room_member SET membership = 'leave', event_id = 'x' WHERE user_id = $1", user("bob")
-    )
+    for key, membership in (("department/Sales", "join"), ("department/IT", "leave")):  # as before the record
+        await company.pool.execute(
+            "UPDATE room_member SET membership = $3, event_id = 'x' WHERE user_id = $1 AND room_id = $2",
+            user("bob"),
+            company.homeserver.room(key),
+            membership,
+        )
     await company.deliver()
 
     assert not await company.pool.fetch("SELECT * FROM drift")
@@ -100,6 +105,19 @@ async def test_a_crash_at_any_request_is_made_good_by_the_next_run(company: Comp
     granted = await company.pool.fetchval("SELECT count(*) FROM granted")
     assert granted == sum(map(len, MADE.values()))
     assert not [entry for entry in await company.entries() if entry.endswith("begun")]
+
+
+async def test_a_room_whose_answer_was_lost_is_looked_for_first(company: Company) -> None:
+    """After a crash between the creation and its record the room is found by its alias; no second one is asked for."""
+    company.homeserver.after = lambda number, name: KilledError() if name == "create_room" else None
+    with pytest.raises(KilledError):
+        await company.reconcile()
+    company.homeserver.after = lambda number, name: None
+    await company.reconcile()
+
+    assert_as_ruled(company)
+    asked = [request[1] for request in company.homeserver.requests if request[0] == "create_room"]
+    assert len(asked) == len(set(asked))
 
 
 async def test_a_leaver_loses_sessions_and_every_room(company: Company) -> None:
@@ -323,3 +341,33 @@ async def test_the_audit_log_says_who_when_why(company: Company) -> None:
     assert entry.room_id == RoomId(company.homeserver.room("department/Sales"))
     assert (entry.directory_version, entry.policy_digest, entry.cause) == (5, "policy-1", "test")
     assert entry.person_id == company.ids["bob"]
+
+
+async def test_what_was_refused_is_tried_again_after_a_while(company: Company) -> None:
+    """A refused change stays undone until the retry is due; then everything is looked at, later and later."""
+    company.homeserver.before = lambda number, name: (
+        HomeserverError("not today", status=400)
+        if company.homeserver.requests[-1][:2] == ("create", user("bob"))
+        else None
+    )
+    await company.upkeep.catch_up()
+    assert await company.upkeep.catch_up() == []
+    company.ahead = timedelta(seconds=61)
+    (second,) = await company.upkeep.catch_up()
+    assert second.applied.failures
+    company.homeserver.before = lambda number, name: None
+    company.ahead += timedelta(seconds=61)
+    assert await company.upkeep.catch_up() == []
+    company.ahead += timedelta(seconds=61)
+    await company.upkeep.catch_up()
+
+    assert_as_ruled(company)
+
+
+async def test_a_new_day_is_looked_at_whole(company: Company) -> None:
+    """Employments begin and end with the days, so everything is looked at when the day has changed."""
+    await company.upkeep.catch_up()
+    company.ahead = timedelta(days=1)
+    (result,) = await company.upkeep.catch_up()
+
+    assert not result.plan.changes
