@@ -67,7 +67,8 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
                 upgrade_table=_upgrade_table(),
                 owner_name="muster",
                 ignore_foreign_tables=False,
-                db_args={"min_size": 1, "max_size": max_connections, "init": _prepare_connection},
+                # A pool of at least one would connect again by itself, and log tracebacks while it cannot.
+                db_args={"min_size": 0, "max_size": max_connections, "init": _prepare_connection},
             ),
         )
     try:

@@ -79,6 +79,12 @@ class Company:
     def policy(self) -> Path:
         return self.folder / "policy.yaml"
 
+    @property
+    def pid(self) -> int:
+        """The process ID of the service."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Start the service and wait until it answers."""
         self._running = AsyncExitStack()
