@@ -7,6 +7,7 @@ arguments. What clients look people up by (id, userName, externalId, a group's n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -232,17 +233,17 @@ class _Compiler(FilterVisitor[str]):
             return f"{scope.base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
         if op == CompareOperator.ne:
             return f"NOT {scope.base} @> {self._argument(_wrapped(path, value), 'jsonb')}"
-        if not isinstance(value, str):
-            raise InvalidFilterException(detail=f"{op.value} cannot compare {'.'.join(path)} with {value!r}")
         return self._compare_text(text, op, value)
 
-    def _compare_text(self, text: str, op: CompareOperator, value: str | None) -> str:
+    def _compare_text(self, text: str, op: CompareOperator, value: Any) -> str:
         """Compare texts by code point, whatever the database's collation; never yields NULL.
 
         A missing text equals nothing but null and is neither before nor after anything.
         """
         if value is None:
             return {CompareOperator.eq: f"{text} IS NULL", CompareOperator.ne: f"{text} IS NOT NULL"}.get(op, _FALSE)
+        if not isinstance(value, str):
+            raise InvalidFilterException(detail=f"{op.value} cannot compare this attribute with {json.dumps(value)}")
         argument = self._argument(value, "text")
         if op in _ORDERING:
             return f'coalesce({text} COLLATE "C" {_ORDERING[op]} {argument}, false)'

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from scim2_models import InvalidFilterException, InvalidValueException, ScimFilter
@@ -31,14 +30,6 @@ _UNQUOTED: Final = re.compile(
     r'("(?:[^"\\]|\\.)*")|(\b(?:eq|ne|co|sw|ew|gt|ge|lt|le)\s+)([^\s"()\[\]]+)', re.IGNORECASE
 )
 _LITERAL: Final = re.compile(r"true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class MemberChange:
-    """A PATCH of a group that only adds or removes members."""
-
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
 
 
 def require_text(value: Any) -> None:
@@ -78,47 +69,6 @@ def standard_filter(text: str, shape: Shape) -> str:
     if len(text) > MAX_FILTER or _depth(text) > _MAX_DEPTH:
         raise InvalidFilterException(detail=f"Expected at most {MAX_FILTER} characters and {_MAX_DEPTH} levels")
     return str(_qualified(_parse(text), shape))
-
-
-def member_change(body: Any) -> MemberChange | None:
-    """Return what a PATCH of a group does if it only adds members, or removes members by their ids; else None."""
-    if not isinstance(body, dict):
-        return None
-    operations = next((value for name, value in body.items() if name.lower() == "operations"), None)
-    if not isinstance(operations, list) or not operations:
-        return None
-    members: dict[str, bool] = {}
-    for operation in operations:
-        step = _member_step(operation)
-        if step is None:
-            return None
-        is_added, ids = step
-        members.update(dict.fromkeys(ids, is_added))
-    return MemberChange(
-        tuple(member for member, is_added in members.items() if is_added),
-        tuple(member for member, is_added in members.items() if not is_added),
-    )
-
-
-_ONE_MEMBER: Final = re.compile(r'members\[\s*value\s+eq\s+"([^"\\]+)"\s*\]', re.IGNORECASE)
-
-
-def _member_step(operation: Any) -> tuple[bool, list[str]] | None:
-    if not isinstance(operation, dict):
-        return None
-    parts = {str(name).lower(): value for name, value in operation.items()}
-    kind, path, value = str(parts.get("op")).lower(), parts.get("path"), parts.get("value")
-    if not isinstance(path, str):
-        return None
-    one = _ONE_MEMBER.fullmatch(path.strip())
-    if kind == "remove" and one and value is None:
-        return False, [one[1]]
-    entries = value if isinstance(value, list) else [value]
-    values = [entry.get("value") if isinstance(entry, dict) else None for entry in entries]
-    ids = [each for each in values if isinstance(each, str) and each]
-    if path.strip().lower() != "members" or kind not in ("add", "remove") or not ids or len(ids) != len(values):
-        return None
-    return kind == "add", ids
 
 
 def _with_operations(body: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

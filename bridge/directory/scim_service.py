@@ -29,15 +29,14 @@ from scim2_server.service import ScimService
 from scim2_server.utils import parametrize
 
 from bridge.directory.scim_dialect import (
-    MemberChange,
-    member_change,
     require_text,
     standard_bulk,
     standard_filter,
     standard_patch,
     standard_user,
 )
-from bridge.directory.scim_resource import RELATED, Projection, body_of, projection_of
+from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
+from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of
 from bridge.directory.scim_schema import Shape, provider_for, shapes_for
 from bridge.directory.scim_storage import PostgresStorage
 
@@ -71,10 +70,9 @@ class DirectoryService(ScimService):
             target = self.match(request)
             if target.operation in _WITH_BODY:
                 body = self._standard_body(request, target)
-                change = self._member_change(request, target, body)
-                if change is not None:
-                    group = await storage.change_members(str(target.resource_id), change.added, change.removed)
-                    return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": group.entity_tag})
+                write = self._group_write(target, body)
+                if write is not None:
+                    return await self._write_group(request, target, write, source)
                 request = replace(request, body=_encoded(body))
             if target.operation is Operation.query and not target.me:
                 return await self._read(request, target, storage)
@@ -122,13 +120,35 @@ class DirectoryService(ScimService):
             return standard_patch(body, user)
         return standard_user(body, user) if target.operation in (Operation.create, Operation.replace) else body
 
-    def _member_change(self, request: ScimRequest, target: Target, body: Any) -> MemberChange | None:
-        """Return what the request does if it is a plain PATCH of a group's members."""
-        if target.operation is not Operation.patch or target.endpoint is None:
+    def _group_write(self, target: Target, body: Any) -> GroupWrite | None:
+        """Divide the body of a write of a group into its members and the rest; None if it is not one."""
+        if target.endpoint is None or self.resource_type_at(target.endpoint).name != "Group":
             return None
-        is_plain = not request.query and request.header("If-Match") is None
-        is_group = self.resource_type_at(target.endpoint).name == "Group"
-        return member_change(body) if is_plain and is_group else None
+        if target.operation is Operation.patch:
+            return divide_patch(body)
+        return divide_group(body) if target.operation in (Operation.create, Operation.replace) else None
+
+    async def _write_group(self, request: ScimRequest, target: Target, write: GroupWrite, source: str) -> ScimResponse:
+        """Carry out a write of a group in one database transaction: the library the rest, we the members."""
+        shape = self._shapes["Group"]
+        resource_type = self.resource_type_at(str(target.endpoint))
+        projection = _projection(self.read_response_parameters(resource_type, request.query), shape)
+        storage = PostgresStorage(self._pool, self.provider, self._shapes, source, with_members=False)
+        status, group_id = HTTPStatus.OK, target.resource_id
+        async with storage.operation():
+            if write.body is not None:
+                response = await AsyncScimHandler(self, storage).handle(replace(request, body=_encoded(write.body)))
+                if response.body is not None:
+                    status, group_id = response.status, str(response.body["id"])
+            else:
+                before = await storage.find("Group", str(group_id), related=False)
+                self.read_conditions(request).check(before.entity_tag, request.method)
+            await storage.change_members(str(group_id), write.change)
+            is_silent = target.operation is Operation.patch and projection == WHOLE
+            stored = await storage.find("Group", str(group_id), related=not is_silent)
+        if is_silent:
+            return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": stored.entity_tag})
+        return _shown(stored, request.base_url, shape, projection, status)
 
     async def _read(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_type = self.resource_type_at(str(target.endpoint))
@@ -137,9 +157,7 @@ class DirectoryService(ScimService):
         stored = await storage.find(shape.kind, str(target.resource_id), related=projection.shows(RELATED[shape.kind]))
         if not self.read_conditions(request).check(stored.entity_tag, "GET"):
             return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": stored.entity_tag})
-        body = body_of(stored, request.base_url, shape, projection)
-        location = f"{request.base_url}/{shape.endpoint}/{stored.id}"
-        return ScimResponse(HTTPStatus.OK, body, {"ETag": stored.entity_tag, "Content-Location": location})
+        return _shown(stored, request.base_url, shape, projection, HTTPStatus.OK)
 
     async def _search(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_types = self.searched_types(target.endpoint)
@@ -167,6 +185,14 @@ def _projection(parameters: ResponseParameters[Any], shape: Shape) -> Projection
     only = [str(path) for path in parameters.attributes or ()]
     without = [str(path) for path in parameters.excluded_attributes or ()]
     return projection_of(only, without, shape)
+
+
+def _shown(stored: Stored, base_url: str, shape: Shape, projection: Projection, status: HTTPStatus) -> ScimResponse:
+    location = f"{base_url}/{shape.endpoint}/{stored.id}"
+    headers = {"ETag": stored.entity_tag, "Content-Location": location}
+    if status == HTTPStatus.CREATED:
+        headers["Location"] = location
+    return ScimResponse(status, body_of(stored, base_url, shape, projection), headers)
 
 
 def _encoded(body: Any) -> bytes:

@@ -30,6 +30,7 @@ from scim2_server.utils import parametrize
 
 from bridge.directory import resource_store as store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
+from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
 from bridge.directory.scim_schema import Shape
 from bridge.directory.scim_user import display_name_of
@@ -43,13 +44,25 @@ MAX_KEY: Final = 500
 
 
 class PostgresStorage(AsyncScimStorage):
-    """Users and Groups in `scim_resource`; `source` is what the history says about who wrote."""
+    """Users and Groups in `scim_resource`; `source` is what the history says about who wrote.
 
-    def __init__(self, pool: Pool, provider: ScimProvider, shapes: Mapping[str, Shape], source: str) -> None:
+    Without `with_members`, models have no members or groups and writing one leaves its members alone.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        provider: ScimProvider,
+        shapes: Mapping[str, Shape],
+        source: str,
+        *,
+        with_members: bool = True,
+    ) -> None:
         self._pool = pool
         self._provider = provider
         self._shapes = shapes
         self._source = source
+        self._with_members = with_members
         self._connection: Connection | None = None
 
     @asynccontextmanager
@@ -65,7 +78,7 @@ class PostgresStorage(AsyncScimStorage):
         *,
         response_parameters: ResponseParameters[Any] | None = None,
     ) -> Model[Any]:
-        return self._model(await self.find(_kind(resource_type), resource_id))
+        return self._model(await self.find(_kind(resource_type), resource_id, related=self._with_members))
 
     async def find(self, kind: str, id_: str, *, related: bool = True) -> Stored:
         """Return a User or Group, without its groups or members unless `related`. Raises `NotFoundException`."""
@@ -109,9 +122,9 @@ class PostgresStorage(AsyncScimStorage):
                 await store.insert_resources(connection, [new], version)
             if new.kind == "User":
                 await self._record(connection, [new.id], version, "created")
-            else:
-                await self._set_members(connection, new.id, resource, version, renamed=False)
-            return self._model(await self.find(new.kind, new.id))
+            elif self._with_members:
+                await self.change_members(new.id, _members_of(resource))
+            return self._model(await self.find(new.kind, new.id, related=self._with_members))
 
     async def update(
         self, resource_type: ResourceType, resource: Model[Any], *, expected_version: str | None = None
@@ -128,8 +141,11 @@ class PostgresStorage(AsyncScimStorage):
                     await store.touch_reports(connection, [new.id], version)
                 await self._record(connection, [new.id], version, "changed")
             else:
-                await self._set_members(connection, new.id, resource, version, renamed=renamed)
-            return self._model(await self.find(new.kind, new.id))
+                if renamed:
+                    await self._record_groups(connection, await store.member_ids(connection, new.id), version)
+                if self._with_members:
+                    await self.change_members(new.id, _members_of(resource))
+            return self._model(await self.find(new.kind, new.id, related=self._with_members))
 
     async def delete(
         self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
@@ -147,19 +163,20 @@ class PostgresStorage(AsyncScimStorage):
                 await store.delete_group(connection, before.id)
                 await self._record_groups(connection, members, version)
 
-    async def change_members(self, group_id: str, added: Collection[str], removed: Collection[str]) -> Stored:
+    async def change_members(self, group_id: str, change: MemberChange) -> None:
         """Put people into a group and take people out, at a cost that does not depend on the size of the group."""
         async with self._writing() as connection:
-            group = await self._expect("Group", group_id, None, related=False)
-            _require_short(added)
+            _require_short(change.added)
+            removed = change.removed
+            if change.is_whole:
+                wanted = frozenset(change.added)
+                removed = tuple(each for each in await store.member_ids(connection, group_id) if each not in wanted)
             gone = await store.remove_members(connection, [(group_id, member) for member in removed])
-            come = await store.add_members(connection, [(group_id, member) for member in added])
-            if not gone and not come:
-                return group
-            version = await store.next_version(connection)
-            await store.touch_groups(connection, [group_id], version)
-            await self._record_groups(connection, [*gone, *come], version)
-            return await self.find("Group", group_id, related=False)
+            come = await store.add_members(connection, [(group_id, member) for member in change.added])
+            if gone or come:
+                version = await store.next_version(connection)
+                await store.touch_groups(connection, [group_id], version)
+                await self._record_groups(connection, [*gone, *come], version)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
@@ -174,24 +191,11 @@ class PostgresStorage(AsyncScimStorage):
             finally:
                 self._connection = None
 
-    async def _expect(self, kind: str, id_: str, version: str | None, *, related: bool = True) -> Stored:
-        stored = await self.find(kind, id_, related=related)
+    async def _expect(self, kind: str, id_: str, version: str | None) -> Stored:
+        stored = await self.find(kind, id_, related=False)
         if version is not None and stored.entity_tag != version:
             raise PreconditionFailedException
         return stored
-
-    async def _set_members(
-        self, connection: Connection, group_id: str, group: Model[Any], version: int, *, renamed: bool
-    ) -> None:
-        wanted = dict.fromkeys(_member_ids(group))
-        present = await store.member_ids(connection, group_id)
-        added = [member for member in wanted if member not in set(present)]
-        _require_short(added)
-        gone = await store.remove_members(
-            connection, [(group_id, member) for member in present if member not in wanted]
-        )
-        come = await store.add_members(connection, [(group_id, member) for member in added])
-        await self._record_groups(connection, [*present, *come] if renamed else [*gone, *come], version)
 
     async def _record_groups(self, connection: Connection, members: Collection[str], version: int) -> None:
         await store.touch_people(connection, members, version)
@@ -257,11 +261,8 @@ def _is_id(text: str) -> bool:
         return False
 
 
-def _member_ids(group: Any) -> list[str]:
-    ids = [member.value for member in group.members or () if member is not None]
-    if not all(ids):
-        raise InvalidValueException(detail="members: expected a value, the id of a User or Group, in each")
-    return ids
+def _members_of(group: Model[Any]) -> MemberChange:
+    return divide_group(group.model_dump()).change
 
 
 def _require_short(values: Iterable[str]) -> None:
