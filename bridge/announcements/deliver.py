@@ -16,12 +16,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-import asyncpg
-
 from bridge.announcements import store
 from bridge.announcements.message import marked, render, render_answer
 from bridge.announcements.store import Waiting
 from bridge.clock import Clock, system_clock
+from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
@@ -37,13 +36,6 @@ MOST_ATTEMPTS = 10
 """A room that refuses with a 5xx so often is given up; a 4xx is final at once."""
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
-_DATABASE_AWAY = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TransactionRollbackError,
-)
 
 
 class Homeserver(Protocol):
@@ -146,7 +138,7 @@ class Deliverer:
     async def _try(self, limit: int) -> Progress:
         try:
             return await self.deliver(limit)
-        except _DATABASE_AWAY as error:
+        except AWAY as error:
             return Progress(0, away=f"the database is away ({error}).")
 
     async def _deliver(self, db: Connection, claimed: Sequence[Waiting]) -> Progress:

@@ -43,10 +43,11 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg says when the server has ended the connection without being asked
 )
-"""What says that PostgreSQL cannot be reached, or has no connection left, for now."""
+"""What says that PostgreSQL cannot be reached, or cannot do it, for now: the same again may succeed."""
 _CLOSE_SECONDS = 10
 _ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 

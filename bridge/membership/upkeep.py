@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from bridge.clock import Clock
+from bridge.database import AWAY
 from bridge.directory.store import changed_since
 from bridge.errors import MusterError
 from bridge.ids import UserId
@@ -36,8 +35,6 @@ LONGEST_PAUSE = 60.0
 FIRST_RETRY = 60.0
 LONGEST_RETRY = 3600.0
 """Seconds after which everything is looked at again when changes were refused."""
-
-_DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Upkeep:
                 await self.catch_up()
             except MusterError as error:
                 await self._wait_out(error.message)
-            except _DATABASE_AWAY as error:
+            except AWAY as error:
                 await self._wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
             else:
                 self._recover()
