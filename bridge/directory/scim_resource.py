@@ -69,7 +69,7 @@ WHOLE: Final = Projection()
 def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource:
     """Return what to store of a SCIM document that is valid for `shape`."""
     kept = {name: value for name, value in document.items() if name not in ELSEWHERE}
-    kept["schemas"] = [shape.schema, *(name for name in kept if name.startswith("urn:"))]
+    kept["schemas"] = [shape.schema, *sorted(name for name in kept if name.startswith("urn:"))]
     is_user = shape.kind == "User"
     external_id = kept.get("externalId")
     return Resource(

@@ -5,6 +5,7 @@ The document is one that `scim_schema` let in; only the SCIM endpoint and the fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -13,6 +14,7 @@ from bridge.directory.person import Employment, Person, Scalar
 from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER
 from bridge.ids import PersonId
 
+_DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})($|[T ])")
 _TEXTS: Final = ("locale", "timezone", "preferredLanguage")
 _JOB: Final = {
     "department": "department",
@@ -65,7 +67,10 @@ def manager_of(document: Mapping[str, Any]) -> str | None:
 
 def day_of(text: str) -> date:
     """Read a day: `2027-03-01`, also with a time behind it, which is dropped. Raises ValueError."""
-    return date.fromisoformat(text.strip()[:10])
+    found = _DAY.match(text.strip())
+    if found is None:
+        raise ValueError(f"expected a day such as 2027-03-01, came {text!r}")
+    return date.fromisoformat(found[1])
 
 
 def _employments(
