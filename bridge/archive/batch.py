@@ -39,7 +39,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Events as columns of the table `event`, equally long."""
+    """Events as columns of the table `event`, equally long; texts hold no control characters."""
 
     timestamps: Sequence[int]
     event_ids: Sequence[str]
@@ -114,10 +114,12 @@ def _malformed(entry: object, reason: str) -> Malformed:
 
 
 def _column(value: object) -> str:
-    """Return text that a column can hold; the body keeps what was received."""
+    """Return the text, shortened, with stand-ins for control characters; the body keeps what was received."""
     if not isinstance(value, str):
         return ""
-    return value if value.isprintable() and len(value) <= _LONGEST_ID else storable(value, _LONGEST_ID)
+    if value.isprintable() and len(value) <= _LONGEST_ID:
+        return value
+    return "".join(one if one.isprintable() else "�" for one in value[:_LONGEST_ID])
 
 
 def _timestamp(value: object) -> int:

@@ -63,6 +63,22 @@ async def test_times_of_arrival_rise_even_when_the_clock_does_not(pool: Pool) ->
     assert await checked_size(pool) == 3
 
 
+@pytest.mark.parametrize("texts", [["", "x"], ["x", ""], [""], ["", ""], ["'\\\"{},", "NULL"]])
+async def test_columns_arrive_as_they_were(pool: Pool, texts: list[str]) -> None:
+    """Empty texts, none, and texts that look like an array stay what they are."""
+    for state_keys in (texts, [None for _ in texts], [*texts[1:], None]):
+        events = [
+            an_event(f"${len(state_keys)}{state_keys}{number}", room_id=text, sender=text)
+            | ({} if state_key is None else {"state_key": state_key})
+            for number, (text, state_key) in enumerate(zip(texts, state_keys, strict=True))
+        ]
+        await ingest(pool, events)
+        rows = await pool.fetch("SELECT * FROM event ORDER BY seq DESC LIMIT $1", len(events))
+        found = [(row["room_id"], row["sender"], row["state_key"]) for row in reversed(rows)]
+        assert found == [(text, text, state_key) for text, state_key in zip(texts, state_keys, strict=True)]
+    await checked_size(pool)
+
+
 async def test_nothing_is_fine(pool: Pool) -> None:
     """An empty transaction is answered."""
     assert await ingest(pool, []) == 0
@@ -99,6 +115,7 @@ POISON: dict[str, Any] = {
     "NUL": an_event("$poison", type="m\0", room_id="\0", sender="\0", state_key="\0", content={"\0": "\0"}),
     "floats": an_event("$poison", origin_server_ts=1e300, content={"a": [1.5, float("nan"), float("inf")]}),
     "huge integer": an_event("$poison", origin_server_ts=10**400, depth=2**70),
+    "separators": an_event("$poison", type="\x1f", room_id="\x1e", sender="\x1f\x1f", state_key="\x1e"),
     "no content": {"event_id": "$poison"},
     "ill-typed": {"event_id": "$poison", "room_id": [], "type": {}, "sender": 1, "content": "x", "state_key": None},
     "long fields": an_event("$poison", room_id="!" + "é" * 9000, type="t" * 9000, state_key="s" * 9000),

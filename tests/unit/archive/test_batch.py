@@ -40,7 +40,7 @@ def test_every_entry_ends_up_somewhere(entries: list[Any]) -> None:
     texts = [*columns.event_ids, *columns.room_ids, *columns.types, *columns.senders]
     texts += [text for text in (*columns.state_keys, *columns.amends) if text is not None]
     for text in texts:
-        assert "\0" not in text
+        assert text.isprintable()
         assert len(text.encode()) <= 4 * 255
 
 
@@ -99,6 +99,6 @@ def test_edits_and_redactions_name_what_they_amend(fields: dict[str, Any], amend
 def test_text_that_a_column_cannot_hold_is_replaced_there_and_kept_in_the_body() -> None:
     """NUL, surrogates and overlong fields change only the column."""
     columns = columns_of([an_event(room_id="!\0\ud800", sender="x" * 999)], bytes(SALT_SIZE))
-    assert columns.room_ids == ["!�?"]
+    assert columns.room_ids == ["!��"]
     assert columns.senders == ["x" * 255]
     assert b"\\u0000\xed\xa0\x80" in columns.bodies[0]
