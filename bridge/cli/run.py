@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app import Services, open_services
 from bridge.config import Config, LogLevel, load_config
+from bridge.database import AWAY
 from bridge.errors import DatabaseUnavailableError, MusterError
 from bridge.service import serve
 
@@ -73,16 +74,18 @@ async def _serve_through_absences(config: Config) -> None:
 
 
 async def _serve(services: Services) -> None:
-    """Serve, and let a foreseen error out of its group so that a person can read it."""
+    """Serve, and let a foreseen error out of its group so that it can be waited out, or read by a person."""
     try:
         await serve(services)
     except BaseExceptionGroup as group:
-        foreseen, others = group.split(MusterError)
+        away = group.subgroup(DatabaseUnavailableError)
+        # When the database goes, whoever is stopped in the middle of a statement says so in his own words.
+        foreseen, others = group.split((MusterError, *AWAY) if away else MusterError)
         if foreseen is None or others is not None:
             raise
-        raise _first(foreseen) from group
+        raise _first(away or foreseen) from group
 
 
-def _first(group: BaseExceptionGroup[MusterError]) -> MusterError:
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
