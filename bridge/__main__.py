@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bridge.cli import run
+from bridge.cli import execute
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
 if __name__ == "__main__":

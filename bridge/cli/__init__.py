@@ -71,13 +71,13 @@ def _add_common_options(parent: argparse.ArgumentParser) -> None:
         parent.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        named = [verb for verb in arguments[:1] if verb in VERBS]
-        args = parser(named or VERBS).parse_args(arguments)
-        code: int = asyncio.run(args.handler(args))
-        sys.stdout.flush()
+        try:
+            return _execute(arguments)
+        finally:
+            sys.stdout.flush()
     except DocumentError as error:  # its lines begin with a file's name, for editors
         print(error.message, file=sys.stderr)
         return 1
@@ -93,6 +93,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception:
         print(f"muster: this is a defect in Muster; please report it with {_report()}", file=sys.stderr)
         return 1
+
+
+def _execute(arguments: Sequence[str]) -> int:
+    named = [verb for verb in arguments[:1] if verb in VERBS]
+    args = parser(named or VERBS).parse_args(arguments)
+    code: int = asyncio.run(args.handler(args))
     return code
 
 
