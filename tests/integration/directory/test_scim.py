@@ -445,6 +445,19 @@ async def test_concurrent_patches_of_a_group_all_count(scim: Scim) -> None:
     assert {member["value"] for member in (await scim.read(f"/Groups/{group}"))["members"]} == set(users)
 
 
+async def test_concurrent_patches_of_a_user_all_count(scim: Scim) -> None:
+    """Attributes patched at the same time are all written: nobody's change is lost or refused."""
+    user = await scim.user("a")
+    values = {name: f"{name} of a" for name in ("title", "displayName", "userType", "externalId", "locale", "timezone")}
+
+    answers = await asyncio.gather(
+        *(scim.patch(f"/Users/{user}", {"op": "add", "path": name, "value": value}) for name, value in values.items())
+    )
+
+    assert {answer.status for answer in answers} == {200}
+    assert values.items() <= (await scim.read(f"/Users/{user}")).items()
+
+
 async def test_member_nobody_knows_is_kept_as_sent(scim: Scim) -> None:
     """A reference to nobody does no harm and is shown as it came, so that it never stops a provider's whole group."""
     user = await scim.user("a")

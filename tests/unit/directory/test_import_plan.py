@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.directory.csv_file import read_csv
@@ -177,6 +177,10 @@ def test_absent_people_stay_unless_the_file_is_complete() -> None:
     assert not any(each.active for each in removed)
 
 
+@example(active=60, absent=6, allowed=None)
+@example(active=60, absent=5, allowed=None)
+@example(active=79, absent=8, allowed=None)
+@example(active=80, absent=8, allowed=None)
 @given(active=st.integers(1, 80), absent=st.integers(0, 79), allowed=st.none() | st.integers(0, 80))
 def test_mass_removal_needs_its_exact_number(active: int, absent: int, allowed: int | None) -> None:
     """Up to five, or a tenth, may be missing; more only when exactly that number is allowed."""
