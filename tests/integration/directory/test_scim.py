@@ -445,6 +445,16 @@ async def test_concurrent_patches_of_a_group_all_count(scim: Scim) -> None:
     assert {member["value"] for member in (await scim.read(f"/Groups/{group}"))["members"]} == set(users)
 
 
+async def test_database_away_is_a_passing_fault(scim: Scim, pool: Pool) -> None:
+    """Without the database the answer is 503 with Retry-After, a SCIM error, which providers try again."""
+    await pool.close()
+
+    answer = await scim.ask("GET", "/Users")
+
+    assert (answer.status, answer.body["status"]) == (503, "503")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
 async def test_concurrent_patches_of_a_user_all_count(scim: Scim) -> None:
     """Attributes patched at the same time are all written: nobody's change is lost or refused."""
     user = await scim.user("a")
