@@ -1,0 +1,191 @@
+"""The database is brought to this version, once, by one process; what is not ours or not known is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from importlib.resources import files
+
+import asyncpg
+import pytest
+
+from bridge.database import AWAY, open_database
+from bridge.database.embedded import EmbeddedPostgres
+from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError
+
+UPGRADES = sorted(
+    entry.name for entry in files("bridge.database").joinpath("upgrades").iterdir() if entry.name.endswith(".sql")
+)
+
+
+@pytest.fixture
+async def empty(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The address of an empty database."""
+    name = f"empty_{secrets.token_hex(6)}"
+    await postgres.create_database(name)
+    yield postgres.url_for(name)
+    await postgres.drop_database(name)
+
+
+async def _run(url: str, statement: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def _schema(url: str) -> object:
+    """Return every column and index of the database, as one text."""
+    return await _run(
+        url,
+        "SELECT string_agg(line, '|' ORDER BY line) FROM ("
+        "SELECT concat_ws(' ', table_name, column_name, data_type, column_default, is_nullable) AS line "
+        "FROM information_schema.columns WHERE table_schema = 'public' "
+        "UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public') AS lines",
+    )
+
+
+def test_upgrades_are_numbered_without_gaps() -> None:
+    """The number is the version that the database has afterwards."""
+    assert [int(name[:4]) for name in UPGRADES] == list(range(1, len(UPGRADES) + 1))
+
+
+async def test_an_empty_database_gets_every_table(empty: str) -> None:
+    """And remembers which version it has."""
+    async with open_database(empty) as pool:
+        assert await pool.fetchval("SELECT version FROM version") == len(UPGRADES)
+        assert await pool.fetchval("SELECT owner FROM database_owner") == "muster"
+        assert await pool.fetchval("SELECT count(*) FROM event") == 0
+
+
+async def test_opening_again_changes_nothing(empty: str) -> None:
+    """Neither tables nor what is in them."""
+    async with open_database(empty) as pool:
+        await pool.execute("INSERT INTO policy_version (digest, text, loaded_at) VALUES ('d', 't', now())")
+    before = await _schema(empty)
+    async with open_database(empty) as pool:
+        assert await pool.fetchval("SELECT count(*) FROM policy_version") == 1
+    assert await _schema(empty) == before
+
+
+async def test_an_older_database_is_brought_up_to_date(empty: str) -> None:
+    """From any version on; what it has stays."""
+    first = files("bridge.database").joinpath("upgrades", UPGRADES[0]).read_text()
+    connection = await asyncpg.connect(empty)
+    await connection.execute(f"{first}; CREATE TABLE version (version INTEGER PRIMARY KEY)")
+    await connection.execute("INSERT INTO version VALUES (1)")
+    await connection.execute("INSERT INTO scim_token (name, hash, created_at) VALUES ('hr', '\\x00', now())")
+    await connection.close()
+    async with open_database(empty) as pool:
+        assert await pool.fetchval("SELECT version FROM version") == len(UPGRADES)
+        assert await pool.fetchval("SELECT name FROM scim_token") == "hr"
+
+
+async def test_two_processes_may_start_at_once(empty: str) -> None:
+    """One upgrades, the others wait for it."""
+
+    async def start() -> int:
+        async with open_database(empty) as pool:
+            found: int = await pool.fetchval("SELECT version FROM version")
+            return found
+
+    assert await asyncio.gather(*(start() for _ in range(4))) == [len(UPGRADES)] * 4
+
+
+async def test_a_newer_database_is_refused(empty: str) -> None:
+    """An older Muster would damage what it does not know; the message says what to do."""
+    async with open_database(empty) as pool:
+        await pool.execute("UPDATE version SET version = version + 1")
+    before = await _schema(empty)
+    with pytest.raises(DatabaseVersionError, match=r"made by a newer Muster.*Install the Muster that made it, or rest"):
+        async with open_database(empty):
+            pass
+    assert await _schema(empty) == before
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "CREATE TABLE state_groups_state (state_group bigint)",
+        "CREATE TABLE database_owner (key integer PRIMARY KEY, owner text); INSERT INTO database_owner VALUES (0, 'b')",
+    ],
+)
+async def test_a_database_of_another_program_is_refused(empty: str, table: str) -> None:
+    """Synapse's for example, or a bridge's; it stays as it is."""
+    connection = await asyncpg.connect(empty)
+    await connection.execute(table)
+    await connection.close()
+    before = await _schema(empty)
+    with pytest.raises(DatabaseError, match=r"belongs to another program .* Give Muster a database of its own\."):
+        async with open_database(empty):
+            pass
+    assert await _schema(empty) == before
+
+
+async def test_a_role_that_may_not_make_tables_is_told(empty: str) -> None:
+    """PostgreSQL 15 and newer let only the owner of a database make tables."""
+    connection = await asyncpg.connect(empty)
+    await connection.execute("DROP ROLE IF EXISTS guest")
+    await connection.execute("CREATE ROLE guest LOGIN")
+    await connection.close()
+    with pytest.raises(DatabaseError, match="OWNER TO muster"):
+        async with open_database(empty.replace("muster@", "guest@")):
+            pass
+    await _run(empty, "DROP ROLE guest")
+
+
+async def test_nobody_at_the_address_is_an_absence() -> None:
+    """The service waits then; a command says what to mend, and nobody repeats the password."""
+    with pytest.raises(DatabaseUnavailableError, match=r"does not answer .* mend `database`") as raised:
+        async with open_database("postgresql://muster:sw0rdf1sh@127.0.0.1:9/muster"):
+            pass
+    assert "sw0rdf1sh" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://muster:sw0rdf1sh@db:port/x", "postgresql://[sw0rdf1sh/x", "postgresql://a?sslmode=sw0rdf1sh"],
+)
+async def test_an_address_that_does_not_read_is_told(address: str) -> None:
+    """With its form, and without what came."""
+    with pytest.raises(DatabaseError, match=r"does not read\. Expected postgresql://USER:PASSWORD@HOST/D") as raised:
+        async with open_database(address):
+            pass
+    assert "sw0rdf1sh" not in raised.value.message
+
+
+async def test_a_database_that_does_not_exist_is_told(postgres: EmbeddedPostgres) -> None:
+    """In PostgreSQL's words."""
+    with pytest.raises(DatabaseError, match='database "nothing" does not exist'):
+        async with open_database(postgres.url_for("nothing")):
+            pass
+
+
+async def test_a_database_in_another_encoding_is_refused(postgres: EmbeddedPostgres, empty: str) -> None:
+    """It could not keep what people write."""
+    connection = await asyncpg.connect(empty)
+    await connection.execute(
+        "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+    )
+    await connection.close()
+    with pytest.raises(DatabaseError, match="Expected a database in UTF8, came LATIN1"):
+        async with open_database(postgres.url_for("latin")):
+            pass
+    await postgres.drop_database("latin")
+
+
+async def test_a_pool_connects_again_by_itself(empty: str) -> None:
+    """After its connections were ended, the next statement finds a new one."""
+    async with open_database(empty) as pool:
+        await pool.execute("SELECT 1")
+        await _run(
+            empty,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        with suppress(*AWAY):  # a connection that has not heard of its end yet
+            await pool.fetchval("SELECT 1")
+        assert await pool.fetchval("SELECT '{\"a\": 1}'::jsonb") == {"a": 1}
