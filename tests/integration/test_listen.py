@@ -20,28 +20,22 @@ _LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database(
 
 
 @asynccontextmanager
-async def _running(listener: Listener) -> AsyncIterator[None]:
+async def _running(listener: Listener, *wakes: asyncio.Event) -> AsyncIterator[None]:
+    """Run the listener, and put everybody whom it wakes once it is connected back to sleep."""
+    for wake in wakes:
+        wake.clear()
     task = asyncio.create_task(listener.run())
     try:
+        await _all_wake(*wakes)
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _listens(pool: Pool, listener: Listener, *wakes: asyncio.Event) -> None:
-    """Wait until a notification wakes all of these, and put them back to sleep."""
-
-    async def all_woken() -> bool:
-        for channel in (EVENTS, DIRECTORY):
-            await pool.execute("SELECT pg_notify($1, '')", channel)
-        return all(wake.is_set() for wake in wakes)
-
+async def _all_wake(*wakes: asyncio.Event) -> None:
     for wake in wakes:
-        wake.clear()
-    await wait_until(all_woken)
-    await asyncio.sleep(0)
-    for wake in wakes:
+        await asyncio.wait_for(wake.wait(), 30)
         wake.clear()
 
 
@@ -54,10 +48,9 @@ async def test_a_notification_wakes_those_of_its_channel_alone(pool: Pool, datab
     """All of them, and nobody else."""
     listener = Listener(database_url)
     first, second, other = listener.subscribe(EVENTS), listener.subscribe(EVENTS), listener.subscribe(DIRECTORY)
-    async with _running(listener):
-        await _listens(pool, listener, first, second, other)
+    async with _running(listener, first, second, other):
         await pool.execute("SELECT pg_notify($1, '')", EVENTS)
-        await asyncio.wait_for(asyncio.gather(first.wait(), second.wait()), 30)
+        await _all_wake(first, second)
         assert not other.is_set()
 
 
@@ -65,13 +58,12 @@ async def test_a_notification_comes_with_the_commit(pool: Pool, database_url: st
     """Who is woken finds what was written."""
     listener = Listener(database_url)
     wake = listener.subscribe(EVENTS)
-    async with _running(listener):
-        await _listens(pool, listener, wake)
+    async with _running(listener, wake):
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_notify($1, '')", EVENTS)
             await connection.execute("SELECT 1")
             assert not wake.is_set()
-        await asyncio.wait_for(wake.wait(), 30)
+        await _all_wake(wake)
 
 
 async def test_everybody_is_woken_once_the_connection_is_back(
@@ -81,19 +73,19 @@ async def test_everybody_is_woken_once_the_connection_is_back(
     caplog.set_level("INFO", logger="bridge")
     listener = Listener(database_url)
     wakes = [listener.subscribe(EVENTS), listener.subscribe(DIRECTORY)]
-    async with _running(listener):
-        await _listens(pool, listener, *wakes)
+    async with _running(listener, *wakes):
         (before,) = await pool.fetch(_LISTENERS)
         await pool.execute("SELECT pg_terminate_backend($1)", before["pid"])
-        await asyncio.wait_for(asyncio.gather(*(wake.wait() for wake in wakes)), 30)
-        await _listens(pool, listener, *wakes)
+        await _all_wake(*wakes)
         (after,) = await pool.fetch(_LISTENERS)
         assert after["pid"] != before["pid"]
+        await pool.execute("SELECT pg_notify($1, '')", DIRECTORY)
+        await _all_wake(wakes[1])
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 async def test_a_listener_waits_for_a_database_that_is_away(
-    postgres: EmbeddedPostgres, pool: Pool, database_url: str, caplog: pytest.LogCaptureFixture
+    postgres: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It tries until it is there, and says so once."""
     name = "listener_waits"
@@ -103,6 +95,6 @@ async def test_a_listener_waits_for_a_database_that_is_away(
     async with _running(listener):
         await wait_until(lambda: "is away" in caplog.text)
         await postgres.create_database(name)
-        await asyncio.wait_for(wake.wait(), 30)
+        await _all_wake(wake)
     await postgres.drop_database(name)
     assert caplog.text.count("is away") == 1
