@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.command import print_json
+from bridge.cli.command import from_here, print_json
 from bridge.config import load_config
 from bridge.document import read_text
 from bridge.errors import DocumentError, Problem
@@ -59,7 +59,7 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
     if not files or config.exists():
         try:
             settings = load_config(config)
-            attributes, files = settings.attributes, files or [_from_here(settings.policy)]
+            attributes, files = settings.attributes, files or [from_here(settings.policy)]
         except DocumentError as error:
             problems += error.problems
     for file in files:
@@ -70,10 +70,6 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
         except DocumentError as error:
             problems += error.problems
     return good, problems
-
-
-def _from_here(file: Path) -> Path:
-    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _summary(policy: Policy) -> str:

@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import load_config
@@ -35,6 +36,11 @@ def with_services(handler: Callable[[argparse.Namespace, Services], Awaitable[in
             return await handler(args, services)
 
     return opened
+
+
+def from_here(path: Path) -> Path:
+    """Return the path as it is from the working folder, when it is below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def print_json(value: Any) -> None:

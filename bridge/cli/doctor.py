@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridge.app import open_homeserver, open_storage
-from bridge.cli.command import print_json, width
+from bridge.cli.command import from_here, print_json, width
 from bridge.config import AppserviceConfig, Config, load_config, load_registration
 from bridge.directory.store import count_people
 from bridge.errors import DatabaseError, DocumentError
@@ -65,12 +65,12 @@ async def doctor(args: argparse.Namespace) -> int:
 async def _findings(path: Path) -> AsyncIterator[Finding]:
     try:
         config = load_config(path)
-        registration = load_registration(config.appservice.registration)
+        registration = load_registration(from_here(config.appservice.registration))
     except DocumentError as error:
         yield Finding("configuration", Grade.FAILED, _first(error), "Mend it; nothing else can be checked before.")
         return
-    yield Finding("configuration", Grade.OK, str(config.path))
-    yield registration_is_private(config.appservice.registration)
+    yield Finding("configuration", Grade.OK, str(from_here(config.path)))
+    yield registration_is_private(from_here(config.appservice.registration))
     yield is_not_slowed_down(registration)
     yield _policy(config)
     async for finding in _storage(config):
@@ -87,7 +87,7 @@ async def _findings(path: Path) -> AsyncIterator[Finding]:
 
 def _policy(config: Config) -> Finding:
     try:
-        policy = read_policy(config.policy, config.attributes)
+        policy = read_policy(from_here(config.policy), config.attributes)
     except DocumentError as error:
         return Finding("policy", Grade.FAILED, _first(error), "Mend what `muster check` names.")
     return Finding("policy", Grade.OK, f"{len(policy.rooms)} rooms, {len(policy.spaces)} spaces")
@@ -153,4 +153,4 @@ def _print(finding: Finding) -> None:
 
 
 def _filled(text: str, indent: str) -> str:
-    return textwrap.fill(text, width(), subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(text, width(), subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
