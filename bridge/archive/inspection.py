@@ -41,6 +41,8 @@ class Finding:
 
     problem: Problem
     seq: int
+    event_id: str = ""
+    """What the index says stands there; empty when nothing does. The index itself is not covered by the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def verdict_as_text(verdict: Verdict) -> str:
     if verdict.finding is None:
         return f"{size}: every event and the root agree.\nroot {verdict.root.hex()}"
     explanation = _EXPLANATIONS[verdict.finding.problem].format(seq=verdict.finding.seq)
-    return f"The archive of {size} does not agree with its ledger:\n{explanation}.\nroot {verdict.root.hex()}"
+    named = f"\nevent {verdict.finding.event_id}" if verdict.finding.event_id else ""
+    return f"The archive of {size} does not agree with its ledger:\n{explanation}.{named}\nroot {verdict.root.hex()}"
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "root": verdict.root.hex(),
         "problem": verdict.problem,
         "first_bad": verdict.first_bad,
+        "event_id": verdict.finding.event_id if verdict.finding else None,
     }
 
 

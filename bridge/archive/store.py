@@ -212,6 +212,12 @@ async def first_arrived_after(connection: Connection, seq: int) -> int:
     return found
 
 
+async def event_at(db: Connection | Pool, seq: int) -> str:
+    """Return the event ID that is indexed at a position, empty when there is none."""
+    event_id: str | None = await db.fetchval("SELECT event_id FROM event WHERE seq = $1", seq)
+    return event_id or ""
+
+
 async def index_texts(db: Connection | Pool, seqs: Sequence[int], tokens: Sequence[Sequence[str]]) -> None:
     """Store the tokens by which events are found; again replaces."""
     await db.execute(

@@ -7,6 +7,7 @@ What counts as wrong is left to `inspection`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.archive import store
@@ -45,4 +46,8 @@ async def verify(pool: Pool, progress: Callable[[int, int], None] = _ignore) -> 
         if inspection.finding and inspection.finding.problem is Problem.REORDERED:
             seq = await store.first_arrived_after(connection, inspection.finding.seq)
             inspection.finding = Finding(Problem.REORDERED, seq)
-        return inspection.conclude()
+        verdict = inspection.conclude()
+        if verdict.finding is None:
+            return verdict
+        event_id = await store.event_at(connection, verdict.finding.seq)
+        return replace(verdict, finding=replace(verdict.finding, event_id=event_id))

@@ -110,6 +110,7 @@ def test_verdict_names_what_and_where() -> None:
         "root": "00" * 32,
         "problem": "missing",
         "first_bad": 17,
+        "event_id": "",
     }
     for problem in Problem:
         text = verdict_as_text(replace(bad, finding=Finding(problem, 1)))
