@@ -115,12 +115,12 @@ async def _compare(services: Services) -> None:
             raise
         except (HomeserverError, DatabaseError) as error:
             if error.message != said:
-                log.warning("the archive is not compared yet: %s", error.message, extra={"action": "archive.backfill"})
+                log.warning("comparing the archive waits: %s", error.message, extra={"action": "archive.backfill"})
             said = error.message
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
     log.info(
-        "the archive was compared with %d rooms; %d events were missing and are there now",
+        "the archive was compared with every room (%d); events that were missing and are there now: %d",
         found.rooms,
         found.missing,
         extra={"action": "archive.backfill"},

@@ -90,7 +90,7 @@ def _policy(config: Config) -> Finding:
         policy = read_policy(from_here(config.policy), config.attributes)
     except DocumentError as error:
         return Finding("policy", Grade.FAILED, _first(error), "Mend what `muster check` names.")
-    return Finding("policy", Grade.OK, f"{len(policy.rooms)} rooms, {len(policy.spaces)} spaces")
+    return Finding("policy", Grade.OK, f"good: rules for {len(policy.rooms)} rooms and {len(policy.spaces)} spaces")
 
 
 def _first(error: DocumentError) -> str:

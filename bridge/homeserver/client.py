@@ -59,10 +59,10 @@ class Homeserver:
         return UserId(str(answer.get("user_id", "")))
 
     async def server_version(self) -> str:
-        """Return Synapse's version; 403 unless the bot is a server administrator."""
+        """Return Synapse's version, without what its build adds; 403 unless the bot is a server administrator."""
         await self._request(Method.GET, f"{_ADMIN}/v1/background_updates/status")
         answer = await self._request(Method.GET, f"{_ADMIN}/v1/server_version")
-        return str(answer.get("server_version", ""))
+        return str(answer.get("server_version", "")).split(" ")[0]
 
     async def some_user(self) -> UserId | None:
         """Return one account of the homeserver other than the bot, or None."""

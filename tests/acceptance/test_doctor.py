@@ -275,7 +275,7 @@ async def test_the_way_of_the_readme_leads_to_green(
     argv: list[str | Path] = [sys.executable, "-m", "bridge", "run"]
     async with AsyncExitStack() as service:
         await service.enter_async_context(child(argv, log_path=shell.folder / "muster.log", cwd=shell.folder))
-        await wait_until(lambda: "not compared yet" in (shell.folder / "muster.log").read_text(), seconds=60)
+        await wait_until(lambda: "comparing the archive waits" in (shell.folder / "muster.log").read_text(), seconds=60)
 
         code, said = await shell.muster("doctor")
         assert "server admin" in Report(code, said).line("FAIL", "admin rights")
