@@ -236,7 +236,7 @@ async def test_the_loop_outlives_the_loss_of_the_database(
         await holding.wait()
         await wait_until(lambda: "announcements wait" in caplog.text)
         wake.set()
-        await wait_until(lambda: len(homeserver.rooms[DESK]) == 1)
+        await wait_until(lambda: all(homeserver.rooms[room_id] for room_id in (*ROOMS, DESK)))
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
