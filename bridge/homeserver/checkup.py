@@ -228,12 +228,13 @@ def clocks_agree(ours: float, theirs: float) -> Finding:
 
 
 def user_directory_is_bearable(people: int) -> Finding:
-    """A large company should switch Synapse's user directory off: private rooms fill it quadratically."""
+    """Synapse's user directory grows with the square of a private room's members, also when its search is off."""
     if people < _CROWD:
         return Finding("user directory", Grade.OK, f"no concern with {people} people")
     return Finding(
         "user directory",
         Grade.ADVICE,
-        f"with {people} people each private room of all makes up to {people * people:,} rows in Synapse",
-        "Set `user_directory: {enabled: false}` in homeserver.yaml.",
+        f"with {people:,} people each private room of everybody makes up to {people * people:,} rows in Synapse",
+        "Keep rooms of everybody few, and let a worker keep the directory (`update_user_directory_from_worker` in "
+        "homeserver.yaml). `user_directory: {enabled: false}` switches off only the search.",
     )
