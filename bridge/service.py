@@ -58,28 +58,36 @@ async def serve(services: Services) -> None:
     `DatabaseUnavailableError` when the embedded server has ended: begin anew, which starts it again. Errors of the
     tasks come in an `ExceptionGroup`.
     """
-    config, pool, clock = services.config, services.pool, services.clock
-    source = PolicySource(pool, config.policy, config.attributes, clock=clock)
+    source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
+    async with _listening(services), asyncio.TaskGroup() as group:
+        for task in _tasks(services, source):
+            group.create_task(task)
+
+
+def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any, None]]:
+    """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
+    pool, clock = services.pool, services.clock
     listener = Listener(services.storage.url)
-    tasks: list[Coroutine[Any, Any, None]] = [
+    tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         source.watch(),
         _keep_complete(services),
     ]
-    if config.applying is Applying.AUTOMATIC:
+    if services.config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
         reconciler = Reconciler(
-            pool, services.homeserver, services.accounts, clock=clock, at_once=config.homeserver.concurrency
+            pool,
+            services.homeserver,
+            services.accounts,
+            clock=clock,
+            at_once=services.config.homeserver.concurrency,
         )
         tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
     if services.storage.embedded is not None:
         tasks.append(_watch_embedded(services.storage.embedded))
-    tasks.append(listener.run())
-    async with _listening(services), asyncio.TaskGroup() as group:
-        for task in tasks:
-            group.create_task(task)
+    return [*tasks, listener.run()]
 
 
 def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]:

@@ -84,6 +84,8 @@ async def _serve(services: Services) -> None:
         if foreseen is None or others is not None:
             raise
         raise _first(away or foreseen) from group
+    except AWAY as error:  # between opening the database and the first task
+        raise DatabaseUnavailableError(f"PostgreSQL does not answer ({error or type(error).__name__}).") from error
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
