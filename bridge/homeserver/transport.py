@@ -127,7 +127,9 @@ def _refusal(status: int, answer: Mapping[str, Any] | None, method: Method, url:
     kind = HomeserverUnavailableError if status in _AWAY else HomeserverError
     errcode = str((answer or {}).get("errcode", ""))
     words = " ".join(str((answer or {}).get("error", "")).split())[:_LONGEST_WORDS]
-    if answer is None and status in _AWAY:
+    if 300 <= status < 400:
+        words = "Expected the homeserver's own address in `homeserver.url`, came one that leads to another"
+    elif answer is None and status in _AWAY:
         words = "The homeserver is away, says what is in front of it"
     elif answer is None:
         words = "Expected a Matrix homeserver at `homeserver.url`, something else answered"

@@ -166,7 +166,16 @@ async def test_a_gateway_without_a_homeserver_is_an_absence(transport: Transport
     assert raised.value.status == status
 
 
-@pytest.mark.parametrize("status", [200, 302, 404, 500])
+async def test_a_redirection_is_told_and_not_followed(transport: Transport, peer: Peer) -> None:
+    """A change that is led elsewhere arrives there without its content, or with our token at a stranger's."""
+    peer.answers_with(301, {}, {"Location": f"{peer.url}/elsewhere"})
+    peer.answers_with(200)
+    with pytest.raises(HomeserverError, match=r"the homeserver's own address in `homeserver\.url`"):
+        await transport.request(Method.POST, "createRoom")
+    assert len(peer.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
 async def test_something_else_behind_the_address_is_told(transport: Transport, peer: Peer, status: int) -> None:
     """A page is no answer of a homeserver, whatever its status."""
     peer.answers_with(status, "<html>Welcome to nginx</html>")
