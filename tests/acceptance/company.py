@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,8 +17,10 @@ import aiohttp
 
 from bridge.demo.synapse import LocalSynapse
 from bridge.directory.token_store import create_token
+from bridge.homeserver import registration as registration_file
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
+from bridge.homeserver.registration import Registration
 from bridge.ids import RoomId, UserId
 from bridge.process import Process, child, last_line
 from tests.acceptance.client import MatrixClient
@@ -234,14 +237,15 @@ async def open_company(
     database_url: str,
     homeserver: Homeserver,
     accounts: SynapseAccounts,
-    registration: Path,
-    tag: str,
+    registration: Registration,
 ) -> AsyncIterator[Company]:
     """Write the files, start the service, and leave a Synapse on which the next company can make its rooms."""
     url = f"http://{address[0]}:{address[1]}"
+    path = folder / "registration.yaml"
+    path.write_text(registration_file.text(registration, url=url, server_name=synapse.server_name))
     config = {
         "homeserver": {"url": synapse.url, "server_name": synapse.server_name},
-        "appservice": {"registration": str(registration), "listen": f"{address[0]}:{address[1]}"},
+        "appservice": {"registration": str(path), "listen": f"{address[0]}:{address[1]}"},
         "database": database_url,
         "apply": "automatic",
     }
@@ -256,7 +260,7 @@ async def open_company(
         homeserver=homeserver,
         accounts=accounts,
         scim_token=await create_token(pool, "hr"),
-        tag=tag,
+        tag=secrets.token_hex(3),
     )
     await company.start()
     try:

@@ -11,7 +11,10 @@ import pytest
 
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.homeserver.accounts import SynapseAccounts
+from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration, document
+from bridge.homeserver.transport import Transport
 from tests.acceptance.client import MatrixClient
 
 SERVER_NAME = "company.example"
@@ -74,6 +77,26 @@ async def synapse(
 async def synapse_admin(synapse: LocalSynapse) -> AccessToken:
     """The access token of a server administrator, `@admin`."""
     return await synapse.register_admin("admin", "admin-password")
+
+
+@pytest.fixture
+async def homeserver(
+    synapse: LocalSynapse, synapse_admin: AccessToken, registration: Registration, http: aiohttp.ClientSession
+) -> Homeserver:
+    """The homeserver as the bot, which is its administrator, as the README asks."""
+    bot = registration.bot(SERVER_NAME)
+    transport = Transport(http, synapse.url, registration.as_token)
+    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
+    await homeserver.register_bot()
+    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
+    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
+    return homeserver
+
+
+@pytest.fixture
+def accounts(synapse: LocalSynapse, registration: Registration, http: aiohttp.ClientSession) -> SynapseAccounts:
+    """The homeserver's accounts."""
+    return SynapseAccounts(Transport(http, synapse.url, registration.as_token))
 
 
 @pytest.fixture(scope="session")

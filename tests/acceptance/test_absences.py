@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,14 +15,12 @@ import pytest
 
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.demo.synapse import LocalSynapse
 from bridge.homeserver import registration as registration_file
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
-from bridge.homeserver.transport import Transport
 from bridge.process import Process, child, free_port
-from tests.acceptance.client import MatrixClient
 from tests.acceptance.company import Company, open_company
 from tests.acceptance.conftest import SERVER_NAME, Address
 from tests.waiting import wait_until
@@ -70,20 +67,13 @@ async def company(
     tmp_path: Path,
     own_postgres: OwnPostgres,
     synapse: LocalSynapse,
-    synapse_admin: AccessToken,
     http: aiohttp.ClientSession,
+    homeserver: Homeserver,
+    accounts: SynapseAccounts,
     registration: Registration,
     appservice_address: Address,
 ) -> AsyncIterator[Company]:
     """A company without people, whose service runs on a PostgreSQL of its own."""
-    bot = registration.bot(SERVER_NAME)
-    transport = Transport(http, synapse.url, registration.as_token)
-    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
-    await homeserver.register_bot()
-    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
-    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
-    path = tmp_path / "registration.yaml"
-    path.write_text(registration_file.text(registration, url=NOWHERE, server_name=SERVER_NAME))
     async with (
         open_database(own_postgres.url) as pool,
         open_company(
@@ -94,9 +84,8 @@ async def company(
             pool=pool,
             database_url=own_postgres.url,
             homeserver=homeserver,
-            accounts=SynapseAccounts(transport),
-            registration=path,
-            tag=secrets.token_hex(3),
+            accounts=accounts,
+            registration=registration,
         ) as opened,
     ):
         yield opened

@@ -21,7 +21,7 @@ from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
 from bridge.database.listen import ANNOUNCEMENTS, EVENTS, Listener
-from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.demo.synapse import LocalSynapse
 from bridge.directory.census import PeopleSet
 from bridge.directory.selector import parse
 from bridge.homeserver.client import Homeserver
@@ -76,20 +76,6 @@ class Office:
         return [
             event for event in found if event["type"] == "m.room.message" and event["sender"] == self.homeserver.bot
         ]
-
-
-@pytest.fixture
-async def homeserver(
-    synapse: LocalSynapse, synapse_admin: AccessToken, registration: Registration, http: aiohttp.ClientSession
-) -> Homeserver:
-    """The homeserver as the bot, which is its administrator."""
-    bot = registration.bot(SERVER_NAME)
-    transport = Transport(http, synapse.url, registration.as_token)
-    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
-    await homeserver.register_bot()
-    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
-    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
-    return homeserver
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-import aiohttp
-import pytest
 from aiohttp import web
 
 from bridge.archive.backfill import OriginalsConsumer, backfill, count_missing
@@ -20,34 +18,18 @@ from bridge.archive.search import show
 from bridge.archive.values import text_of
 from bridge.archive.verify import verify
 from bridge.database.listen import EVENTS, Listener
-from bridge.demo.synapse import AccessToken, LocalSynapse
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from bridge.homeserver.transactions import routes
-from bridge.homeserver.transport import Transport
 from bridge.ids import EventId
 from tests.acceptance.client import MatrixClient
-from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.acceptance.conftest import Address
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 Human = Callable[[str], Awaitable[MatrixClient]]
-
-
-@pytest.fixture
-async def homeserver(
-    synapse: LocalSynapse, synapse_admin: AccessToken, http: aiohttp.ClientSession, registration: Registration
-) -> Homeserver:
-    """The bot, a server administrator."""
-    bot = registration.bot(SERVER_NAME)
-    transport = Transport(http, synapse.url, registration.as_token)
-    client = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
-    await client.register_bot()
-    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
-    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
-    return client
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bridge.clock import system_clock
-from bridge.demo.synapse import AccessToken, LocalSynapse
+from bridge.demo.synapse import LocalSynapse
 from bridge.directory.resource_store import insert_resources, lock_directory, next_version
 from bridge.directory.scim_resource import resource_of
 from bridge.directory.scim_schema import ENTERPRISE, shapes_for
@@ -26,7 +26,6 @@ from bridge.membership.audit_store import read_entries
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.values import Action
 from bridge.policy.schema import Policy
-from tests.acceptance.client import MatrixClient
 from tests.acceptance.conftest import SERVER_NAME
 from tests.unit.membership import notation
 
@@ -90,19 +89,9 @@ class Scene:
 
 @pytest.fixture
 async def scene(
-    synapse: LocalSynapse,
-    synapse_admin: AccessToken,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    registration: Registration,
+    synapse: LocalSynapse, pool: Pool, homeserver: Homeserver, accounts: SynapseAccounts, registration: Registration
 ) -> Scene:
     """A company of its own; the bot is a server administrator."""
-    bot = registration.bot(SERVER_NAME)
-    transport = Transport(http, synapse.url, registration.as_token)
-    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
-    await homeserver.register_bot()
-    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
-    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
     tag = secrets.token_hex(3)
     said = {
         "spaces": {f"all-{tag}": {"members": "active eq true", "rooms": [f"lounge-{tag}", f"sales-{tag}"]}},
@@ -117,7 +106,7 @@ async def scene(
         },
     }
     policy = replace(notation.policy(said), digest=tag)
-    return Scene(pool, homeserver, SynapseAccounts(transport), synapse.url, registration.as_token, tag, policy)
+    return Scene(pool, homeserver, accounts, synapse.url, registration.as_token, tag, policy)
 
 
 async def test_rooms_members_and_power_are_as_ruled_and_stay_so(scene: Scene) -> None:

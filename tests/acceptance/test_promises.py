@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from bridge.demo.synapse import AccessToken, LocalSynapse
-from bridge.homeserver import registration as registration_file
+from bridge.demo.synapse import LocalSynapse
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
-from bridge.homeserver.transport import Transport
-from tests.acceptance.client import ClientError, MatrixClient
+from tests.acceptance.client import ClientError
 from tests.acceptance.company import ENTERPRISE, POLICY, Company, open_company
-from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.acceptance.conftest import Address
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -32,22 +29,15 @@ SALES = {"square", "news", "department/Sales"}
 async def company(
     tmp_path: Path,
     synapse: LocalSynapse,
-    synapse_admin: AccessToken,
     http: aiohttp.ClientSession,
     pool: Pool,
     database_url: str,
+    homeserver: Homeserver,
+    accounts: SynapseAccounts,
     registration: Registration,
     appservice_address: Address,
 ) -> AsyncIterator[Company]:
     """A company without people, its service running; the bot is a server administrator, as the README asks."""
-    bot = registration.bot(SERVER_NAME)
-    transport = Transport(http, synapse.url, registration.as_token)
-    homeserver = Homeserver(transport, bot=bot, server_name=SERVER_NAME, appservice_id=registration.id)
-    await homeserver.register_bot()
-    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
-    await admin.request("PUT", f"/_synapse/admin/v1/users/{bot}/admin", {"admin": True})
-    path = tmp_path / "registration.yaml"
-    path.write_text(registration_file.text(registration, url="http://unused", server_name=SERVER_NAME))
     async with open_company(
         tmp_path,
         address=appservice_address,
@@ -56,9 +46,8 @@ async def company(
         pool=pool,
         database_url=database_url,
         homeserver=homeserver,
-        accounts=SynapseAccounts(transport),
-        registration=path,
-        tag=secrets.token_hex(3),
+        accounts=accounts,
+        registration=registration,
     ) as opened:
         yield opened
 
