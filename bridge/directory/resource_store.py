@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
@@ -34,6 +35,35 @@ class Selection:
     kind: str
     condition: Condition = ANY
     order: str = "NULL::text"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The resource beside which a page lies: by what it is sorted, and which it is."""
+
+    place: str | None
+    created: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of the sorted matches is wanted."""
+
+    offset: int = 0
+    limit: int | None = None
+    anchor: Anchor | None = None
+    """Only what lies behind it, whether or not it is there still."""
+    is_before: bool = False
+    """What lies before the anchor instead, of which the `limit` nearest to it; or without an anchor, the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A resource with its place in a sorted list."""
+
+    stored: Stored
+    anchor: Anchor
 
 
 _RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
@@ -78,28 +108,27 @@ async def count_resources(db: Connection | Pool, selections: Sequence[Selection]
 
 
 async def select_resources(
-    db: Connection | Pool,
-    selections: Sequence[Selection],
-    *,
-    descending: bool,
-    offset: int,
-    limit: int | None,
-    related: bool,
-) -> list[Stored]:
-    """Return one page of several kinds as one collection, sorted by text in code point order.
+    db: Connection | Pool, selections: Sequence[Selection], span: Span, *, descending: bool, related: bool
+) -> list[Placed]:
+    """Return a part of several kinds as one collection, sorted by text in code point order.
 
     Resources without a sort value come last, or first when descending; equal ones in the order of their creation.
     """
-    order = f'place COLLATE "C" {"DESC NULLS FIRST" if descending else "ASC NULLS LAST"}'
-    page = f"OFFSET {offset:d}" if limit is None else f"OFFSET {offset:d} LIMIT {limit:d}"
+    values = _values(selections)
+    condition = ""
+    if span.anchor is not None:
+        condition = f"WHERE {_beside(span, first=len(values) + 1, descending=descending)}"
+        values += [span.anchor.place, span.anchor.created, span.anchor.id]
+    page = f"OFFSET {span.offset:d}" if span.limit is None else f"OFFSET {span.offset:d} LIMIT {span.limit:d}"
     rows = await db.fetch(
-        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching
-                          ORDER BY {order}, created, id {page})
-            SELECT {_COLUMNS}, {_RELATED.format(wanted="true" if related else "false")}
-            FROM page JOIN scim_resource r USING (id) ORDER BY {order}, r.created, r.id""",  # noqa: S608
-        *_values(selections),
+        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching {condition}
+                          ORDER BY {_order("created, id", descending, span.is_before)} {page})
+            SELECT {_COLUMNS}, place, {_RELATED.format(wanted="true" if related else "false")}
+            FROM page JOIN scim_resource r USING (id)
+            ORDER BY {_order("r.created, r.id", descending, False)}""",  # noqa: S608
+        *values,
     )
-    return [_stored(row) for row in rows]
+    return [Placed(_stored(row), Anchor(row["place"], row["created"], row["id"])) for row in rows]
 
 
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
@@ -259,6 +288,24 @@ def _matching(selections: Sequence[Selection]) -> str:
         f"WHERE r.kind = '{each.kind}' AND NOT r.deleted AND ({each.condition.sql})"
         for each in selections
     )
+
+
+def _order(equals: str, descending: bool, is_before: bool) -> str:
+    """Return what to sort by: `place`, then `equals`; backwards for what lies before an anchor."""
+    place = "DESC NULLS FIRST" if descending != is_before else "ASC NULLS LAST"
+    return f'place COLLATE "C" {place}, ' + (equals.replace(",", " DESC,") + " DESC" if is_before else equals)
+
+
+def _beside(span: Span, *, first: int, descending: bool) -> str:
+    """Return the condition of lying behind the anchor, or before it, whose values are numbered from `first`."""
+    place, created, id_ = f"${first}::text", f"${first + 1}::timestamptz", f"${first + 2}::text"
+    equal = f"(created, id) {'<' if span.is_before else '>'} ({created}, {id_})"
+    is_upwards = descending == span.is_before
+    if span.anchor is None or span.anchor.place is None:
+        # Nothing lies above what has no place.
+        return f"{place} IS NULL AND (place IS {'NULL AND' if is_upwards else 'NOT NULL OR'} {equal})"
+    further = f'place COLLATE "C" > {place} OR place IS NULL' if is_upwards else f'place COLLATE "C" < {place}'
+    return f"({further} OR place = {place} AND {equal})"
 
 
 def _values(selections: Sequence[Selection]) -> list[object]:

@@ -38,7 +38,7 @@ from bridge.directory.scim_dialect import (
 from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
 from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of
 from bridge.directory.scim_schema import Shape, provider_for, shapes_for
-from bridge.directory.scim_storage import PostgresStorage
+from bridge.directory.scim_storage import Page, PostgresStorage
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -48,11 +48,14 @@ _WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Opera
 
 
 class DirectoryService(ScimService):
-    """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps."""
+    """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps.
 
-    def __init__(self, pool: Pool, custom: Sequence[str] = ()) -> None:
-        super().__init__(provider_for(custom))
-        self._published = ScimService(provider_for(custom, published=True))
+    `secret` seals the cursors; every process has the same, and keeps it over a restart.
+    """
+
+    def __init__(self, pool: Pool, custom: Sequence[str] = (), *, secret: str) -> None:
+        super().__init__(provider_for(custom), secret=secret)
+        self._published = ScimService(provider_for(custom, published=True), secret=secret)
         self._pool = pool
         self._shapes = shapes_for(custom)
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
@@ -162,23 +165,34 @@ class DirectoryService(ScimService):
     async def _search(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_types = self.searched_types(target.endpoint)
         if target.operation is Operation.search:
-            search, _ = self.read_search_query(resource_types, request.query)
+            search, position = self.read_search_query(resource_types, request.query)
         else:
-            search, _ = self.read_search_body(resource_types, request.body, request.header("Content-Type"))
+            search, position = self.read_search_body(resource_types, request.body, request.header("Content-Type"))
         shapes = {str(each.name): self._shapes[str(each.name)] for each in resource_types}
         projections = {kind: _projection(search, shape) for kind, shape in shapes.items()}
         related = any(projection.shows(RELATED[kind]) for kind, projection in projections.items())
-        total, found = await storage.find_page(list(shapes), search, related=related)
+        page = await storage.find_page(list(shapes), search, position, related=related)
         body = {
             "schemas": [_LIST],
-            "totalResults": total,
-            "startIndex": search.start_index,
-            "itemsPerPage": len(found),
+            "totalResults": page.total,
+            "itemsPerPage": len(page.found),
+            **self._neighbours(resource_types, search, page),
             "Resources": [
-                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind]) for stored in found
+                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind])
+                for stored in page.found
             ],
         }
         return ScimResponse(HTTPStatus.OK, body)
+
+    def _neighbours(self, resource_types: list[ResourceType], search: SearchRequest[Any], page: Page) -> dict[str, Any]:
+        """Return where the page lies: its index, or the cursors of the pages beside it (RFC 9865 section 2)."""
+        if search.cursor is None:
+            return {"startIndex": search.start_index}
+        cursors = {
+            "nextCursor": self._seal(resource_types, search, page.next),
+            "previousCursor": self._seal(resource_types, search, page.previous),
+        }
+        return {name: cursor for name, cursor in cursors.items() if cursor is not None}
 
 
 def _projection(parameters: ResponseParameters[Any], shape: Shape) -> Projection:
