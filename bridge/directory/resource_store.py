@@ -75,7 +75,7 @@ _RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
             'display', o.display_name) ORDER BY o.display_name COLLATE "C", o.id)
         FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)
     END AS related"""
-_COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.created, r.modified"
+_COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.modified"
 
 
 async def lock_directory(connection: Connection) -> None:
@@ -156,6 +156,53 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
         *_columns(resources),
         version,
     )
+
+
+async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored:
+    """Store a new User with its history and its wake-up, in one statement that is a database transaction by itself.
+
+    Waits for other writers. Raises `asyncpg.UniqueViolationError` when the name is taken.
+    """
+    row = await db.fetchrow(
+        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
+            r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id,
+                                             document, keys, version, changed, created, modified)
+                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now() FROM v RETURNING *),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb FROM r)
+            SELECT {_COLUMNS}, NULL::jsonb AS related, pg_notify($11, r.id) FROM r""",  # noqa: S608
+        *(column[0] for column in _columns([user])),
+        source,
+        DIRECTORY,
+    )
+    assert row is not None
+    return _stored(row)
+
+
+async def update_user(db: Connection | Pool, user: Resource, before: Stored, source: str) -> Stored | None:
+    """Store the new state of a User as `create_user` does, if nothing that concerns it has changed since `before`.
+
+    Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
+    """
+    row = await db.fetchrow(
+        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
+            r AS (UPDATE scim_resource r SET name_key = $3, external_id = $4, display_name = $5, active = $6,
+                      manager_id = $7, document = $8, keys = $9, version = v.version, changed = v.version,
+                      modified = now()
+                  FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $10 AND r.changed = $11
+                  RETURNING r.*),
+            s AS (SELECT {_COLUMNS}, {_RELATED.format(wanted="true")} FROM r),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+                  SELECT s.id, s.version, now(), $12, 'changed',
+                         s.document || jsonb_build_object('groups', coalesce(s.related, '[]')) FROM s)
+            SELECT s.*, pg_notify($13, s.id) FROM s""",  # noqa: S608
+        *(column[0] for column in _columns([user])),
+        before.version,
+        before.changed,
+        source,
+        DIRECTORY,
+    )
+    return None if row is None else _stored(row)
 
 
 async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
@@ -328,5 +375,12 @@ def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
 
 def _stored(row: asyncpg.Record) -> Stored:
     return Stored(
-        row["id"], row["kind"], row["document"], row["version"], row["created"], row["modified"], row["related"] or []
+        row["id"],
+        row["kind"],
+        row["document"],
+        row["version"],
+        row["changed"],
+        row["created"],
+        row["modified"],
+        row["related"] or [],
     )

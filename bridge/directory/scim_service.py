@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 _LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+_USER_WRITES: Final = {Operation.create, Operation.replace, Operation.patch}
 _WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Operation.bulk, Operation.search_with_body}
 
 
@@ -77,6 +78,10 @@ class DirectoryService(ScimService):
                 if write is not None:
                     return await self._write_group(request, target, write, source)
                 request = replace(request, body=_encoded(body))
+            if target.operation in _USER_WRITES and target.endpoint is not None and not target.me:
+                resource_type = self.resource_type_at(target.endpoint)
+                if resource_type.name == "User":
+                    return await self._write_user(request, target, resource_type, storage)
             if target.operation is Operation.query and not target.me:
                 return await self._read(request, target, storage)
             if target.operation in (Operation.search, Operation.search_with_body):
@@ -153,10 +158,38 @@ class DirectoryService(ScimService):
             return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": stored.entity_tag})
         return _shown(stored, request.base_url, shape, projection, status)
 
+    async def _write_user(
+        self, request: ScimRequest, target: Target, resource_type: ResourceType, storage: PostgresStorage
+    ) -> ScimResponse:
+        """Carry out a write of a User: the library judges and changes, we store and show."""
+        shape, content_type = self._shapes["User"], request.header("Content-Type")
+        if target.operation is Operation.create:
+            stored = await storage.create_user(self.read_creation(resource_type, request.body, content_type))
+            return _shown(stored, request.base_url, shape, WHOLE, HTTPStatus.CREATED)
+        projection = self._asked(resource_type, request, shape)
+        conditions = self.read_conditions(request)
+        read = self.read_patch if target.operation is Operation.patch else self.read_replacement
+
+        def change(current: Resource[Any]) -> Resource[Any] | None:
+            # Read again each time, because both consume what they are given.
+            wanted: Any = read(resource_type, request.body, content_type)
+            if target.operation is Operation.patch:
+                return self.apply_patch(current, wanted, conditions)
+            return self.apply_replacement(current, wanted, conditions)
+
+        stored = await storage.change_user(str(target.resource_id), change)
+        return _shown(stored, request.base_url, shape, projection, HTTPStatus.OK)
+
+    def _asked(self, resource_type: ResourceType, request: ScimRequest, shape: Shape) -> Projection:
+        """Return which attributes the query asks for."""
+        if not request.query:
+            return WHOLE
+        return _projection(self.read_response_parameters(resource_type, request.query), shape)
+
     async def _read(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_type = self.resource_type_at(str(target.endpoint))
         shape = self._shapes[str(resource_type.name)]
-        projection = _projection(self.read_response_parameters(resource_type, request.query), shape)
+        projection = self._asked(resource_type, request, shape)
         stored = await storage.find(shape.kind, str(target.resource_id), related=projection.shows(RELATED[shape.kind]))
         if not self.read_conditions(request).check(stored.entity_tag, "GET"):
             return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": stored.entity_tag})

@@ -7,7 +7,7 @@ member counts as being in a group.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,18 +129,45 @@ class PostgresStorage(AsyncScimStorage):
         found = await search.select(store.Span(offset, request.count))
         return Page(total, [each.stored for each in found])
 
+    async def create_user(self, model: Model[Any]) -> Stored:
+        """Store a new User, in a database transaction of its own."""
+        new = self._new("User", model)
+        with _unique_names(new):
+            return await store.create_user(self._connection or self._pool, new, self._source)
+
+    async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
+        """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.
+
+        Tries without the directory's lock, because holding it over two statements keeps every other writer waiting;
+        when somebody was faster, or reports have to be told of their manager's new name, does it again with the lock.
+        """
+        before = await self.find("User", id_)
+        model = change(self._model(before))
+        if model is None:
+            return before
+        new = self._resource("User", id_, model.model_dump())
+        if new.display_name == display_name_of(before.document):
+            with _unique_names(new):
+                after = await store.update_user(self._connection or self._pool, new, before, self._source)
+            if after is not None:
+                return after
+        async with self._writing():
+            before = await self.find("User", id_)
+            again = change(self._model(before))
+            if again is None:
+                return before
+            await self._store_user(before, self._resource("User", id_, again.model_dump()))
+            return await self.find("User", id_)
+
     async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
         async with self._writing() as connection:
-            kind = _kind(resource_type)
-            # So that a filter on `active` finds those for whom nobody has said anything.
-            defaults = {"active": True} if kind == "User" else {}
-            new = self._resource(kind, str(uuid4()), {**defaults, **resource.model_dump()})
+            if _kind(resource_type) == "User":
+                return self._model(await self.create_user(resource))
+            new = self._new("Group", resource)
             version = await store.next_version(connection)
             with _unique_names(new):
                 await store.insert_resources(connection, [new], version)
-            if new.kind == "User":
-                await self._record(connection, [new.id], version, "created")
-            elif self._with_members:
+            if self._with_members:
                 await self.change_members(new.id, _members_of(resource))
             return self._model(await self.find(new.kind, new.id, related=self._with_members))
 
@@ -150,16 +177,13 @@ class PostgresStorage(AsyncScimStorage):
         async with self._writing() as connection:
             before = await self._expect(_kind(resource_type), str(resource.id), expected_version)
             new = self._resource(before.kind, before.id, resource.model_dump())
-            version = await store.next_version(connection)
-            with _unique_names(new):
-                await store.update_resources(connection, [new], version)
-            renamed = new.display_name != display_name_of(before.document)
             if new.kind == "User":
-                if renamed:
-                    await store.touch_reports(connection, [new.id], version)
-                await self._record(connection, [new.id], version, "changed")
+                await self._store_user(before, new)
             else:
-                if renamed:
+                version = await store.next_version(connection)
+                with _unique_names(new):
+                    await store.update_resources(connection, [new], version)
+                if new.display_name != display_name_of(before.document):
                     await self._record_groups(connection, await store.member_ids(connection, new.id), version)
                 if self._with_members:
                     await self.change_members(new.id, _members_of(resource))
@@ -209,6 +233,15 @@ class PostgresStorage(AsyncScimStorage):
             finally:
                 self._connection = None
 
+    async def _store_user(self, before: Stored, new: Resource) -> None:
+        async with self._writing() as connection:
+            version = await store.next_version(connection)
+            with _unique_names(new):
+                await store.update_resources(connection, [new], version)
+            if new.display_name != display_name_of(before.document):
+                await store.touch_reports(connection, [new.id], version)
+            await self._record(connection, [new.id], version, "changed")
+
     async def _expect(self, kind: str, id_: str, version: str | None) -> Stored:
         stored = await self.find(kind, id_, related=False)
         if version is not None and stored.entity_tag != version:
@@ -248,6 +281,11 @@ class PostgresStorage(AsyncScimStorage):
         return self._model_of(stored.kind).model_validate(
             {**stored.document, **related, "id": stored.id, "meta": meta}, scim_policy=self._provider.policy
         )
+
+    def _new(self, kind: str, model: Model[Any]) -> Resource:
+        # So that a filter on `active` finds those for whom nobody has said anything.
+        defaults = {"active": True} if kind == "User" else {}
+        return self._resource(kind, str(uuid4()), {**defaults, **model.model_dump()})
 
     def _resource(self, kind: str, id_: str, document: Mapping[str, Any]) -> Resource:
         name = "userName" if kind == "User" else "displayName"
