@@ -55,6 +55,16 @@ class AppserviceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ScimConfig:
+    """The endpoint to which identity providers push."""
+
+    public_url: str | None
+    """Its address as they see it; None for that of each request."""
+    rate: int
+    """Requests a second of one token."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One configuration, checked and complete; every path is absolute."""
 
@@ -68,6 +78,7 @@ class Config:
     applying: Applying
     attributes: tuple[str, ...]
     """The directory's custom attributes, as they are spelt in the file."""
+    scim: ScimConfig
     log: LogLevel
 
 
@@ -111,6 +122,7 @@ def _config(section: Section, path: Path) -> Config:
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
         attributes=section.optional("directory", a(_directory), ()),
+        scim=section.optional("scim", a(_scim), _scim(Section(None))),
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 
@@ -134,6 +146,13 @@ def _appservice(section: Section, folder: Path) -> AppserviceConfig:
 
 def _directory(section: Section) -> tuple[str, ...]:
     return section.optional("attributes", list_of(_attribute), ())
+
+
+def _scim(section: Section) -> ScimConfig:
+    return ScimConfig(
+        public_url=section.optional("public_url", _public_url, None),
+        rate=section.optional("requests_per_second", integer(1, 100_000), 100),
+    )
 
 
 def _registration(section: Section) -> Registration:
@@ -167,6 +186,11 @@ def _read_database(value: Value) -> str | None:
     return found
 
 
+def _read_public_url(value: Value) -> str | None:
+    """Return None for `request`, or the address without a slash at its end."""
+    return None if line.make(value) == "request" else url.make(value).rstrip("/")
+
+
 def _read_address(value: Value) -> tuple[str, int]:
     host, _, port = line.make(value).rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -174,6 +198,7 @@ def _read_address(value: Value) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+_public_url: Kind[str | None] = Kind(_read_public_url, lambda: None)
 _database: Kind[str | None] = Kind(_read_database, lambda: None)
 _address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
 _anything: Kind[None] = Kind(lambda _value: None, lambda: None)

@@ -142,7 +142,15 @@ async def _listening(services: Services) -> AsyncIterator[None]:
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
     application.router.add_get("/healthz", functools.partial(_health, services))
-    application.add_subapp("/scim/v2", scim_application(pool, custom=config.attributes))
+    scim = scim_application(
+        pool,
+        # Every process has it, it outlives a restart, and the library derives the key of each cursor from it.
+        secret=services.registration.hs_token,
+        custom=config.attributes,
+        rate=config.scim.rate,
+        public_url=config.scim.public_url,
+    )
+    application.add_subapp("/scim/v2", scim)
     # Requests carry tokens and names in their paths, so they are not logged.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()

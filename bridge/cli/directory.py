@@ -68,11 +68,20 @@ def _add_list(below: Subparsers) -> None:
 
 
 def _add_token(below: Subparsers) -> None:
-    parser = below.add_parser("token", help="make, list and revoke the tokens that SCIM clients bear")
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--create", metavar="NAME", help="make a token for the client NAME and print it, this once")
-    group.add_argument("--revoke", metavar="NAME", help="make the token of NAME useless")
-    parser.set_defaults(handler=with_services(manage_tokens))
+    verb = below.add_parser(
+        "token",
+        help="make, list and revoke the tokens that SCIM clients bear",
+        description="Each source of people has a token of its own, by whose name the history says who wrote.",
+    )
+    verbs = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
+    create = verbs.add_parser("create", help="make a token and print it, this once")
+    create.add_argument("name", metavar="NAME", help="the client that will bear it, such as okta; never used before")
+    create.set_defaults(handler=with_services(make_token))
+    listing = verbs.add_parser("list", help="list the tokens, without what they are")
+    listing.set_defaults(handler=with_services(list_tokens))
+    revoke = verbs.add_parser("revoke", help="make a token useless at once")
+    revoke.add_argument("name", metavar="NAME", help="the name with which it was made")
+    revoke.set_defaults(handler=with_services(end_token))
 
 
 async def import_file(args: argparse.Namespace, services: Services) -> int:
@@ -142,22 +151,28 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-async def manage_tokens(args: argparse.Namespace, services: Services) -> int:
-    """Make or revoke a token, or list them."""
-    if args.create is not None:
-        token = await create_token(services.pool, args.create)
-        if args.json:
-            print_json({"name": args.create, "token": token})
-        else:
-            print(token)
-        return 0
-    if args.revoke is not None:
-        await revoke_token(services.pool, args.revoke)
-        if args.json:
-            print_json({"revoked": args.revoke})
-        else:
-            print(f"The token of {args.revoke!r} is useless now.")
-        return 0
+async def make_token(args: argparse.Namespace, services: Services) -> int:
+    """Make a token and print it."""
+    token = await create_token(services.pool, args.name)
+    if args.json:
+        print_json({"name": args.name, "token": token})
+    else:
+        print(token)
+    return 0
+
+
+async def end_token(args: argparse.Namespace, services: Services) -> int:
+    """Revoke a token."""
+    await revoke_token(services.pool, args.name)
+    if args.json:
+        print_json({"revoked": args.name})
+    else:
+        print(f"The token of {args.name!r} is useless now.")
+    return 0
+
+
+async def list_tokens(args: argparse.Namespace, services: Services) -> int:
+    """List the tokens there are or were."""
     tokens = await load_tokens(services.pool)
     if args.json:
         print_json(

@@ -204,6 +204,7 @@ def _write_config(config: Path, synapse: LocalSynapse, muster_url: str, database
         "data": "data",
         "policy": "policy.yaml",
         "apply": apply,
+        "scim": {"requests_per_second": 1000},
     }
     config.touch(mode=0o600)
     config.write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in content.items()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
@@ -36,6 +37,35 @@ class Selection:
     order: str = "NULL::text"
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The resource beside which a page lies: by what it is sorted, and which it is."""
+
+    place: str | None
+    created: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of the sorted matches is wanted."""
+
+    offset: int = 0
+    limit: int | None = None
+    anchor: Anchor | None = None
+    """Only what lies behind it, whether or not it is there still."""
+    is_before: bool = False
+    """What lies before the anchor instead, of which the `limit` nearest to it; or without an anchor, the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A resource with its place in a sorted list."""
+
+    stored: Stored
+    anchor: Anchor
+
+
 _RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
     (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('value', m.member_id, '$ref', o.kind || 's/' || o.id,
             'type', o.kind)) ORDER BY m.position)
@@ -45,7 +75,7 @@ _RELATED: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
             'display', o.display_name) ORDER BY o.display_name COLLATE "C", o.id)
         FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)
     END AS related"""
-_COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.created, r.modified"
+_COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.modified"
 
 
 async def lock_directory(connection: Connection) -> None:
@@ -78,28 +108,27 @@ async def count_resources(db: Connection | Pool, selections: Sequence[Selection]
 
 
 async def select_resources(
-    db: Connection | Pool,
-    selections: Sequence[Selection],
-    *,
-    descending: bool,
-    offset: int,
-    limit: int | None,
-    related: bool,
-) -> list[Stored]:
-    """Return one page of several kinds as one collection, sorted by text in code point order.
+    db: Connection | Pool, selections: Sequence[Selection], span: Span, *, descending: bool, related: bool
+) -> list[Placed]:
+    """Return a part of several kinds as one collection, sorted by text in code point order.
 
     Resources without a sort value come last, or first when descending; equal ones in the order of their creation.
     """
-    order = f'place COLLATE "C" {"DESC NULLS FIRST" if descending else "ASC NULLS LAST"}'
-    page = f"OFFSET {offset:d}" if limit is None else f"OFFSET {offset:d} LIMIT {limit:d}"
+    values = _values(selections)
+    condition = ""
+    if span.anchor is not None:
+        condition = f"WHERE {_beside(span, first=len(values) + 1, descending=descending)}"
+        values += [span.anchor.place, span.anchor.created, span.anchor.id]
+    page = f"OFFSET {span.offset:d}" if span.limit is None else f"OFFSET {span.offset:d} LIMIT {span.limit:d}"
     rows = await db.fetch(
-        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching
-                          ORDER BY {order}, created, id {page})
-            SELECT {_COLUMNS}, {_RELATED.format(wanted="true" if related else "false")}
-            FROM page JOIN scim_resource r USING (id) ORDER BY {order}, r.created, r.id""",  # noqa: S608
-        *_values(selections),
+        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching {condition}
+                          ORDER BY {_order("created, id", descending, span.is_before)} {page})
+            SELECT {_COLUMNS}, place, {_RELATED.format(wanted="true" if related else "false")}
+            FROM page JOIN scim_resource r USING (id)
+            ORDER BY {_order("r.created, r.id", descending, False)}""",  # noqa: S608
+        *values,
     )
-    return [_stored(row) for row in rows]
+    return [Placed(_stored(row), Anchor(row["place"], row["created"], row["id"])) for row in rows]
 
 
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
@@ -127,6 +156,53 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
         *_columns(resources),
         version,
     )
+
+
+async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored:
+    """Store a new User with its history and its wake-up, in one statement that is a database transaction by itself.
+
+    Waits for other writers. Raises `asyncpg.UniqueViolationError` when the name is taken.
+    """
+    row = await db.fetchrow(
+        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
+            r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id,
+                                             document, keys, version, changed, created, modified)
+                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now() FROM v RETURNING *),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb FROM r)
+            SELECT {_COLUMNS}, NULL::jsonb AS related, pg_notify($11, r.id) FROM r""",  # noqa: S608
+        *(column[0] for column in _columns([user])),
+        source,
+        DIRECTORY,
+    )
+    assert row is not None
+    return _stored(row)
+
+
+async def update_user(db: Connection | Pool, user: Resource, before: Stored, source: str) -> Stored | None:
+    """Store the new state of a User as `create_user` does, if nothing that concerns it has changed since `before`.
+
+    Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
+    """
+    row = await db.fetchrow(
+        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
+            r AS (UPDATE scim_resource r SET name_key = $3, external_id = $4, display_name = $5, active = $6,
+                      manager_id = $7, document = $8, keys = $9, version = v.version, changed = v.version,
+                      modified = now()
+                  FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $10 AND r.changed = $11
+                  RETURNING r.*),
+            s AS (SELECT {_COLUMNS}, {_RELATED.format(wanted="true")} FROM r),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+                  SELECT s.id, s.version, now(), $12, 'changed',
+                         s.document || jsonb_build_object('groups', coalesce(s.related, '[]')) FROM s)
+            SELECT s.*, pg_notify($13, s.id) FROM s""",  # noqa: S608
+        *(column[0] for column in _columns([user])),
+        before.version,
+        before.changed,
+        source,
+        DIRECTORY,
+    )
+    return None if row is None else _stored(row)
 
 
 async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
@@ -261,6 +337,24 @@ def _matching(selections: Sequence[Selection]) -> str:
     )
 
 
+def _order(equals: str, descending: bool, is_before: bool) -> str:
+    """Return what to sort by: `place`, then `equals`; backwards for what lies before an anchor."""
+    place = "DESC NULLS FIRST" if descending != is_before else "ASC NULLS LAST"
+    return f'place COLLATE "C" {place}, ' + (equals.replace(",", " DESC,") + " DESC" if is_before else equals)
+
+
+def _beside(span: Span, *, first: int, descending: bool) -> str:
+    """Return the condition of lying behind the anchor, or before it, whose values are numbered from `first`."""
+    place, created, id_ = f"${first}::text", f"${first + 1}::timestamptz", f"${first + 2}::text"
+    equal = f"(created, id) {'<' if span.is_before else '>'} ({created}, {id_})"
+    is_upwards = descending == span.is_before
+    if span.anchor is None or span.anchor.place is None:
+        # Nothing lies above what has no place.
+        return f"{place} IS NULL AND (place IS {'NULL AND' if is_upwards else 'NOT NULL OR'} {equal})"
+    further = f'place COLLATE "C" > {place} OR place IS NULL' if is_upwards else f'place COLLATE "C" < {place}'
+    return f"({further} OR place = {place} AND {equal})"
+
+
 def _values(selections: Sequence[Selection]) -> list[object]:
     return [argument for each in selections for argument in each.condition.arguments]
 
@@ -281,5 +375,12 @@ def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
 
 def _stored(row: asyncpg.Record) -> Stored:
     return Stored(
-        row["id"], row["kind"], row["document"], row["version"], row["created"], row["modified"], row["related"] or []
+        row["id"],
+        row["kind"],
+        row["document"],
+        row["version"],
+        row["changed"],
+        row["created"],
+        row["modified"],
+        row["related"] or [],
     )

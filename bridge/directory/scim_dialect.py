@@ -53,12 +53,12 @@ def standard_user(body: Any, shape: Shape) -> Any:
 
 def standard_patch(body: Any, shape: Shape) -> Any:
     """Return the body of a PATCH of a User as the RFC writes it; what is no PATCH is returned as it is."""
-    return _with_operations(body, lambda operation: _operation(operation, shape))
+    return _with_operations(body, lambda operation: [_operation(each, shape) for each in _divided(operation)])
 
 
 def standard_bulk(body: Any, shape: Shape) -> Any:
     """Return the body of a bulk request with the Users' operations as the RFC writes them."""
-    return _with_operations(body, lambda operation: _bulk_operation(operation, shape))
+    return _with_operations(body, lambda operation: [_bulk_operation(operation, shape)])
 
 
 def standard_filter(text: str, shape: Shape) -> str:
@@ -71,12 +71,12 @@ def standard_filter(text: str, shape: Shape) -> str:
     return str(_qualified(_parse(text), shape))
 
 
-def _with_operations(body: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """Return the request with every object in its list of operations replaced by what `change` makes of it."""
+def _with_operations(body: Any, change: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Any:
+    """Return the request with every object in its list of operations replaced by those that `change` makes of it."""
     if not isinstance(body, dict):
         return body
     return {
-        name: [change(entry) if isinstance(entry, dict) else entry for entry in value]
+        name: [new for entry in value for new in (change(entry) if isinstance(entry, dict) else [entry])]
         if name.lower() == "operations" and isinstance(value, list)
         else value
         for name, value in body.items()
@@ -89,6 +89,17 @@ def _bulk_operation(operation: dict[str, Any], shape: Shape) -> dict[str, Any]:
         return operation
     standard = standard_patch if str(parts.get("method")).lower() == "patch" else standard_user
     return {name: standard(value, shape) if name.lower() == "data" else value for name, value in operation.items()}
+
+
+def _divided(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the operation without the keys of a path-less value that select an entry, and one operation for each."""
+    parts = {name.lower(): value for name, value in operation.items()}
+    value = parts.get("value")
+    if parts.get("path") or not isinstance(value, dict) or not any("[" in name for name in value):
+        return [operation]
+    rest = {name: entry for name, entry in value.items() if "[" not in name}
+    selecting = [{"op": parts.get("op"), "path": name, "value": value[name]} for name in value if "[" in name]
+    return [*([{**parts, "value": rest}] if rest else []), *selecting]
 
 
 def _operation(operation: dict[str, Any], shape: Shape) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Stored:
     kind: str
     document: dict[str, Any]
     version: int
+    changed: int
+    """Directory version of the last change of anything a selector may ask."""
     created: datetime
     modified: datetime
     related: list[dict[str, Any]]

@@ -227,6 +227,14 @@ _SERVICE: Final = {
     "bulk": {"supported": True, "maxOperations": 100, "maxPayloadSize": 1_048_576},
     "filter": {"supported": True, "maxResults": MAX_RESULTS},
     "changePassword": {"supported": False},
+    "pagination": {
+        "cursor": True,
+        "index": True,
+        "defaultPaginationMethod": "index",
+        "defaultPageSize": MAX_RESULTS,
+        "maxPageSize": MAX_RESULTS,
+        "cursorTimeout": 3600,
+    },
     "sort": {"supported": True},
     "etag": {"supported": True},
     "authenticationSchemes": [

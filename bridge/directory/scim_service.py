@@ -38,21 +38,25 @@ from bridge.directory.scim_dialect import (
 from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
 from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of
 from bridge.directory.scim_schema import Shape, provider_for, shapes_for
-from bridge.directory.scim_storage import PostgresStorage
+from bridge.directory.scim_storage import Page, PostgresStorage
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 _LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+_USER_WRITES: Final = {Operation.create, Operation.replace, Operation.patch}
 _WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Operation.bulk, Operation.search_with_body}
 
 
 class DirectoryService(ScimService):
-    """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps."""
+    """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps.
 
-    def __init__(self, pool: Pool, custom: Sequence[str] = ()) -> None:
-        super().__init__(provider_for(custom))
-        self._published = ScimService(provider_for(custom, published=True))
+    `secret` seals the cursors; every process has the same, and keeps it over a restart.
+    """
+
+    def __init__(self, pool: Pool, custom: Sequence[str] = (), *, secret: str) -> None:
+        super().__init__(provider_for(custom), secret=secret)
+        self._published = ScimService(provider_for(custom, published=True), secret=secret)
         self._pool = pool
         self._shapes = shapes_for(custom)
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
@@ -74,6 +78,10 @@ class DirectoryService(ScimService):
                 if write is not None:
                     return await self._write_group(request, target, write, source)
                 request = replace(request, body=_encoded(body))
+            if target.operation in _USER_WRITES and target.endpoint is not None and not target.me:
+                resource_type = self.resource_type_at(target.endpoint)
+                if resource_type.name == "User":
+                    return await self._write_user(request, target, resource_type, storage)
             if target.operation is Operation.query and not target.me:
                 return await self._read(request, target, storage)
             if target.operation in (Operation.search, Operation.search_with_body):
@@ -150,10 +158,38 @@ class DirectoryService(ScimService):
             return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": stored.entity_tag})
         return _shown(stored, request.base_url, shape, projection, status)
 
+    async def _write_user(
+        self, request: ScimRequest, target: Target, resource_type: ResourceType, storage: PostgresStorage
+    ) -> ScimResponse:
+        """Carry out a write of a User: the library judges and changes, we store and show."""
+        shape, content_type = self._shapes["User"], request.header("Content-Type")
+        if target.operation is Operation.create:
+            stored = await storage.create_user(self.read_creation(resource_type, request.body, content_type))
+            return _shown(stored, request.base_url, shape, WHOLE, HTTPStatus.CREATED)
+        projection = self._asked(resource_type, request, shape)
+        conditions = self.read_conditions(request)
+        read = self.read_patch if target.operation is Operation.patch else self.read_replacement
+
+        def change(current: Resource[Any]) -> Resource[Any] | None:
+            # Read again each time, because both consume what they are given.
+            wanted: Any = read(resource_type, request.body, content_type)
+            if target.operation is Operation.patch:
+                return self.apply_patch(current, wanted, conditions)
+            return self.apply_replacement(current, wanted, conditions)
+
+        stored = await storage.change_user(str(target.resource_id), change)
+        return _shown(stored, request.base_url, shape, projection, HTTPStatus.OK)
+
+    def _asked(self, resource_type: ResourceType, request: ScimRequest, shape: Shape) -> Projection:
+        """Return which attributes the query asks for."""
+        if not request.query:
+            return WHOLE
+        return _projection(self.read_response_parameters(resource_type, request.query), shape)
+
     async def _read(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_type = self.resource_type_at(str(target.endpoint))
         shape = self._shapes[str(resource_type.name)]
-        projection = _projection(self.read_response_parameters(resource_type, request.query), shape)
+        projection = self._asked(resource_type, request, shape)
         stored = await storage.find(shape.kind, str(target.resource_id), related=projection.shows(RELATED[shape.kind]))
         if not self.read_conditions(request).check(stored.entity_tag, "GET"):
             return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": stored.entity_tag})
@@ -162,23 +198,34 @@ class DirectoryService(ScimService):
     async def _search(self, request: ScimRequest, target: Target, storage: PostgresStorage) -> ScimResponse:
         resource_types = self.searched_types(target.endpoint)
         if target.operation is Operation.search:
-            search, _ = self.read_search_query(resource_types, request.query)
+            search, position = self.read_search_query(resource_types, request.query)
         else:
-            search, _ = self.read_search_body(resource_types, request.body, request.header("Content-Type"))
+            search, position = self.read_search_body(resource_types, request.body, request.header("Content-Type"))
         shapes = {str(each.name): self._shapes[str(each.name)] for each in resource_types}
         projections = {kind: _projection(search, shape) for kind, shape in shapes.items()}
         related = any(projection.shows(RELATED[kind]) for kind, projection in projections.items())
-        total, found = await storage.find_page(list(shapes), search, related=related)
+        page = await storage.find_page(list(shapes), search, position, related=related)
         body = {
             "schemas": [_LIST],
-            "totalResults": total,
-            "startIndex": search.start_index,
-            "itemsPerPage": len(found),
+            "totalResults": page.total,
+            "itemsPerPage": len(page.found),
+            **self._neighbours(resource_types, search, page),
             "Resources": [
-                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind]) for stored in found
+                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind])
+                for stored in page.found
             ],
         }
         return ScimResponse(HTTPStatus.OK, body)
+
+    def _neighbours(self, resource_types: list[ResourceType], search: SearchRequest[Any], page: Page) -> dict[str, Any]:
+        """Return where the page lies: its index, or the cursors of the pages beside it (RFC 9865 section 2)."""
+        if search.cursor is None:
+            return {"startIndex": search.start_index}
+        cursors = {
+            "nextCursor": self._seal(resource_types, search, page.next),
+            "previousCursor": self._seal(resource_types, search, page.previous),
+        }
+        return {name: cursor for name, cursor in cursors.items() if cursor is not None}
 
 
 def _projection(parameters: ResponseParameters[Any], shape: Shape) -> Projection:

@@ -7,13 +7,16 @@ member counts as being in a group.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 from scim2_models import (
+    InvalidCursorException,
     InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
@@ -43,11 +46,23 @@ MAX_KEY: Final = 500
 """Longest userName, externalId, group name and reference, in characters; PostgreSQL indexes at most 2,700 bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How many match, one page of them, and the positions of the pages beside it where a cursor asked for it."""
+
+    total: int
+    found: list[Stored]
+    next: list[Any] | None = None
+    previous: list[Any] | None = None
+
+
 class PostgresStorage(AsyncScimStorage):
     """Users and Groups in `scim_resource`; `source` is what the history says about who wrote.
 
     Without `with_members`, models have no members or groups and writing one leaves its members alone.
     """
+
+    supports_cursors = True
 
     def __init__(
         self,
@@ -92,37 +107,67 @@ class PostgresStorage(AsyncScimStorage):
         self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None
     ) -> SearchPage:
         kinds = [_kind(resource_type) for resource_type in resource_types]
-        total, found = await self.find_page(kinds, search_request, related=True)
-        return SearchPage(total, [self._model(stored) for stored in found])
+        page = await self.find_page(kinds, search_request, position, related=True)
+        return SearchPage(page.total, [self._model(each) for each in page.found], page.next, page.previous)
 
     async def find_page(
-        self, kinds: Sequence[str], request: SearchRequest[Any], *, related: bool
-    ) -> tuple[int, list[Stored]]:
-        """Return how many match, and one page of them; with their groups and members only if `related`."""
+        self, kinds: Sequence[str], request: SearchRequest[Any], position: Any, *, related: bool
+    ) -> Page:
+        """Return how many match, and one page of them; with their groups and members only if `related`.
+
+        A request with a cursor pages by the `position` that an earlier page gave, None for the first page; any other
+        by its start index.
+        """
         db = self._connection or self._pool
-        selections = self._selections(kinds, request)
-        total = await store.count_resources(db, selections)
+        search = _Search(db, self._selections(kinds, request), _is_descending(request), related)
+        total = await store.count_resources(db, search.selections)
+        if request.cursor is not None:
+            return await search.page_at(total, request.count, position)
         offset = min(request.start_index_0 or 0, total)
         if request.count == 0 or offset == total:
-            return total, []
-        descending = request.sort_order == SearchRequest.SortOrder.descending
-        found = await store.select_resources(
-            db, selections, descending=descending, offset=offset, limit=request.count, related=related
-        )
-        return total, found
+            return Page(total, [])
+        found = await search.select(store.Span(offset, request.count))
+        return Page(total, [each.stored for each in found])
+
+    async def create_user(self, model: Model[Any]) -> Stored:
+        """Store a new User, in a database transaction of its own."""
+        new = self._new("User", model)
+        with _unique_names(new):
+            return await store.create_user(self._connection or self._pool, new, self._source)
+
+    async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
+        """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.
+
+        Tries without the directory's lock, because holding it over two statements keeps every other writer waiting;
+        when somebody was faster, or reports have to be told of their manager's new name, does it again with the lock.
+        """
+        before = await self.find("User", id_)
+        model = change(self._model(before))
+        if model is None:
+            return before
+        new = self._resource("User", id_, model.model_dump())
+        if new.display_name == display_name_of(before.document):
+            with _unique_names(new):
+                after = await store.update_user(self._connection or self._pool, new, before, self._source)
+            if after is not None:
+                return after
+        async with self._writing():
+            before = await self.find("User", id_)
+            again = change(self._model(before))
+            if again is None:
+                return before
+            await self._store_user(before, self._resource("User", id_, again.model_dump()))
+            return await self.find("User", id_)
 
     async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
         async with self._writing() as connection:
-            kind = _kind(resource_type)
-            # So that a filter on `active` finds those for whom nobody has said anything.
-            defaults = {"active": True} if kind == "User" else {}
-            new = self._resource(kind, str(uuid4()), {**defaults, **resource.model_dump()})
+            if _kind(resource_type) == "User":
+                return self._model(await self.create_user(resource))
+            new = self._new("Group", resource)
             version = await store.next_version(connection)
             with _unique_names(new):
                 await store.insert_resources(connection, [new], version)
-            if new.kind == "User":
-                await self._record(connection, [new.id], version, "created")
-            elif self._with_members:
+            if self._with_members:
                 await self.change_members(new.id, _members_of(resource))
             return self._model(await self.find(new.kind, new.id, related=self._with_members))
 
@@ -132,16 +177,13 @@ class PostgresStorage(AsyncScimStorage):
         async with self._writing() as connection:
             before = await self._expect(_kind(resource_type), str(resource.id), expected_version)
             new = self._resource(before.kind, before.id, resource.model_dump())
-            version = await store.next_version(connection)
-            with _unique_names(new):
-                await store.update_resources(connection, [new], version)
-            renamed = new.display_name != display_name_of(before.document)
             if new.kind == "User":
-                if renamed:
-                    await store.touch_reports(connection, [new.id], version)
-                await self._record(connection, [new.id], version, "changed")
+                await self._store_user(before, new)
             else:
-                if renamed:
+                version = await store.next_version(connection)
+                with _unique_names(new):
+                    await store.update_resources(connection, [new], version)
+                if new.display_name != display_name_of(before.document):
                     await self._record_groups(connection, await store.member_ids(connection, new.id), version)
                 if self._with_members:
                     await self.change_members(new.id, _members_of(resource))
@@ -191,6 +233,15 @@ class PostgresStorage(AsyncScimStorage):
             finally:
                 self._connection = None
 
+    async def _store_user(self, before: Stored, new: Resource) -> None:
+        async with self._writing() as connection:
+            version = await store.next_version(connection)
+            with _unique_names(new):
+                await store.update_resources(connection, [new], version)
+            if new.display_name != display_name_of(before.document):
+                await store.touch_reports(connection, [new.id], version)
+            await self._record(connection, [new.id], version, "changed")
+
     async def _expect(self, kind: str, id_: str, version: str | None) -> Stored:
         stored = await self.find(kind, id_, related=False)
         if version is not None and stored.entity_tag != version:
@@ -231,6 +282,11 @@ class PostgresStorage(AsyncScimStorage):
             {**stored.document, **related, "id": stored.id, "meta": meta}, scim_policy=self._provider.policy
         )
 
+    def _new(self, kind: str, model: Model[Any]) -> Resource:
+        # So that a filter on `active` finds those for whom nobody has said anything.
+        defaults = {"active": True} if kind == "User" else {}
+        return self._resource(kind, str(uuid4()), {**defaults, **model.model_dump()})
+
     def _resource(self, kind: str, id_: str, document: Mapping[str, Any]) -> Resource:
         name = "userName" if kind == "User" else "displayName"
         if not document.get(name, "").strip():
@@ -238,6 +294,70 @@ class PostgresStorage(AsyncScimStorage):
         resource = resource_of(document, id_, self._shapes[kind])
         _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
         return resource
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search as the store takes it."""
+
+    db: Connection | Pool
+    selections: Sequence[store.Selection]
+    descending: bool
+    related: bool
+
+    async def page_at(self, total: int, count: int | None, position: Any) -> Page:
+        """Return the page at a position, with the positions of the pages beside it."""
+        if count == 0:
+            return Page(total, [])
+        is_before, anchor = read_position(position)
+        limit = None if count is None else count + 1
+        found = await self.select(store.Span(limit=limit, anchor=anchor, is_before=is_before))
+        has_more = count is not None and len(found) > count
+        if has_more:
+            found = found[1:] if is_before else found[:-1]
+        if not found:
+            return Page(total, [])
+        first, last = found[0].anchor, found[-1].anchor
+        has_next = await self._has(last, is_before=False) if is_before else has_more
+        has_previous = has_more if is_before else anchor is not None and await self._has(first, is_before=True)
+        return Page(
+            total,
+            [each.stored for each in found],
+            next=position_of(last, is_before=False) if has_next else None,
+            previous=position_of(first, is_before=True) if has_previous else None,
+        )
+
+    async def select(self, span: store.Span) -> list[store.Placed]:
+        return await store.select_resources(
+            self.db, self.selections, span, descending=self.descending, related=self.related
+        )
+
+    async def _has(self, anchor: store.Anchor, *, is_before: bool) -> bool:
+        return bool(await self.select(store.Span(limit=1, anchor=anchor, is_before=is_before)))
+
+
+def _is_descending(request: SearchRequest[Any]) -> bool:
+    return request.sort_order == SearchRequest.SortOrder.descending
+
+
+def position_of(anchor: store.Anchor, *, is_before: bool) -> list[Any]:
+    """Return the position of the page behind the resource, or before it, as JSON can hold it."""
+    return [is_before, anchor.place, anchor.created.isoformat(), anchor.id]
+
+
+def read_position(position: Any) -> tuple[bool, store.Anchor | None]:
+    """Return whether a position is that of a page before its anchor, and the anchor; None is the first page.
+
+    Positions come sealed and were made by `position_of`, if not always by this release of it: others are a
+    `InvalidCursorException`.
+    """
+    if position is None:
+        return False, None
+    try:
+        is_before, place, created, id_ = position
+        return bool(is_before), store.Anchor(place, datetime.fromisoformat(created), id_)
+    except (TypeError, ValueError) as error:
+        raise InvalidCursorException from error
 
 
 @contextmanager

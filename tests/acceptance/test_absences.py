@@ -156,7 +156,7 @@ async def test_the_embedded_database_is_started_again(tmp_path: Path, http: aioh
     """When the embedded PostgreSQL is killed the same Muster starts it again, and has lost nothing."""
     async with _service(tmp_path, NOWHERE) as (muster, url):
         await wait_until(lambda: _is_healthy(http, url), seconds=60)
-        made = await _muster(tmp_path, "directory", "token", "--create", "hr")
+        made = await _muster(tmp_path, "directory", "token", "create", "hr")
         token = json.loads(made)["token"]
         pid_file = tmp_path / "data" / "postgres" / "cluster" / "postmaster.pid"
         first = int(pid_file.read_text().split()[0])

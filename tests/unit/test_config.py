@@ -107,6 +107,8 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "policy": found.policy.name,
         "apply": found.applying.value,
         "attributes": str(list(found.attributes)),
+        "public_url": found.scim.public_url or "request",
+        "requests_per_second": str(found.scim.rate),
         "log": found.log.value,
     }
 

@@ -79,6 +79,6 @@ class Scim:
 @pytest.fixture
 async def scim(pool: Pool) -> AsyncIterator[Scim]:
     application = web.Application()
-    application.add_subapp("/scim/v2", scim_application(pool, custom=("shift",)))
+    application.add_subapp("/scim/v2", scim_application(pool, secret="s", custom=("shift",)))
     async with TestServer(application) as server, ClientSession() as session:
         yield Scim(f"{server.make_url('/scim/v2')}", session, await create_token(pool, "hr"))

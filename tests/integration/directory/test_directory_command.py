@@ -120,11 +120,11 @@ async def test_show_tells_everything_and_the_history(command: Command, file: str
 
 async def test_token_is_made_listed_and_revoked(command: Command, pool: Pool) -> None:
     """A token is printed once and works until it is revoked."""
-    token = (await command.run("token", "--create", "okta")).strip()
+    token = (await command.run("token", "create", "okta")).strip()
 
     assert await find_token(pool, token) == "okta"
-    assert (await command.run("token")).split()[2:] == ["valid", "okta"]
-    await command.run("token", "--revoke", "okta")
-    assert (await command.run("token")).split()[2:] == ["revoked", "okta"]
+    assert (await command.run("token", "list")).split()[2:] == ["valid", "okta"]
+    await command.run("token", "revoke", "okta")
+    assert (await command.run("token", "list")).split()[2:] == ["revoked", "okta"]
     assert await find_token(pool, token) is None
-    assert set(json.loads(await command.run("token", "--json"))[0]) == {"name", "created_at", "revoked_at"}
+    assert set(json.loads(await command.run("token", "list", "--json"))[0]) == {"name", "created_at", "revoked_at"}

@@ -55,7 +55,7 @@ PATHS = ["/Users", "/Users/{user}", "/Groups", "/Groups/{group}", "/.search", "/
 
 @pytest.fixture
 async def service(pool: Pool) -> DirectoryService:
-    return DirectoryService(pool, ["shift"])
+    return DirectoryService(pool, ["shift"], secret="s")
 
 
 async def ids(service: DirectoryService) -> dict[str, str]:

@@ -79,6 +79,7 @@ def test_projection_keeps_what_is_asked_for_and_always_the_id(
             ENTERPRISE: {"department": "D", "division": "V"},
         },
         5,
+        5,
         MOMENT,
         MOMENT,
         [{"value": "7", "$ref": "Groups/7", "display": "G"}],
