@@ -32,6 +32,8 @@ LARGEST: Final = 256 * 1024 * 1024
 """Bytes a file may have."""
 _TEMPORARY: Final = (".part", ".tmp", ".filepart", ".crdownload", ".swp", "~")
 _LONGEST_NAME: Final = 150
+_DIGITS: Final = 8
+_SHOWN: Final = len("20270301T080000Z-") + _DIGITS
 _WORKING, _DONE, _FAILED = "working", "done", "failed"
 
 
@@ -57,6 +59,12 @@ def settled(before: Mapping[int, Look], now: Mapping[int, Look]) -> list[str]:
     ]
     ready = [look for look in same if not look.name.startswith(".") and not look.name.lower().endswith(_TEMPORARY)]
     return [look.name for look in sorted(ready, key=lambda look: (look.modified, look.name))]
+
+
+def claim_name(name: str, now: datetime, number: str) -> str:
+    """Return the name under which a file is taken: time, number, and its own as far as every file system bears it."""
+    plain = "".join(letter if letter.isprintable() else "_" for letter in name).encode()
+    return f"{now:%Y%m%dT%H%M%SZ}-{number}-{plain[-_LONGEST_NAME:].decode(errors='ignore')}"
 
 
 class DropFolder:
@@ -125,9 +133,9 @@ class DropFolder:
         await asyncio.to_thread(_put_away, self._folder, claim, outcome, words)
         log.log(
             logging.INFO if outcome == _DONE else logging.ERROR,
-            "a file of the drop folder is %s; %s.txt there says more",
+            "a file of the drop folder is %s; the .txt of %s there says more",
             outcome,
-            claim,
+            claim[:_SHOWN],  # the rest was given by whoever dropped it, and may name people
             extra={"action": f"files.{outcome}"},
         )
 
@@ -144,8 +152,7 @@ def _files(folder: Path) -> dict[int, Look]:
 
 
 def _claim(folder: Path, name: str, now: datetime) -> None:
-    claim = f"{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}-{name[-_LONGEST_NAME:]}"
-    (folder / name).rename(folder / _WORKING / claim)
+    (folder / name).rename(folder / _WORKING / claim_name(name, now, uuid4().hex[:_DIGITS]))
 
 
 def _claims(folder: Path) -> list[str]:

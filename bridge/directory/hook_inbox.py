@@ -2,7 +2,8 @@
 
 The directory's change, the note of what became of the event, and the moments that keep older news from overwriting
 newer are committed together, so nothing is done twice or by half. An event about somebody unknown without a name to
-make a person of waits for the event that brings the name; one that cannot be is set aside with its reason.
+make a person of waits for the event that brings the name, and a manager may come after the reports; an event that
+cannot be is set aside with its reason.
 """
 
 from __future__ import annotations
@@ -120,11 +121,13 @@ class HookInbox:
             new_id=lambda: person_id,
         )
         await write_plan(connection, plan, self._shapes["Group"], f"hook:{source}")
+        manager = news["manager"] if plan.warnings else None
         told_now = dict.fromkeys(news, event.occurred_at)
-        await hook_store.remember_person(connection, source, event.subject, person_id, told_now)
+        await hook_store.remember_person(connection, source, event.subject, person_id, told_now, manager)
         if found is None:
             await hook_store.reopen_unknown(connection, source, event.subject)
-        return "applied", "the manager is not known" if plan.warnings else None
+            await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
+        return "applied", "the manager is not known yet" if manager else None
 
 
 def _keys(event: HookEvent) -> Collection[str]:

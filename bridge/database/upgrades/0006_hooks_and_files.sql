@@ -31,9 +31,12 @@ CREATE TABLE hook_person (
     subject   text  NOT NULL,
     person_id text  NOT NULL REFERENCES scim_resource (id),
     told_at   jsonb NOT NULL,
+    -- Who the manager is, as the source says, while nobody of that id or name is known.
+    manager   text,
     PRIMARY KEY (source, subject)
 );
 CREATE INDEX hook_person_person ON hook_person (person_id);
+CREATE INDEX hook_person_manager ON hook_person (source, lower(manager)) WHERE manager IS NOT NULL;
 
 -- Files of the drop folder that are in the directory, each by the name it got when it was claimed.
 CREATE TABLE file_import (

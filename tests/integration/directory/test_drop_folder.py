@@ -54,12 +54,12 @@ async def test_file_is_imported_and_put_away(pool: Pool, tmp_path: Path) -> None
 async def test_bad_file_is_put_aside_with_its_reason_and_changes_nothing(pool: Pool, tmp_path: Path) -> None:
     """All or nothing, and the next file goes on."""
     drop = watcher(pool, tmp_path)
-    (tmp_path / "bad.csv").write_bytes(b"Nr;Login\n1;a\n2\n")
+    (tmp_path / "bad\udcff.csv").write_bytes(b"Nr;Login\n1;a\n2\n")
     (tmp_path / "good.csv").write_bytes(GOOD)
     await drop.look()
     await drop.look()
 
-    assert names(tmp_path / "failed") == ["bad.csv", "bad.csv.txt"]
+    assert names(tmp_path / "failed") == ["bad_.csv", "bad_.csv.txt"]
     (words,) = (tmp_path / "failed").glob("*.txt")
     assert ":3: error: expected 2 fields as in the header, came 1" in words.read_text()
     assert [each.user_name for each in await load_people(pool)] == ["jürgen"]

@@ -260,6 +260,18 @@ async def test_manager_and_groups_arrive_with_the_person(hooks: Hooks) -> None:
     assert bo.other["groups"] == ("Drivers", "Night")
 
 
+async def test_manager_may_come_after_the_reports(hooks: Hooks) -> None:
+    """References in a second phase: who is not known yet is filled in on arrival, unless there is newer word."""
+    await hooks.tell(generic(person("2", userName="bo", manager="1"), person("3", userName="cy", manager="1")))
+    await hooks.tell(generic(person("4", userName="dee"), person("3", manager="4"), time="2026-05-01T00:00:00Z"))
+    assert (await load_person(hooks.pool, "bo")).employments == ()
+    await hooks.tell(generic(person("1", userName="boss", manager="2"), time="2026-06-01T00:00:00Z"))
+
+    boss, bo, cy, dee = [await load_person(hooks.pool, name) for name in ("boss", "bo", "cy", "dee")]
+    assert (bo.employments[0].manager, cy.employments[0].manager) == (boss.id, dee.id)
+    assert boss.employments[0].manager == bo.id
+
+
 async def test_inbox_survives_its_worker_being_killed(hooks: Hooks) -> None:
     """What was answered is done by whoever comes next, once, when the worker's connection dies half-way."""
     for number in range(3):
