@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.config_feeds import Feeds, feeds
 from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, matching, url
 from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
@@ -79,6 +80,7 @@ class Config:
     attributes: tuple[str, ...]
     """The directory's custom attributes, as they are spelt in the file."""
     scim: ScimConfig
+    feeds: Feeds
     log: LogLevel
 
 
@@ -113,6 +115,7 @@ def _insist_on(path: Path, mend: str) -> None:
 def _config(section: Section, path: Path) -> Config:
     folder = path.parent
     appservice = partial(_appservice, folder=folder)
+    attributes, found = section.optional("directory", a(partial(_directory, folder=folder)), ((), Feeds()))
     return Config(
         path=path,
         homeserver=section.required("homeserver", a(_homeserver)),
@@ -121,8 +124,9 @@ def _config(section: Section, path: Path) -> Config:
         data=folder / section.optional("data", document.path, Path("data")),
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
-        attributes=section.optional("directory", a(_directory), ()),
         scim=section.optional("scim", a(_scim), _scim(Section(None))),
+        attributes=attributes,
+        feeds=found,
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 
@@ -144,8 +148,9 @@ def _appservice(section: Section, folder: Path) -> AppserviceConfig:
     )
 
 
-def _directory(section: Section) -> tuple[str, ...]:
-    return section.optional("attributes", list_of(_attribute), ())
+def _directory(section: Section, folder: Path) -> tuple[tuple[str, ...], Feeds]:
+    attributes = section.optional("attributes", list_of(_attribute), ())
+    return attributes, feeds(section, attributes, folder)
 
 
 def _scim(section: Section) -> ScimConfig:

@@ -5,6 +5,7 @@
     │   ├── DocumentError              a YAML file: every problem at once, as file:line:col: error: …
     │   ├── SelectorError              a SCIM filter that does not read, with the column
     │   ├── ImportFileError            a directory file, with line and column
+    │   ├── DeliveryError              a webhook that says nothing about people that could be understood
     │   └── UnknownNameError           a person, room, announcement or event that does not exist
     ├── RefusedError                   a rule of ours says no (stale digest, brake, wrong approver)
     ├── DatabaseError                  PostgreSQL
@@ -72,6 +73,15 @@ class SelectorError(InputError):
 
 class ImportFileError(InputError):
     """The directory file cannot be imported; nothing was changed."""
+
+    def __init__(self, message: str | None = None, columns: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.columns = tuple(dict.fromkeys(columns))
+        """Where the problems are, for logs, which must not repeat what stands there."""
+
+
+class DeliveryError(InputError):
+    """The webhook's body says nothing about people that could be understood; nothing was changed."""
 
 
 class UnknownNameError(InputError):

@@ -22,10 +22,15 @@ from bridge.archive.backfill import OriginalsConsumer, backfill
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer
-from bridge.config import Applying
+from bridge.config import Applying, Config
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, MEMBERSHIP, Listener
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, Listener
+from bridge.directory.drop_folder import DropFolder
+from bridge.directory.hook_adapters import ADAPTERS, own_paths
+from bridge.directory.hook_inbox import HookInbox
+from bridge.directory.hook_mapping import adapted
+from bridge.directory.hooks import HookSource, hook_routes
 from bridge.directory.scim import scim_application
 from bridge.errors import (
     DatabaseError,
@@ -72,6 +77,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         source.watch(),
         _keep_complete(services),
     ]
@@ -85,6 +91,12 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             at_once=services.config.homeserver.concurrency,
         )
         tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
+    if (watch := config.feeds.watch) is not None:
+        tasks.append(
+            DropFolder(
+                pool, watch.folder, watch.mapping, every=watch.every, custom=config.attributes, clock=clock
+            ).run()
+        )
     if services.storage.embedded is not None:
         tasks.append(_watch_embedded(services.storage.embedded))
     return [*tasks, listener.run()]
@@ -141,6 +153,7 @@ async def _listening(services: Services) -> AsyncIterator[None]:
     pool, config = services.pool, services.config
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
+    application.add_routes(hook_routes(pool, _hook_sources(config), services.clock))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(
         pool,
@@ -167,6 +180,18 @@ async def _listening(services: Services) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
+
+
+def _hook_sources(config: Config) -> list[HookSource]:
+    own = config.attributes
+    return [
+        HookSource(
+            name,
+            adapted(ADAPTERS[hook.adapter], {**own_paths(hook.adapter, own), **hook.attributes}, hook.statuses),
+            hook.keys,
+        )
+        for name, hook in config.feeds.webhooks.items()
+    ]
 
 
 async def _health(services: Services, _request: web.Request) -> web.Response:

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
 from bridge.directory.selector import matches, parse
 from bridge.directory.store import HistoryEntry, load_history, load_people, load_person
 from bridge.directory.token_store import create_token, load_tokens, revoke_token
-from bridge.errors import ImportFileError
+from bridge.document import nearest
+from bridge.errors import ImportFileError, UnknownNameError
 
 if TYPE_CHECKING:
     from bridge.app import Services
     from bridge.cli.command import Subparsers
+    from bridge.config import Config
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -49,6 +52,7 @@ def _add_import(below: Subparsers) -> None:
         "is imported, or nothing. People are matched by externalId, else by userName.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the CSV file, UTF-8 or UTF-16, with , or ;")
+    parser.add_argument("--mapping", metavar="NAME", help="read it as `directory.files.NAME` of the configuration says")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument(
         "--complete", action="store_true", help="the file names everybody: whoever is missing works here no longer"
@@ -95,6 +99,7 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         data,
         args.file.name,
         custom=services.config.attributes,
+        mapping=PLAIN if args.mapping is None else _mapping(services.config, args.mapping),
         complete=args.complete,
         allow_removals=args.allow_removals,
         dry_run=args.dry_run,
@@ -104,11 +109,7 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         return 0
     for warning in report.warnings:
         print(warning)
-    verb = "Would be" if args.dry_run else "People"
-    print(
-        f"{verb} added: {report.created}, changed: {report.changed}, no longer working here: {report.removed}, "
-        f"unchanged: {report.unchanged}."
-    )
+    print(report.sentence("Would be" if args.dry_run else "People"))
     return 0
 
 
@@ -181,6 +182,12 @@ async def list_tokens(args: argparse.Namespace, services: Services) -> int:
     for each in [] if args.json else tokens:
         print(f"{each.created_at:%Y-%m-%d %H:%M}  {'revoked' if each.revoked_at else 'valid':<8} {each.name}")
     return 0
+
+
+def _mapping(config: Config, name: str) -> FileMapping:
+    if name not in config.feeds.files:
+        raise UnknownNameError(f"There is no mapping {name!r} in {config.path}{nearest(name, config.feeds.files)}.")
+    return config.feeds.files[name]
 
 
 def _listed(person: Person, today: date) -> tuple[str, ...]:

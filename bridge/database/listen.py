@@ -29,6 +29,8 @@ MEMBERSHIP = "muster_membership"
 """A held plan was approved, or somebody asks for a reconciliation."""
 ANNOUNCEMENTS = "muster_announcements"
 """An announcement waits to be delivered."""
+HOOKS = "muster_hooks"
+"""A webhook of HR's waits in the inbox."""
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""

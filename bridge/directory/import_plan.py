@@ -70,13 +70,14 @@ def plan_import(
     *,
     new_id: Callable[[], str],
     complete: bool = False,
+    shrink: float = MAX_FRACTION,
     allow_removals: int | None = None,
 ) -> ImportPlan:
     """Decide what a file changes; `new_id` makes the id of a new person.
 
     Raises `ImportFileError` when rows and known people cannot be told apart, and `RefusedError` when a complete file
-    would remove more than a tenth of the active people (at least five) and `allow_removals` is not exactly their
-    number.
+    would remove more than the share `shrink` of the active people (at least five) and `allow_removals` is not exactly
+    their number.
     """
     matches = _matched(file, known, new_id)
     warnings: list[str] = []
@@ -96,7 +97,7 @@ def plan_import(
     regrouped = tuple(dict.fromkeys(id_ for _, id_ in (*joins, *leaves) if id_ not in written))
     unchanged = len(matches) - len(written) - len(regrouped)
     removed = _removed(matches, known, shape) if complete else ()
-    _require_few(len(removed), sum(1 for each in known if each.document.get("active", True)), allow_removals)
+    _require_few(len(removed), sum(1 for each in known if each.document.get("active", True)), shrink, allow_removals)
     return ImportPlan(
         created=tuple(created),
         changed=tuple(changed),
@@ -129,6 +130,9 @@ def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -
         if not candidates and namesake is not None and _is_other(row, namesake):
             message = f"{row.user_name!r} is somebody with another externalId, {namesake.document['externalId']!r}"
             problems.append(Problem(row.line, "userName", message))
+        if not candidates and namesake is None and _is_swapped(row, by_external, by_name):
+            message = "expected a userName, came somebody's externalId; have the columns been swapped?"
+            problems.append(Problem(row.line, "userName", message))
         found = candidates[0] if candidates else namesake
         if found is not None and lines.setdefault(found.id, row.line) != row.line:
             problems.append(Problem(row.line, "userName", f"the same person as in line {lines[found.id]}"))
@@ -142,6 +146,11 @@ def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -
 def _is_other(row: Row, namesake: Known) -> bool:
     known = namesake.document.get("externalId")
     return bool(row.external_id and known and known != row.external_id)
+
+
+def _is_swapped(row: Row, by_external: Mapping[str, object], by_name: Mapping[str, object]) -> bool:
+    external = comparison_key(row.user_name, case_exact=True)
+    return external in by_external and comparison_key(row.external_id) in by_name
 
 
 def _name_conflicts(matches: Sequence[_Match], known: Sequence[Known]) -> list[Problem]:
@@ -250,10 +259,10 @@ def _removed(matches: Sequence[_Match], known: Sequence[Known], shape: Shape) ->
     )
 
 
-def _require_few(removals: int, active: int, allowed: int | None) -> None:
+def _require_few(removals: int, active: int, shrink: float, allowed: int | None) -> None:
     if allowed is not None and allowed != removals:
         raise RefusedError(f"The file removes {removals} people, not {allowed}. Nothing was changed.")
-    limit = max(FLOOR, int(active * MAX_FRACTION))
+    limit = max(FLOOR, int(active * shrink))
     if allowed is None and removals > limit:
         raise RefusedError(
             f"{removals} of {active} active people are missing from the file; at most {limit} may be. Nothing was "

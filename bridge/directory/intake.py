@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import asyncpg
 
+from bridge.directory import file_store
 from bridge.directory import resource_store as store
 from bridge.directory.csv_file import read_csv
+from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
 from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
 from bridge.errors import ImportFileError
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 log = logging.getLogger(__name__)
+
+ANALYZE_FROM: Final = 100
+"""So many people change what PostgreSQL should believe about its tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,13 @@ class ImportReport:
     unchanged: int
     warnings: tuple[str, ...]
 
+    def sentence(self, beginning: str = "People") -> str:
+        """Return it in words; `beginning` may be that of a dry run, "Would be"."""
+        return (
+            f"{beginning} added: {self.created}, changed: {self.changed}, no longer working here: {self.removed}, "
+            f"unchanged: {self.unchanged}."
+        )
+
 
 async def import_csv(
     pool: Pool,
@@ -40,36 +53,61 @@ async def import_csv(
     name: str,
     *,
     custom: Sequence[str] = (),
+    mapping: FileMapping = PLAIN,
     complete: bool = False,
     allow_removals: int | None = None,
     dry_run: bool = False,
+    claim: str | None = None,
 ) -> ImportReport:
     """Import a CSV file called `name`, all of it or nothing; with `dry_run` only say what would change.
 
-    Raises `ImportFileError` and `RefusedError` as `read_csv` and `plan_import` do.
+    A file with a `claim` is imported once, however often it is asked for. Raises `ImportFileError` and `RefusedError`
+    as `read_csv` and `plan_import` do.
     """
+    # Reading 10,000 rows takes a second, which the service has better uses for.
+    file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
     shapes = shapes_for(custom)
-    file = read_csv(data, name, custom=custom)
     async with pool.acquire() as connection, connection.transaction():
         await store.lock_directory(connection)
-        plan = plan_import(
+        done = None if claim is None else await file_store.find_import(connection, claim)
+        if done is not None:
+            return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        plan = await asyncio.to_thread(
+            plan_import,
             file,
             await store.load_users(connection),
             shapes["User"],
             new_id=lambda: str(uuid4()),
-            complete=complete,
+            complete=complete or mapping.complete,
+            shrink=mapping.shrink,
             allow_removals=allow_removals,
         )
-        if not dry_run and plan.unchanged < len(file.rows) + len(plan.removed):
-            try:
-                await _write(connection, plan, shapes["Group"], f"csv:{name}")
-            except asyncpg.UniqueViolationError as error:
-                raise ImportFileError(
-                    f"{name}: people exchange their userNames in this file. Nothing was changed. "
-                    "Give one of them another name first."
-                ) from error
-    changed = len(plan.changed) + len(plan.regrouped)
+        report = _report(plan)
+        if not dry_run:
+            await write_plan(connection, plan, shapes["Group"], f"csv:{name}")
+            if claim is not None:
+                await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d people from a file", len(file.rows), extra={"action": "import"})
+    return report
+
+
+async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
+    """Write what was decided, under the lock of the directory. Raises `ImportFileError` when names are exchanged."""
+    if not (plan.created or plan.changed or plan.removed or plan.regrouped):
+        return
+    try:
+        async with connection.transaction():
+            await _write(connection, plan, groups, source)
+    except asyncpg.UniqueViolationError as error:
+        raise ImportFileError(
+            f"{source.partition(':')[2]}: people exchange their userNames in this file. Nothing was changed. "
+            "Give one of them another name first.",
+            ["userName"],
+        ) from error
+
+
+def _report(plan: ImportPlan) -> ImportReport:
+    changed = len(plan.changed) + len(plan.regrouped)
     return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, plan.warnings)
 
 
@@ -83,7 +121,8 @@ async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source:
     changed = [each.id for each in (*plan.changed, *plan.removed)]
     for action, ids in (("created", created), ("changed", changed), ("groups", plan.regrouped)):
         await store.record_history(connection, ids, version=version, source=source, action=action)
-    await store.analyze(connection)
+    if len(created) + len(changed) > ANALYZE_FROM:
+        await store.analyze(connection)
     await store.wake(connection, [*created, *changed, *plan.regrouped])
 
 

@@ -233,6 +233,20 @@ async def load_users(connection: Connection) -> list[Known]:
     return [Known(row["id"], row["document"], tuple(row["names"] or ())) for row in rows]
 
 
+async def find_users(connection: Connection, keys: Collection[str]) -> list[Known]:
+    """Return those whose externalId or userName, in the form comparisons use, is one of these."""
+    rows = await connection.fetch(
+        """SELECT r.id, r.document,
+                  ARRAY(SELECT g.display_name FROM group_member m JOIN scim_resource g ON g.id = m.group_id
+                        WHERE m.member_id = r.id ORDER BY g.id) AS names
+           FROM scim_resource r
+           WHERE r.kind = 'User' AND NOT r.deleted AND (r.external_id = ANY($1) OR r.name_key = ANY($1))
+           ORDER BY r.created, r.id""",
+        list(keys),
+    )
+    return [Known(row["id"], row["document"], tuple(row["names"])) for row in rows]
+
+
 async def group_ids(connection: Connection) -> dict[str, str]:
     """Return the id of every group by its name as comparisons use it."""
     rows = await connection.fetch("SELECT name_key, id FROM scim_resource WHERE kind = 'Group' AND NOT deleted")

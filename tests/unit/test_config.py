@@ -96,8 +96,8 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
     """A configuration of the required keys alone has the values that stand behind `Default:`."""
     text = EXAMPLE.read_text()
     found = read_config(SMALLEST, ROOT / "config.yaml")
-    named = dict(re.findall(r"Default: (\S+?)[;.]?(?: .*)?\n(?: *#.*\n)*? *(\w+):", text))
-    stated = {key: value for value, key in named.items()}
+    named = re.findall(r"Default: (\S+?)[;.]?(?: .*)?\n(?: *#.*\n)*? *(\w+):", text)
+    stated = {key: value for value, key in named}
     assert stated == {
         "concurrency": str(found.homeserver.concurrency),
         "registration": found.appservice.registration.name,
@@ -109,6 +109,9 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "attributes": str(list(found.attributes)),
         "public_url": found.scim.public_url or "request",
         "requests_per_second": str(found.scim.rate),
+        "files": str(found.feeds.files),
+        "watch": "null" if found.feeds.watch is None else str(found.feeds.watch),
+        "webhooks": str(found.feeds.webhooks),
         "log": found.log.value,
     }
 

@@ -1,0 +1,217 @@
+"""The part of the configuration that says who brings people besides SCIM: files, a drop folder, webhooks."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from bridge import document
+from bridge.directory.file_mapping import COLUMNS, FileMapping, is_date_format
+from bridge.directory.signature import key_of
+from bridge.document import (
+    Kind,
+    Section,
+    Value,
+    a,
+    boolean,
+    choice,
+    duration,
+    line,
+    list_of,
+    mapping_of,
+    matching,
+    number,
+)
+
+_SHORTEST_EVERY = timedelta(seconds=1)
+
+
+class AdapterName(StrEnum):
+    """Sources of webhooks that are known by name."""
+
+    BAMBOOHR = "bamboohr"
+    GENERIC = "generic"
+    HIBOB = "hibob"
+    PERSONIO = "personio"
+
+
+@dataclass(frozen=True, slots=True)
+class HookConfig:
+    """Somebody who may send webhooks."""
+
+    adapter: str
+    """A name of `bridge.directory.hook_adapters.ADAPTERS`."""
+    attributes: Mapping[str, str]
+    """Our attribute → where it is in a body, beside what the adapter knows."""
+    statuses: Mapping[str, bool]
+    """A word of the status → whether the person is active."""
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """The drop folder."""
+
+    folder: Path
+    mapping: FileMapping
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Everything of `directory` but the attributes."""
+
+    files: Mapping[str, FileMapping] = field(default_factory=dict)
+    watch: WatchConfig | None = None
+    webhooks: Mapping[str, HookConfig] = field(default_factory=dict)
+
+
+def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
+    """Read the files, the drop folder and the webhooks; `attributes` are the company's own, `folder` is the file's."""
+    known = (*COLUMNS, *attributes)
+    files = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    hook = a(partial(_hook, own=attributes, folder=folder))
+    webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
+    return Feeds(
+        files=files,
+        watch=section.optional("watch", _or_nothing(a(partial(_watch, files=files, folder=folder))), None),
+        webhooks=webhooks,
+    )
+
+
+def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
+    columns = section.required("columns", mapping_of(_attributes(known)))
+    if (
+        section.place is not None
+        and columns
+        and "userName" not in {name for names in columns.values() for name in names}
+    ):
+        section.problem("expected a column for userName, such as `employee_id: [userName, externalId]`", key="columns")
+    return FileMapping(
+        columns=columns,
+        dates=section.optional("dates", _dates, ""),
+        delimiter=section.optional("delimiter", _delimiter, ""),
+        encoding=section.optional("encoding", _encoding, ""),
+        complete=section.optional("complete", boolean, False),
+        shrink=section.optional("shrink", number(0, 1), 0.1),
+        trailer=section.optional("trailer", _trailer, ""),
+    )
+
+
+def _watch(section: Section, files: Mapping[str, FileMapping], folder: Path) -> WatchConfig:
+    return WatchConfig(
+        folder=folder / section.required("folder", document.path),
+        mapping=section.required("mapping", _one_of(files)),
+        every=section.optional("every", _every, timedelta(seconds=10)),
+    )
+
+
+def _hook(section: Section, own: Sequence[str], folder: Path) -> HookConfig:
+    paths = section.optional("attributes", mapping_of(line, _attribute((*COLUMNS, *own))), dict[str, str]())
+    statuses = section.optional("statuses", mapping_of(boolean), dict[str, bool]())
+    return HookConfig(
+        adapter=section.required("adapter", choice(*AdapterName)).value,
+        attributes=paths,
+        statuses=statuses,
+        keys=section.required("keys", list_of(_key(folder), least=1)),
+    )
+
+
+def _one_of(files: Mapping[str, FileMapping]) -> Kind[FileMapping]:
+    def make(value: Value) -> FileMapping:
+        name = line.make(value)
+        if name not in files:
+            value.refuse(f"expected a name under `files`, came {name}{document.nearest(name, files)}")
+        return files[name]
+
+    return Kind(make, FileMapping)
+
+
+def _or_nothing(kind: Kind[WatchConfig]) -> Kind[WatchConfig | None]:
+    def make(value: Value) -> WatchConfig | None:
+        return None if value.scalar("null") is not None else kind.make(value)
+
+    return Kind(make, lambda: None)
+
+
+def _attribute(known: Sequence[str]) -> Kind[str]:
+    def make(value: Value) -> str:
+        name = line.make(value)
+        if name not in known:
+            value.refuse(f"unknown attribute `{name}`{document.nearest(name, known)}")
+        return name
+
+    return Kind(make, str)
+
+
+def _attributes(known: Sequence[str]) -> Kind[tuple[str, ...]]:
+    one = _attribute(known)
+
+    def make(value: Value) -> tuple[str, ...]:
+        return list_of(one, least=1).make(value) if value.is_list else (one.make(value),)
+
+    return Kind(make, tuple)
+
+
+def _key(folder: Path) -> Kind[bytes]:
+    """Return the kind of keys that are not in the file itself; no message repeats one."""
+
+    def make(value: Value) -> bytes:
+        where = line.make(value)
+        if where.startswith("whsec_"):
+            value.refuse("expected $VARIABLE or the path of a file that holds the key, came the key itself")
+        if where.startswith("$"):
+            text = os.environ.get(where[1:], "")
+            if not text:
+                value.refuse(f"expected the environment variable `{where[1:]}` to hold a key; it is not set")
+        else:
+            try:
+                text = (folder / where).read_text(encoding="ascii")
+            except (OSError, ValueError):
+                value.refuse(
+                    "expected $VARIABLE or the path of a file that holds a key; there is none that can be read"
+                )
+        try:
+            return key_of(text)
+        except ValueError as error:
+            value.refuse(str(error))
+
+    return Kind(make, bytes)
+
+
+def _checked(kind: Kind[str], fits: Callable[[str], bool], what: str) -> Kind[str]:
+    def make(value: Value) -> str:
+        found = kind.make(value)
+        if not fits(found):
+            value.expected(what)
+        return found
+
+    return Kind(make, str)
+
+
+def _is_codec(name: str) -> bool:
+    try:
+        return codecs.lookup(name)._is_text_encoding
+    except LookupError:
+        return False
+
+
+def _make_every(value: Value) -> timedelta:
+    found = duration.make(value)
+    if found < _SHORTEST_EVERY:
+        value.expected("at least 1s")
+    return found
+
+
+_every: Kind[timedelta] = Kind(_make_every, lambda: timedelta(seconds=10))
+_name = matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of small letters, digits, - and _")
+_dates = _checked(line, is_date_format, "how days are written, such as DD.MM.YYYY")
+_delimiter = _checked(document.text, lambda text: len(text) == 1 and not text.isalnum(), "one character, such as ';'")
+_encoding = _checked(line, _is_codec, "an encoding such as utf-8, utf-16 or cp1252")
+_trailer = _checked(line, lambda text: text.count("{rows}") == 1, "a line with {rows} in it, such as 'END {rows}'")

@@ -1,0 +1,160 @@
+"""Acting on HR's webhooks: from the inbox into the directory, one event in one database transaction.
+
+The directory's change, the note of what became of the event, and the moments that keep older news from overwriting
+newer are committed together, so nothing is done twice or by half. An event about somebody unknown without a name to
+make a person of waits for the event that brings the name, and a manager may come after the reports; an event that
+cannot be is set aside with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+from uuid import uuid4
+
+from bridge.database import AWAY
+from bridge.directory import hook_store, resource_store
+from bridge.directory.csv_file import CsvFile, Row
+from bridge.directory.hook_mapping import HookEvent, fresh
+from bridge.directory.import_plan import Known, plan_import
+from bridge.directory.intake import write_plan
+from bridge.directory.scim_schema import comparison_key, shapes_for
+from bridge.errors import ImportFileError
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 30.0
+
+
+class Wake(Protocol):
+    """What `bridge.database.listen.Listener.subscribe` returns."""
+
+    def clear(self) -> object:
+        """Forget that there was something."""
+        ...
+
+    async def wait(self) -> object:
+        """Return once there is something."""
+        ...
+
+
+class HookInbox:
+    """Who acts on the events of the inbox; any number of them may run."""
+
+    def __init__(self, pool: Pool, *, custom: Sequence[str] = ()) -> None:
+        self._pool = pool
+        self._shapes: Final = shapes_for(custom)
+
+    async def run(self, wake: Wake) -> None:
+        """Act on whatever comes until cancelled; while the database is away, wait."""
+        pause = 0.0
+        while True:
+            wake.clear()
+            try:
+                while await self.handle_next():
+                    pause = 0.0
+            except AWAY as error:
+                if not pause:
+                    log.warning("webhooks wait: %s", type(error).__name__, extra={"action": "hook.wait"})
+                pause = min(pause * 2 or _SHORTEST_PAUSE, _LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+                continue
+            await wake.wait()
+
+    async def handle_next(self) -> bool:
+        """Act on the event that has waited longest; return whether there was one."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await resource_store.lock_directory(connection)
+            waiting = await hook_store.next_waiting(connection)
+            if waiting is None:
+                await hook_store.forget_old(connection)
+                return False
+            outcome, reason = await self._outcome(connection, waiting.source, waiting.event)
+            await hook_store.finish(connection, waiting.seq, outcome, reason)
+        log.info(
+            "webhook event %d of %s: %s%s",
+            waiting.seq,
+            waiting.source,
+            outcome,
+            f" ({reason})" if reason else "",
+            extra={"action": "hook.handle"},
+        )
+        return True
+
+    async def _outcome(self, connection: Connection, source: str, event: HookEvent) -> tuple[str, str | None]:
+        """Act on one event and return what became of it, and why; a failed one leaves nothing behind."""
+        try:
+            async with connection.transaction():
+                return await self._apply(connection, source, event)
+        except ImportFileError as error:
+            return "refused", f"{', '.join(filter(None, error.columns)) or 'the person'} cannot be as it says"
+        except AWAY:
+            raise
+        except Exception as error:  # one event nobody foresaw must not stop all others
+            return "refused", type(error).__name__
+
+    async def _apply(self, connection: Connection, source: str, event: HookEvent) -> tuple[str, str | None]:
+        known = await resource_store.find_users(connection, _keys(event))
+        found = _found(event, known)
+        mine = await hook_store.people_of(connection, source, [each.id for each in known])
+        if found is None and (other := _namesake(event, known)) is not None:
+            if other.id not in mine:
+                return "refused", "the userName is that of somebody whom this source did not bring"
+            found = other
+        if found is None and "userName" not in event.attributes:
+            return "unknown", "nobody has this id yet, and it names no userName"
+        told = await hook_store.told_at(connection, source, event.subject) if found is not None else {}
+        news = fresh(event, told)
+        if not news:
+            return "outdated", None
+        person_id = found.id if found is not None else str(uuid4())
+        plan = plan_import(
+            _file(source, event.subject, news, found),
+            known,
+            self._shapes["User"],
+            new_id=lambda: person_id,
+        )
+        await write_plan(connection, plan, self._shapes["Group"], f"hook:{source}")
+        manager = news["manager"] if plan.warnings else None
+        told_now = dict.fromkeys(news, event.occurred_at)
+        await hook_store.remember_person(connection, source, event.subject, person_id, told_now, manager)
+        if found is None:
+            await hook_store.reopen_unknown(connection, source, event.subject)
+            await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
+        return "applied", "the manager is not known yet" if manager else None
+
+
+def _keys(event: HookEvent) -> Collection[str]:
+    """Return the keys of everybody whom the event may be about, or who may be the manager."""
+    names = [event.attributes[name] for name in ("userName", "manager") if event.attributes.get(name)]
+    return {
+        *(comparison_key(name, case_exact=exact) for name in names for exact in (False, True)),
+        comparison_key(event.subject, case_exact=True),
+    }
+
+
+def _found(event: HookEvent, known: Sequence[Known]) -> Known | None:
+    subject = comparison_key(event.subject, case_exact=True)
+    return next(
+        (each for each in known if comparison_key(each.document.get("externalId", ""), case_exact=True) == subject),
+        None,
+    )
+
+
+def _namesake(event: HookEvent, known: Sequence[Known]) -> Known | None:
+    name = event.attributes.get("userName")
+    key = comparison_key(name) if name else None
+    return next((each for each in known if comparison_key(each.document["userName"]) == key), None)
+
+
+def _file(source: str, subject: str, news: Mapping[str, str], found: Known | None) -> CsvFile:
+    """Return the event as a file of one row would say it."""
+    name = {"userName": found.document["userName"]} if found is not None else {}
+    values = {**name, "externalId": subject, **news}
+    return CsvFile(source, tuple(values), (Row(1, values),))

@@ -1,0 +1,129 @@
+"""The endpoint for HR's webhooks, `POST /hooks/hr/{source}`: checked, mapped, kept in the inbox, answered.
+
+Nothing is done about a delivery here (`hook_inbox` does), so the answer is a matter of milliseconds. 202: it is
+durable, or has come before. 400 not JSON, 401 not signed by the source or too old, 404 no such source, 413 too large,
+422 understood and without meaning, 503 the database is away. Errors are `{"error": CODE, "message": TEXT}`. What a
+body holds is never logged, nor kept beyond what the mapping names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from bridge.clock import Clock
+from bridge.database import AWAY
+from bridge.directory import hook_store
+from bridge.directory.hook_mapping import Adapter, map_delivery
+from bridge.directory.signature import refusal_of, sent_at
+from bridge.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+MAX_BODY: Final = 1 << 20
+_LONGEST_ID: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class HookSource:
+    """Somebody who may send webhooks."""
+
+    name: str
+    adapter: Adapter = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
+    """One of them has signed; several while they are exchanged."""
+
+
+class _Refused(Exception):  # noqa: N818 - never leaves this module
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def hook_routes(
+    pool: Pool, sources: Iterable[HookSource], clock: Clock, *, max_body: int = MAX_BODY
+) -> list[web.RouteDef]:
+    """Return the endpoint's routes; `max_body` is in bytes."""
+    endpoint = _Endpoint(pool, {source.name: source for source in sources}, clock, max_body)
+    return [web.post("/hooks/hr/{source}", endpoint.answer)]
+
+
+class _Endpoint:
+    def __init__(self, pool: Pool, sources: Mapping[str, HookSource], clock: Clock, max_body: int) -> None:
+        self._pool = pool
+        self._sources = sources
+        self._clock = clock
+        self._max_body = max_body
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a delivery, also one that is refused."""
+        source = self._sources.get(request.match_info["source"])
+        name = source.name if source is not None else "an unknown source"
+        try:
+            if source is None:
+                raise _Refused(HTTPStatus.NOT_FOUND, "unknown_source", "no source of this name is configured")
+            is_new = await self._receive(request, source)
+        except _Refused as refusal:
+            log.info("webhook of %s refused: %s", name, refusal.message, extra={"action": "hook.refuse"})
+            return _error(refusal.status, refusal.code, refusal.message)
+        except AWAY as error:
+            log.warning("webhook of %s not kept: %s", name, type(error).__name__, extra={"action": "hook.refuse"})
+            return _error(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "the database is away; send it again")
+        status = "accepted" if is_new else "duplicate"
+        log.info("webhook of %s %s", name, status, extra={"action": "hook.receive"})
+        return web.json_response({"status": status}, status=HTTPStatus.ACCEPTED)
+
+    async def _receive(self, request: web.Request, source: HookSource) -> bool:
+        body = await self._read(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        refusal = refusal_of(headers, body, source.keys, self._clock())
+        if refusal is not None:
+            raise _Refused(HTTPStatus.UNAUTHORIZED, "not_signed", refusal)
+        sent = sent_at(headers)
+        assert sent is not None
+        try:
+            events = map_delivery(source.adapter, _json(body), sent)
+        except DeliveryError as error:
+            raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "not_understood", error.message) from error
+        return await hook_store.store_events(self._pool, source.name, _delivery(headers, body), events)
+
+    async def _read(self, request: web.Request) -> bytes:
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > self._max_body:
+                message = f"expected at most {self._max_body} bytes"
+                raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)
+        return bytes(body)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _Refused(HTTPStatus.BAD_REQUEST, "not_json", "expected a body of JSON in UTF-8") from error
+
+
+def _delivery(headers: Mapping[str, str], body: bytes) -> str:
+    """Return what tells a delivery from one that came before: its id, or else a digest of all that was said."""
+    id_ = headers.get("webhook-id", "")
+    if id_.isascii() and id_.isprintable() and 0 < len(id_) <= _LONGEST_ID:
+        return id_
+    return f"sha256:{hashlib.sha256(id_.encode('utf-8', 'surrogateescape') + b'.' + body).hexdigest()}"
+
+
+def _error(status: HTTPStatus, code: str, message: str) -> web.Response:
+    headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return web.json_response({"error": code, "message": message}, status=status, headers=headers)
