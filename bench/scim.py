@@ -203,7 +203,8 @@ async def _prepared(url: str, people: int) -> list[str]:
             async with connection.transaction():
                 await lock_directory(connection)
                 version = await next_version(connection)
-                rows = [resource_of(make_user(f"u{n}"), ids[n], shape) for n in range(first, min(first + 5_000, people))]
+                numbers = range(first, min(first + 5_000, people))
+                rows = [resource_of(make_user(f"u{number}"), ids[number], shape) for number in numbers]
                 await insert_resources(connection, rows, version)
         await analyze(connection)
     return ids

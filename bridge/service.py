@@ -72,7 +72,7 @@ async def serve(services: Services) -> None:
 
 def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any, None]]:
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
-    pool, clock = services.pool, services.clock
+    config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
@@ -81,14 +81,14 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         source.watch(),
         _keep_complete(services),
     ]
-    if services.config.applying is Applying.AUTOMATIC:
+    if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
         reconciler = Reconciler(
             pool,
             services.homeserver,
             services.accounts,
             clock=clock,
-            at_once=services.config.homeserver.concurrency,
+            at_once=config.homeserver.concurrency,
         )
         tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
     if (watch := config.feeds.watch) is not None:
