@@ -16,6 +16,7 @@ from bridge.clock import Clock, system_clock
 from bridge.config import Config, load_registration
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
+from bridge.directory.local_day import LocalDays
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
@@ -58,6 +59,10 @@ class Services:
     def pool(self) -> Pool:
         """The database's connections."""
         return self.storage.pool
+
+    def local_days(self) -> LocalDays:
+        """Return which day it is now, for whom."""
+        return LocalDays(self.clock(), self.config.directory.timezone)
 
     def policy(self) -> Policy:
         """Read the policy file; raises `DocumentError` with all its problems."""

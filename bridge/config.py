@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.directory.local_day import is_zone
 from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, matching, url
 from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
@@ -55,6 +56,16 @@ class AppserviceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryConfig:
+    """What is particular to this company's HR data."""
+
+    attributes: tuple[str, ...]
+    """Custom attributes, as they are spelt in the file."""
+    timezone: str
+    """The IANA zone of people for whom HR sends none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One configuration, checked and complete; every path is absolute."""
 
@@ -66,9 +77,13 @@ class Config:
     data: Path
     policy: Path
     applying: Applying
-    attributes: tuple[str, ...]
-    """The directory's custom attributes, as they are spelt in the file."""
+    directory: DirectoryConfig
     log: LogLevel
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The directory's custom attributes, which the policy may speak of too."""
+        return self.directory.attributes
 
 
 def load_config(path: Path) -> Config:
@@ -110,7 +125,7 @@ def _config(section: Section, path: Path) -> Config:
         data=folder / section.optional("data", document.path, Path("data")),
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
-        attributes=section.optional("directory", a(_directory), ()),
+        directory=section.optional("directory", a(_directory), _directory(Section(None))),
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 
@@ -132,8 +147,11 @@ def _appservice(section: Section, folder: Path) -> AppserviceConfig:
     )
 
 
-def _directory(section: Section) -> tuple[str, ...]:
-    return section.optional("attributes", list_of(_attribute), ())
+def _directory(section: Section) -> DirectoryConfig:
+    return DirectoryConfig(
+        attributes=section.optional("attributes", list_of(_attribute), ()),
+        timezone=section.optional("timezone", _timezone, "UTC"),
+    )
 
 
 def _registration(section: Section) -> Registration:
@@ -174,8 +192,16 @@ def _read_address(value: Value) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _read_timezone(value: Value) -> str:
+    name = line.make(value)
+    if not is_zone(name):
+        value.expected("a time zone of the IANA database, such as Europe/Tallinn")
+    return name
+
+
 _database: Kind[str | None] = Kind(_read_database, lambda: None)
 _address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
+_timezone: Kind[str] = Kind(_read_timezone, lambda: "UTC")
 _anything: Kind[None] = Kind(lambda _value: None, lambda: None)
 _server_name = matching(r"[A-Za-z0-9.:\[\]-]+", "a server name such as example.org")
 _attribute = matching(r"[A-Za-z][A-Za-z0-9_-]*", "an attribute's name: letters, digits, - and _")

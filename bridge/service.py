@@ -70,10 +70,16 @@ async def serve(services: Services) -> None:
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
+        timezone = config.directory.timezone
         reconciler = Reconciler(
-            pool, services.homeserver, services.accounts, clock=clock, at_once=config.homeserver.concurrency
+            pool,
+            services.homeserver,
+            services.accounts,
+            clock=clock,
+            timezone=timezone,
+            at_once=config.homeserver.concurrency,
         )
-        tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
+        tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock, timezone=timezone).run(wakes))
     if services.storage.embedded is not None:
         tasks.append(_watch_embedded(services.storage.embedded))
     tasks.append(listener.run())

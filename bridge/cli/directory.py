@@ -106,19 +106,21 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
 async def list_people(args: argparse.Namespace, services: Services) -> int:
     """List people, or those whom a selector matches."""
     selector = parse(args.filter) if args.filter else None
-    today = services.clock().date()
+    day_of = services.local_days()
     people = sorted(
         (
             person
             for person in await load_people(services.pool)
-            if selector is None or matches(selector, attributes_of(person, today))
+            if selector is None or matches(selector, attributes_of(person, day_of(person)))
         ),
         key=lambda person: person.user_name.lower(),
     )
     if args.json:
-        print_json([_person_as_json(person, today) for person in people])
+        print_json([_person_as_json(person, day_of(person)) for person in people])
         return 0
-    for line in _table([("USERNAME", "NAME", "DEPARTMENT", "TITLE", ""), *(_listed(each, today) for each in people)]):
+    for line in _table(
+        [("USERNAME", "NAME", "DEPARTMENT", "TITLE", ""), *(_listed(each, day_of(each)) for each in people)]
+    ):
         print(line)
     print(f"{len(people)} {'person' if len(people) == 1 else 'people'}")
     return 0
@@ -128,11 +130,11 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
     """Show a person and the history."""
     person = await load_person(services.pool, args.person)
     history = await load_history(services.pool, person.id)
-    today = services.clock().date()
+    day_of = services.local_days()
     if args.json:
-        print_json({**_person_as_json(person, today), "history": [_entry_as_json(entry) for entry in history]})
+        print_json({**_person_as_json(person, day_of(person)), "history": [_entry_as_json(entry) for entry in history]})
         return 0
-    attributes = attributes_of(person, today)
+    attributes = attributes_of(person, day_of(person))
     longest = max(map(len, attributes))
     for name, values in sorted(attributes.items()):
         print(f"{name:<{longest}}  {', '.join(str(value) for value in values)}")

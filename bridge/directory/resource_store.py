@@ -112,6 +112,7 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
         *_columns(resources),
         version,
     )
+    await _put_boundaries(connection, resources)
 
 
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
@@ -127,6 +128,10 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
         *_columns(resources),
         version,
     )
+    await connection.execute(
+        "DELETE FROM employment_boundary WHERE person_id = ANY($1)", [resource.id for resource in resources]
+    )
+    await _put_boundaries(connection, resources)
 
 
 async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
@@ -251,6 +256,16 @@ async def wake(connection: Connection, ids: Collection[str]) -> None:
 async def analyze(connection: Connection) -> None:
     """Let PostgreSQL look at the tables again; after many rows have come at once it would guess badly."""
     await connection.execute("ANALYZE scim_resource, group_member")
+
+
+async def _put_boundaries(connection: Connection, resources: Sequence[Resource]) -> None:
+    """Write down the days on which the employments of these begin or are over."""
+    await connection.execute(
+        """INSERT INTO employment_boundary (person_id, day)
+           SELECT r.id, boundary.day FROM scim_resource r, employment_boundaries(r.document) AS boundary(day)
+           WHERE r.id = ANY($1) AND r.kind = 'User'""",
+        [resource.id for resource in resources],
+    )
 
 
 def _matching(selections: Sequence[Selection]) -> str:

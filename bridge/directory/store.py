@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from bridge.directory.local_day import Boundary
 from bridge.directory.person import Person
 from bridge.directory.scim_schema import comparison_key
 from bridge.directory.scim_user import person_of
@@ -95,6 +96,26 @@ async def changed_since(db: Connection | Pool, version: int) -> Changes:
     )
     assert row is not None
     return Changes(row["version"], frozenset(row["ids"]))
+
+
+async def boundaries_between(db: Connection | Pool, first: date, last: date) -> list[Boundary]:
+    """Return for whom an employment begins or is over on these days, both included."""
+    return [
+        Boundary(row["id"], row["day"], row["timezone"])
+        for row in await db.fetch(
+            """SELECT r.id, b.day, r.document->>'timezone' AS timezone
+               FROM employment_boundary b JOIN scim_resource r ON r.id = b.person_id
+               WHERE b.day BETWEEN $1 AND $2 AND NOT r.deleted""",
+            first,
+            last,
+        )
+    ]
+
+
+async def first_boundary_after(db: Connection | Pool, day: date) -> date | None:
+    """Return the next day after this one on which an employment begins or is over."""
+    found: date | None = await db.fetchval("SELECT min(day) FROM employment_boundary WHERE day > $1", day)
+    return found
 
 
 async def directory_version(db: Connection | Pool) -> int:
