@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bridge import document
 from bridge.directory.local_day import is_zone
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, matching, url
+from bridge.directory.person import Standing
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, mapping_of, matching, url
 from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
 
@@ -63,6 +64,8 @@ class DirectoryConfig:
     """Custom attributes, as they are spelt in the file."""
     timezone: str
     """The IANA zone of people for whom HR sends none."""
+    statuses: dict[str, Standing]
+    """HR's word for how somebody is employed → what it means here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def _directory(section: Section) -> DirectoryConfig:
     return DirectoryConfig(
         attributes=section.optional("attributes", list_of(_attribute), ()),
         timezone=section.optional("timezone", _timezone, "UTC"),
+        statuses=section.optional("statuses", _statuses, dict[str, Standing]()),
     )
 
 
@@ -201,6 +205,7 @@ def _read_timezone(value: Value) -> str:
 
 _database: Kind[str | None] = Kind(_read_database, lambda: None)
 _address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
+_statuses = mapping_of(choice(*Standing), line)
 _timezone: Kind[str] = Kind(_read_timezone, lambda: "UTC")
 _anything: Kind[None] = Kind(lambda _value: None, lambda: None)
 _server_name = matching(r"[A-Za-z0-9.:\[\]-]+", "a server name such as example.org")

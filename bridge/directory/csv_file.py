@@ -22,6 +22,7 @@ from bridge.errors import ImportFileError
 COLUMNS: Final = (
     *("userName", "externalId", "displayName", "givenName", "familyName", "email", "title", "userType", "active"),
     *("department", "division", "organization", "costCenter", "employeeNumber", "manager", "start", "end"),
+    "employmentStatus",
     *("timezone", "locale", "preferredLanguage", "groups"),
 )
 SHOWN: Final = 20

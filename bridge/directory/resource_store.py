@@ -106,9 +106,11 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
         """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
-                                      version, changed, created, modified)
-           SELECT u.*, $10, $10, now(), now() FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[]) AS u""",
+                                      version, changed, created, modified, standing)
+           SELECT u.*, $10, $10, now(), now(), employment_standing(u.keys, 'left')
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[])
+               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)""",
         *_columns(resources),
         version,
     )
@@ -120,7 +122,8 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
     await connection.execute(
         """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
                display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
-               keys = u.keys, version = $10, changed = $10, modified = now()
+               keys = u.keys, version = $10, changed = $10, modified = now(),
+               standing = employment_standing(u.keys, r.standing)
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
                        $8::jsonb[], $9::jsonb[])
                AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)
@@ -231,9 +234,10 @@ async def record_history(
 ) -> None:
     """Keep the present state of these people, if they are people; an earlier entry of the same version stays."""
     await connection.execute(
-        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
-            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]'))
-            FROM (SELECT r.id, r.document, {_RELATED.format(wanted="true")}
+        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing)
+            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]')),
+                   p.standing
+            FROM (SELECT r.id, r.document, r.standing, {_RELATED.format(wanted="true")}
                   FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User') AS p
             ON CONFLICT DO NOTHING""",  # noqa: S608
         list(ids),

@@ -32,8 +32,8 @@ from bridge.directory import resource_store as store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
 from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
-from bridge.directory.scim_schema import Shape
-from bridge.directory.scim_user import display_name_of
+from bridge.directory.scim_schema import MUSTER, Shape
+from bridge.directory.scim_user import display_name_of, employments_of
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -236,6 +236,7 @@ class PostgresStorage(AsyncScimStorage):
         if not document.get(name, "").strip():
             raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
         resource = resource_of(document, id_, self._shapes[kind])
+        _require_days(resource.document)
         _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
         return resource
 
@@ -263,6 +264,13 @@ def _is_id(text: str) -> bool:
 
 def _members_of(group: Model[Any]) -> MemberChange:
     return divide_group(group.model_dump()).change
+
+
+def _require_days(document: Mapping[str, Any]) -> None:
+    try:
+        employments_of(document)
+    except ValueError as error:
+        raise InvalidValueException(detail=f"{MUSTER}: {error}") from error
 
 
 def _require_short(values: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from bridge.directory.local_day import Boundary
-from bridge.directory.person import Person
+from bridge.directory.person import Person, Standing
 from bridge.directory.scim_schema import comparison_key
 from bridge.directory.scim_user import person_of
 from bridge.errors import UnknownNameError
@@ -30,7 +30,7 @@ _PEOPLE: Final = """
         SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C") AS names
         FROM group_member m JOIN scim_resource g ON g.id = m.group_id WHERE {member} GROUP BY m.member_id
     )
-    SELECT r.id, r.document, r.deleted, r.changed, boss.id AS manager, boss.display_name AS manager_name,
+    SELECT r.id, r.document, r.deleted, r.standing, r.changed, boss.id AS manager, boss.display_name AS manager_name,
            groups.names AS groups
     FROM scim_resource r
     LEFT JOIN scim_resource boss ON boss.id = r.manager_id AND boss.kind = 'User' AND NOT boss.deleted
@@ -144,6 +144,7 @@ async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryE
                 person,
                 deleted=row["action"] == "deleted",
                 groups=[group["display"] for group in row["document"].get("groups") or ()],
+                standing=_standing(row),
                 version=row["version"],
             ),
         )
@@ -181,5 +182,10 @@ def _person(row: asyncpg.Record) -> Person:
         manager=row["manager"],
         manager_name=row["manager_name"],
         groups=row["groups"] or (),
+        standing=_standing(row),
         version=row["changed"],
     )
+
+
+def _standing(row: asyncpg.Record) -> Standing | None:
+    return Standing(row["standing"]) if row["standing"] else None

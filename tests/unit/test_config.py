@@ -107,6 +107,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "policy": found.policy.name,
         "apply": found.applying.value,
         "attributes": str(list(found.attributes)),
+        "statuses": str(found.directory.statuses),
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }

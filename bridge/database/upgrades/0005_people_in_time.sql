@@ -1,14 +1,19 @@
--- When employments begin and end, so that somebody wakes up then.
+-- When employments begin and end, so that somebody wakes up then, and what HR's words for being employed mean.
 
 -- The days on which something about the employments of a SCIM User is another than on the day before: first days, and
 -- the days after last ones. The last day of the calendar means that there is no end.
 CREATE FUNCTION employment_boundaries(document jsonb) RETURNS SETOF date LANGUAGE sql STABLE AS $$
-    SELECT substring(job->>'start' FROM '\d{4}-\d\d-\d\d')::date
-    FROM (SELECT document->'urn:ietf:params:scim:schemas:extension:muster:2.0:User') AS jobs(job)
-    WHERE job->>'start' <> ''
+    WITH extension AS (
+        SELECT document->'urn:ietf:params:scim:schemas:extension:muster:2.0:User' AS value
+    ), job AS (
+        SELECT value AS job FROM extension
+        UNION ALL
+        SELECT jsonb_array_elements(value->'employments') FROM extension
+        WHERE jsonb_typeof(value->'employments') = 'array'
+    )
+    SELECT substring(job->>'start' FROM '\d{4}-\d\d-\d\d')::date FROM job WHERE job->>'start' <> ''
     UNION
-    SELECT substring(job->>'end' FROM '\d{4}-\d\d-\d\d')::date + 1
-    FROM (SELECT document->'urn:ietf:params:scim:schemas:extension:muster:2.0:User') AS jobs(job)
+    SELECT substring(job->>'end' FROM '\d{4}-\d\d-\d\d')::date + 1 FROM job
     WHERE job->>'end' <> '' AND job->>'end' NOT LIKE '%9999-12-31%'
 $$;
 
@@ -20,3 +25,23 @@ CREATE INDEX employment_boundary_person ON employment_boundary (person_id);
 CREATE INDEX employment_boundary_day ON employment_boundary (day);
 INSERT INTO employment_boundary (person_id, day)
 SELECT r.id, boundary.day FROM scim_resource r, employment_boundaries(r.document) AS boundary(day) WHERE r.kind = 'User';
+
+-- The configuration's table: HR's word, in the form comparisons use, and what it means here.
+CREATE TABLE employment_status (
+    word     text PRIMARY KEY,
+    standing text NOT NULL CHECK (standing IN ('works', 'away', 'barred', 'left'))
+);
+
+-- The standing of a User by the word in these keys: none without a word or without a table, and for a word that is not
+-- in the table the one before.
+CREATE FUNCTION employment_standing(keys jsonb, before text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN coalesce(said.word, '') = '' OR NOT EXISTS (SELECT FROM employment_status) THEN NULL
+        ELSE coalesce((SELECT s.standing FROM employment_status s WHERE s.word = said.word), before)
+    END
+    FROM (SELECT keys->'urn:ietf:params:scim:schemas:extension:muster:2.0:User'->>'employmentStatus') AS said(word)
+$$;
+
+-- What the last word that was understood made of somebody; whoever comes with an unknown one is not here yet.
+ALTER TABLE scim_resource ADD COLUMN standing text;
+ALTER TABLE person_history ADD COLUMN standing text;

@@ -14,6 +14,7 @@ import pytest
 
 from bridge.app import Services
 from bridge.cli import directory
+from bridge.directory.local_day import LocalDays
 from bridge.directory.token_store import find_token
 from bridge.errors import ImportFileError, UnknownNameError
 
@@ -37,6 +38,10 @@ class FewServices:
     def clock(self) -> datetime:
         """Return a moment before the latest start."""
         return datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+    def local_days(self) -> LocalDays:
+        """Return the day of that moment."""
+        return LocalDays(self.clock())
 
 
 @dataclass
