@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
 from bridge.directory.selector import matches, parse
-from bridge.directory.store import HistoryEntry, load_history, load_people, load_person
+from bridge.directory.store import load_history, load_people, load_person
 from bridge.directory.token_store import create_token, load_tokens, revoke_token
-from bridge.errors import ImportFileError
+from bridge.errors import ImportFileError, UnknownNameError
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -34,6 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_list(below)
     show = below.add_parser("show", help="show all that is known of a person, and since when")
     show.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
+    show.add_argument("--at", type=_day, metavar="DATE", help="what was, or will be, true on that day, as known now")
+    show.add_argument("--as-known", type=_day, metavar="DATE", help="what was known at the end of that day (UTC)")
     show.set_defaults(handler=with_services(show_person))
     _add_token(below)
 
@@ -130,18 +133,33 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
     """Show a person and the history."""
     person = await load_person(services.pool, args.person)
     history = await load_history(services.pool, person.id)
-    day_of = services.local_days()
+    day = services.local_days()(person)
+    if args.at is not None or args.as_known is not None:
+        day = args.at or day
+        state = _insist_on(state_at(history, day, as_known=args.as_known), person, day)
+        history, person = [state], state.person
     if args.json:
-        print_json({**_person_as_json(person, day_of(person)), "history": [_entry_as_json(entry) for entry in history]})
+        print_json({**_person_as_json(person, day), "history": [_entry_as_json(entry) for entry in history]})
         return 0
-    attributes = attributes_of(person, day_of(person))
+    attributes = attributes_of(person, day)
     longest = max(map(len, attributes))
     for name, values in sorted(attributes.items()):
         print(f"{name:<{longest}}  {', '.join(str(value) for value in values)}")
     print()
     for entry in history:
-        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}")
+        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}{_since(entry)}")
     return 0
+
+
+def _insist_on(state: HistoryEntry | None, person: Person, day: date) -> HistoryEntry:
+    if state is None:
+        raise UnknownNameError(f"Nothing was known of {person.display_name} for {day}. Expected a later day.")
+    return state
+
+
+def _since(entry: HistoryEntry) -> str:
+    """Return since when it is true, if that is not the day of recording."""
+    return "" if entry.valid_from == entry.recorded_at.date() else f", true since {entry.valid_from}"
 
 
 async def manage_tokens(args: argparse.Namespace, services: Services) -> int:
@@ -168,6 +186,13 @@ async def manage_tokens(args: argparse.Namespace, services: Services) -> int:
     for each in [] if args.json else tokens:
         print(f"{each.created_at:%Y-%m-%d %H:%M}  {'revoked' if each.revoked_at else 'valid':<8} {each.name}")
     return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2027-03-01, came {text!r}") from error
 
 
 def _listed(person: Person, today: date) -> tuple[str, ...]:
@@ -223,5 +248,6 @@ def _entry_as_json(entry: HistoryEntry) -> dict[str, Any]:
         "recorded_at": entry.recorded_at,
         "source": entry.source,
         "action": entry.action,
+        "valid_from": entry.valid_from,
         "person": _person_as_json(entry.person, entry.recorded_at.date()),
     }

@@ -234,11 +234,14 @@ async def record_history(
 ) -> None:
     """Keep the present state of these people, if they are people; an earlier entry of the same version stays."""
     await connection.execute(
-        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing)
+        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
+                                        valid_from)
             SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]')),
-                   p.standing
+                   p.standing, effective_day(before.document, p.document, now())
             FROM (SELECT r.id, r.document, r.standing, {_RELATED.format(wanted="true")}
                   FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User') AS p
+            LEFT JOIN LATERAL (SELECT h.document FROM person_history h WHERE h.person_id = p.id
+                               ORDER BY h.version DESC LIMIT 1) AS before ON true
             ON CONFLICT DO NOTHING""",  # noqa: S608
         list(ids),
         version,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from bridge.directory.history import HistoryEntry
 from bridge.directory.local_day import Boundary
 from bridge.directory.person import Person, Standing
 from bridge.directory.scim_schema import comparison_key
@@ -44,20 +45,6 @@ class Changes:
 
     version: int
     ids: frozenset[PersonId]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One state a person has had."""
-
-    version: int
-    recorded_at: datetime
-    source: str
-    """Who said so: `scim:<token name>` or `csv:<file name>`."""
-    action: str
-    """`created`, `changed`, `deleted`, or `groups` when only the groups changed."""
-    person: Person
-    """As of then; without the manager's name."""
 
 
 async def load_people(db: Connection | Pool, ids: Collection[PersonId] | None = None) -> list[Person]:
@@ -139,6 +126,7 @@ async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryE
             row["recorded_at"],
             row["source"],
             row["action"],
+            row["valid_from"],
             person_of(
                 row["document"],
                 person,

@@ -1,4 +1,5 @@
--- When employments begin and end, so that somebody wakes up then, and what HR's words for being employed mean.
+-- When employments begin and end, so that somebody wakes up then; what HR's words for being employed mean; since when a
+-- state is true, which may be before anybody said so.
 
 -- The days on which something about the employments of a SCIM User is another than on the day before: first days, and
 -- the days after last ones. The last day of the calendar means that there is no end.
@@ -45,3 +46,20 @@ $$;
 -- What the last word that was understood made of somebody; whoever comes with an unknown one is not here yet.
 ALTER TABLE scim_resource ADD COLUMN standing text;
 ALTER TABLE person_history ADD COLUMN standing text;
+
+-- The first day of which a new state says something else than the one before: the earliest day of an employment that it
+-- adds, moves or takes away, at the latest the day of recording.
+CREATE FUNCTION effective_day(before jsonb, after jsonb, recorded_at timestamptz) RETURNS date LANGUAGE sql STABLE AS $$
+    SELECT least((recorded_at AT TIME ZONE 'UTC')::date, min(day)) FROM (
+        (SELECT employment_boundaries(after) EXCEPT SELECT employment_boundaries(before))
+        UNION
+        (SELECT employment_boundaries(before) EXCEPT SELECT employment_boundaries(after))
+    ) AS moved(day)
+$$;
+
+ALTER TABLE person_history ADD COLUMN valid_from date;
+UPDATE person_history h SET valid_from = effective_day(
+    (SELECT b.document FROM person_history b WHERE b.person_id = h.person_id AND b.version < h.version
+     ORDER BY b.version DESC LIMIT 1),
+    h.document, h.recorded_at);
+ALTER TABLE person_history ALTER COLUMN valid_from SET NOT NULL;

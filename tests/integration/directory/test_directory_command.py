@@ -123,6 +123,18 @@ async def test_show_tells_everything_and_the_history(command: Command, file: str
         await command.run("show", "nobody")
 
 
+async def test_show_tells_what_is_true_on_a_day(command: Command, file: str) -> None:
+    """The employments are those of the day; of a day before anything was known there is nothing to tell."""
+    await command.run("import", file)
+
+    shown = json.loads(await command.run("show", "late", "--at", "2027-01-01", "--json"))
+    assert (shown["active"], shown["attributes"]["department"]) == (True, ["IT"])
+    shown = json.loads(await command.run("show", "late", "--at", "2026-12-31", "--json"))
+    assert (shown["active"], "department" in shown["attributes"]) == (False, False)
+    with pytest.raises(UnknownNameError, match="Nothing was known of Late Comer for 2027-01-01"):
+        await command.run("show", "late", "--at", "2027-01-01", "--as-known", "2020-01-01")
+
+
 async def test_token_is_made_listed_and_revoked(command: Command, pool: Pool) -> None:
     """A token is printed once and works until it is revoked."""
     token = (await command.run("token", "--create", "okta")).strip()

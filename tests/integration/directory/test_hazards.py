@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.directory.census import Census
+from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays, everywhere
 from bridge.directory.person import Person, Standing, attributes_of, works_here
 from bridge.directory.scim_schema import ENTERPRISE, MUSTER
 from bridge.directory.status_store import load_unknown, put_statuses
-from bridge.directory.store import boundaries_between, changed_since, directory_version, load_people, load_person
+from bridge.directory.store import (
+    boundaries_between,
+    changed_since,
+    directory_version,
+    load_history,
+    load_people,
+    load_person,
+)
 from bridge.ids import PersonId, UserId
 from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.values import CurrentAccount
@@ -75,6 +83,28 @@ async def test_effective_dates_that_are_corrected(scim: Scim, pool: Pool) -> Non
     assert await days_of(pool) == {date(2027, 3, 6), date(2027, 3, 10)}
     assert (await scim.ask("DELETE", f"/Users/{user}")).status == 204
     assert await days_of(pool) == set()
+
+
+async def test_effective_dates_that_come_late(scim: Scim, pool: Pool) -> None:
+    """What was true on a day, as known now, takes a late correction into account; what was known then stays."""
+    today = datetime.now(UTC).date()
+    left, asked = today - timedelta(days=30), today - timedelta(days=10)
+    user = PersonId(await scim.user("a", **{MUSTER: {"start": "2020-01-01"}}))
+    hired = await load_history(pool, user)
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", MUSTER: {"start": "2020-01-01", "end": f"{left}"}})
+    ended = await load_history(pool, user)
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", "title": "T", MUSTER: {"start": "2020-01-01"}})
+    mended = await load_history(pool, user)
+
+    def worked(history: list[HistoryEntry]) -> bool:
+        state = state_at(history, asked)
+        return state is not None and works_here(state.person, asked)
+
+    assert [worked(history) for history in (hired, ended, mended)] == [True, False, True]
+    assert [each.valid_from for each in mended] == [date(2020, 1, 1), left + timedelta(1), left + timedelta(1)]
+    assert state_at(mended, date(2019, 12, 31)) is None
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", "title": "U", MUSTER: {"start": "2020-01-01"}})
+    assert (await load_history(pool, user))[-1].valid_from == today
 
 
 async def test_time_zone_of_the_last_day(scim: Scim, pool: Pool) -> None:
