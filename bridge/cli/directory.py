@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.cli.identity import add_relink, add_review
 from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
@@ -38,6 +39,8 @@ def add_parser(subparsers: Subparsers) -> None:
     show.add_argument("--at", type=_day, metavar="DATE", help="what was, or will be, true on that day, as known now")
     show.add_argument("--as-known", type=_day, metavar="DATE", help="what was known at the end of that day (UTC)")
     show.set_defaults(handler=with_services(show_person))
+    add_review(below)
+    add_relink(below)
     _add_token(below)
 
 

@@ -14,6 +14,7 @@ from bridge.database.listen import DIRECTORY
 from bridge.directory.filter_sql import ANY, Condition
 from bridge.directory.import_plan import Known
 from bridge.directory.scim_resource import Resource, Stored
+from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     import asyncpg
@@ -227,6 +228,19 @@ async def touch_reports(connection: Connection, manager_ids: Collection[str], ve
         list(manager_ids),
         version,
     )
+
+
+async def put_link(connection: Connection, old: PersonId, new: PersonId) -> None:
+    """Note that somebody has said that these two records are one person."""
+    await connection.execute(
+        "INSERT INTO person_link (old_id, new_id, linked_at) VALUES ($1, $2, now()) ON CONFLICT DO NOTHING", old, new
+    )
+
+
+async def load_links(db: Connection | Pool) -> frozenset[tuple[PersonId, PersonId]]:
+    """Return which records are one person: pairs of the old and the new one."""
+    rows = await db.fetch("SELECT old_id, new_id FROM person_link")
+    return frozenset((PersonId(row["old_id"]), PersonId(row["new_id"])) for row in rows)
 
 
 async def record_history(

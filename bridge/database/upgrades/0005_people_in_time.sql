@@ -63,3 +63,11 @@ UPDATE person_history h SET valid_from = effective_day(
      ORDER BY b.version DESC LIMIT 1),
     h.document, h.recorded_at);
 ALTER TABLE person_history ALTER COLUMN valid_from SET NOT NULL;
+
+-- Two records that are one person who has come back, as somebody has said.
+CREATE TABLE person_link (
+    old_id    text NOT NULL REFERENCES scim_resource (id),
+    new_id    text NOT NULL REFERENCES scim_resource (id),
+    linked_at timestamptz NOT NULL,
+    PRIMARY KEY (old_id, new_id)
+);

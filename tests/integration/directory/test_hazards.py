@@ -9,6 +9,7 @@ import pytest
 
 from bridge.directory.census import Census
 from bridge.directory.history import HistoryEntry, state_at
+from bridge.directory.identity import manager_cycles, suspected_rehires
 from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays, everywhere
 from bridge.directory.person import Person, Standing, attributes_of, works_here
@@ -202,6 +203,36 @@ async def test_leave_of_absence_by_a_word_nobody_explained(scim: Scim, pool: Poo
     assert [await works(pool, name) for name in names] == [True, True, True, True]
 
 
+# Rehire and change of id
+
+
+async def test_rehire_under_the_same_record(scim: Scim, pool: Pool) -> None:
+    """Who is made active again is the same person, with the localpart of before."""
+    user = PersonId(await scim.user("m.tamm", externalId="7"))
+    had = {user: CurrentAccount(user, UserId("@m.tamm:example.org"), "M", False)}
+    for active in (False, True):
+        await scim.patch(f"/Users/{user}", {"op": "replace", "path": "active", "value": active})
+        assert accounts(await load_people(pool), had) == {"m.tamm": ("m.tamm", active)}
+
+
+async def test_rehire_with_a_new_id(scim: Scim, pool: Pool) -> None:
+    """It is suspected by e-mail, or name and employeeNumber, and changes nothing by itself."""
+    numbered = {ENTERPRISE: {"employeeNumber": "77"}}
+    await scim.user("m.tamm", externalId="7", active=False, emails=[{"value": "M.Tamm@x.example"}])
+    await scim.user("k.saar", displayName="Kai Saar", active=False, **numbered)
+    await scim.user("namesake", displayName="Kai Saar", active=False)
+    await scim.user("m.tamm-kask", externalId="8", emails=[{"value": "m.tamm@x.example"}])
+    await scim.user("kai", displayName="Kai Saar", **{**numbered, MUSTER: {"start": "2999-01-01"}})
+    people = await load_people(pool)
+
+    found = suspected_rehires(people, everywhere(DAY))
+    assert [(each.old.user_name, each.new.user_name, each.because) for each in found] == [
+        ("k.saar", "kai", "name and employeeNumber"),
+        ("m.tamm", "m.tamm-kask", "e-mail"),
+    ]
+    assert suspected_rehires(people, everywhere(DAY), {(each.old.id, each.new.id) for each in found}) == []
+
+
 # Names
 
 
@@ -239,5 +270,7 @@ async def test_manager_cycles(scim: Scim, pool: Pool) -> None:
     c = await scim.user("c")
     await scim.ask("PUT", f"/Users/{c}", {"userName": "c", ENTERPRISE: {"manager": {"value": c}}})
 
-    found = {person.user_name: person.employments[0].manager for person in await load_people(pool)}
-    assert found == {"a": b, "b": a, "c": c}
+    people = await load_people(pool)
+    assert {person.user_name: person.employments[0].manager for person in people} == {"a": b, "b": a, "c": c}
+    circles = [{person.user_name for person in circle} for circle in manager_cycles(people)]
+    assert sorted(circles, key=len) == [{"c"}, {"a", "b"}]
