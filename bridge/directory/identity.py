@@ -1,4 +1,4 @@
-"""Who may be whom: people who seem to have come back under a new id, and managers who manage themselves. Pure.
+"""Who may be whom: people who come back under a new id, ids that come back with new people, circles of managers. Pure.
 
 Nothing here decides about anybody: it finds what a person ought to look at.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from bridge.directory.expression import fold
 from bridge.directory.local_day import DayOf
 from bridge.directory.person import Person, works_here
+from bridge.directory.scim_user import display_name_of
 from bridge.ids import PersonId
 
 
@@ -22,6 +25,36 @@ class Rehire:
     new: Person
     because: str
     """What both have, such as `e-mail` or `name and employeeNumber`; never the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Somebody sent under the externalId of a person who has left and seems to be another."""
+
+    person: PersonId
+    external_id: str
+    user_name: str
+    """Of who was sent."""
+    source: str
+
+
+def has_left(person: Person, day: date) -> bool:
+    """Tell whether somebody worked here and does no more, so that the id may have been given to another."""
+    return not person.active or (
+        bool(person.employments) and all(job.end is not None and job.end < day for job in person.employments)
+    )
+
+
+def is_other(before: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Tell whether two User documents have neither userName, nor name, nor an e-mail address in common."""
+    emails = [
+        {fold(entry["value"]) for entry in each.get("emails") or () if entry.get("value")} for each in (before, sent)
+    ]
+    return (
+        fold(before["userName"]) != fold(sent["userName"])
+        and fold(display_name_of(before)) != fold(display_name_of(sent))
+        and not emails[0] & emails[1]
+    )
 
 
 def suspected_rehires(

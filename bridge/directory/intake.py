@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from bridge.directory import resource_store as store
+from bridge.directory import reuse_store
 from bridge.directory.csv_file import read_csv
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
 from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
@@ -57,10 +58,14 @@ async def import_csv(
             await store.load_users(connection),
             shapes["User"],
             new_id=lambda: str(uuid4()),
+            gone=await store.load_users(connection, deleted=True),
+            confirmed=await reuse_store.load_confirmed(connection),
             complete=complete,
             allow_removals=allow_removals,
         )
-        if not dry_run and plan.unchanged < len(file.rows) + len(plan.removed):
+        if not dry_run:
+            await reuse_store.put_suspicions(connection, plan.held)
+        if not dry_run and plan.unchanged < len(file.rows) - len(plan.held) + len(plan.removed):
             try:
                 await _write(connection, plan, shapes["Group"], f"csv:{name}")
             except asyncpg.UniqueViolationError as error:

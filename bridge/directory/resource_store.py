@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
 from bridge.directory.filter_sql import ANY, Condition
+from bridge.directory.identity import has_left
 from bridge.directory.import_plan import Known
+from bridge.directory.person import Standing
 from bridge.directory.scim_resource import Resource, Stored
+from bridge.directory.scim_user import person_of
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
@@ -123,7 +126,7 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
     await connection.execute(
         """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
                display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
-               keys = u.keys, version = $10, changed = $10, modified = now(),
+               keys = u.keys, version = $10, changed = $10, modified = now(), deleted = false,
                standing = employment_standing(u.keys, r.standing)
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
                        $8::jsonb[], $9::jsonb[])
@@ -153,17 +156,21 @@ async def delete_group(connection: Connection, id_: str) -> None:
     await connection.execute("DELETE FROM scim_resource WHERE id = $1 AND kind = 'Group'", id_)
 
 
-async def load_users(connection: Connection) -> list[Known]:
-    """Return every User that is not deleted, in the order of creation."""
+async def load_users(connection: Connection, *, deleted: bool = False) -> list[Known]:
+    """Return every User that is not deleted, or every one that is, in the order of creation."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, groups.names
+        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, (now() AT TIME ZONE 'UTC')::date AS today
            FROM scim_resource r
            LEFT JOIN (SELECT m.member_id, array_agg(g.display_name ORDER BY g.id) AS names
                       FROM group_member m JOIN scim_resource g ON g.id = m.group_id GROUP BY m.member_id) AS groups
                ON groups.member_id = r.id
-           WHERE r.kind = 'User' AND NOT r.deleted ORDER BY r.created, r.id"""
+           WHERE r.kind = 'User' AND r.deleted = $1 ORDER BY r.created, r.id""",
+        deleted,
     )
-    return [Known(row["id"], row["document"], tuple(row["names"] or ())) for row in rows]
+    return [
+        Known(row["id"], row["document"], tuple(row["names"] or ()), left=_has_left(row), deleted=deleted)
+        for row in rows
+    ]
 
 
 async def group_ids(connection: Connection) -> dict[str, str]:
@@ -287,6 +294,12 @@ async def _put_boundaries(connection: Connection, resources: Sequence[Resource])
            WHERE r.id = ANY($1) AND r.kind = 'User'""",
         [resource.id for resource in resources],
     )
+
+
+def _has_left(row: asyncpg.Record) -> bool:
+    standing = Standing(row["standing"]) if row["standing"] else None
+    person = person_of(row["document"], row["id"], deleted=row["deleted"], standing=standing)
+    return has_left(person, row["today"])
 
 
 def _matching(selections: Sequence[Selection]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
@@ -29,11 +30,14 @@ from scim2_server.storage import AsyncScimStorage, SearchPage
 from scim2_server.utils import parametrize
 
 from bridge.directory import resource_store as store
+from bridge.directory import reuse_store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
+from bridge.directory.identity import Suspicion, has_left, is_other
 from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
-from bridge.directory.scim_schema import MUSTER, Shape
+from bridge.directory.scim_schema import MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import display_name_of, employments_of
+from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -64,6 +68,7 @@ class PostgresStorage(AsyncScimStorage):
         self._source = source
         self._with_members = with_members
         self._connection: Connection | None = None
+        self._suspicions: list[Suspicion] = []
 
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
@@ -117,9 +122,15 @@ class PostgresStorage(AsyncScimStorage):
             # So that a filter on `active` finds those for whom nobody has said anything.
             defaults = {"active": True} if kind == "User" else {}
             new = self._resource(kind, str(uuid4()), {**defaults, **resource.model_dump()})
+            former = await self._former(connection, new) if new.kind == "User" and new.external_id else None
             version = await store.next_version(connection)
             with _unique_names(new):
-                await store.insert_resources(connection, [new], version)
+                if former is None:
+                    await store.insert_resources(connection, [new], version)
+                else:
+                    new = replace(new, id=former)
+                    await store.update_resources(connection, [new], version)
+                    await store.touch_reports(connection, [former], version)
             if new.kind == "User":
                 await self._record(connection, [new.id], version, "created")
             elif self._with_members:
@@ -183,13 +194,44 @@ class PostgresStorage(AsyncScimStorage):
         if self._connection is not None:
             yield self._connection
             return
-        async with self._pool.acquire() as connection, connection.transaction():
-            await store.lock_directory(connection)
-            self._connection = connection
-            try:
-                yield connection
-            finally:
-                self._connection = None
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await store.lock_directory(connection)
+                self._connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._connection = None
+        finally:
+            # What is held is kept although, or because, nothing else of the request is.
+            if self._suspicions:
+                await reuse_store.put_suspicions(self._pool, self._suspicions)
+                self._suspicions.clear()
+
+    async def _former(self, connection: Connection, new: Resource) -> PersonId | None:
+        """Return who has left under this externalId and comes back now; whoever is still there keeps the userName.
+
+        Raises `UniquenessException`, and has it held for review, when the id seems to be somebody else's now.
+        """
+        external_id = new.external_id or ""
+        formers = await reuse_store.load_formers(connection, external_id)
+        others = [
+            each.person.id
+            for each in formers
+            if has_left(each.person, each.today) and is_other(each.document, new.document)
+        ]
+        confirmed = await reuse_store.load_confirmed(connection) if others else frozenset()
+        held = [each for each in others if (each, new.name_key) not in confirmed]
+        if held:
+            name = new.document["userName"]
+            self._suspicions += [Suspicion(each, external_id, name, self._source) for each in held]
+            raise UniquenessException(
+                detail="This externalId was somebody else's, who has left. An administrator must decide: "
+                "muster directory review"
+            )
+        if any(comparison_key(each.document["userName"]) == new.name_key and not each.deleted for each in formers):
+            return None  # the client ought to have changed that one, and is told that the name is taken
+        return formers[0].person.id if formers and all(has_left(each.person, each.today) for each in formers) else None
 
     async def _expect(self, kind: str, id_: str, version: str | None) -> Stored:
         stored = await self.find(kind, id_, related=False)

@@ -71,3 +71,16 @@ CREATE TABLE person_link (
     linked_at timestamptz NOT NULL,
     PRIMARY KEY (old_id, new_id)
 );
+
+-- Who was sent under the externalId of somebody who has left, and looks like somebody else: held until it is decided.
+CREATE TABLE suspected_reuse (
+    person_id   text NOT NULL REFERENCES scim_resource (id),  -- whose id it was
+    name_key    text NOT NULL,                                -- of who was sent, in the form comparisons use
+    external_id text NOT NULL,
+    user_name   text NOT NULL,
+    source      text NOT NULL,
+    seen_at     timestamptz NOT NULL,
+    confirmed   boolean NOT NULL DEFAULT false,               -- somebody said that it is the same person
+    PRIMARY KEY (person_id, name_key)
+);
+CREATE INDEX scim_resource_former ON scim_resource (external_id) WHERE deleted;

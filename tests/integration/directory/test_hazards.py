@@ -13,6 +13,7 @@ from bridge.directory.identity import manager_cycles, suspected_rehires
 from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays, everywhere
 from bridge.directory.person import Person, Standing, attributes_of, works_here
+from bridge.directory.reuse_store import decide_reuse, load_suspicions
 from bridge.directory.scim_schema import ENTERPRISE, MUSTER
 from bridge.directory.status_store import load_unknown, put_statuses
 from bridge.directory.store import (
@@ -23,6 +24,7 @@ from bridge.directory.store import (
     load_people,
     load_person,
 )
+from bridge.errors import UnknownNameError
 from bridge.ids import PersonId, UserId
 from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.values import CurrentAccount
@@ -231,6 +233,60 @@ async def test_rehire_with_a_new_id(scim: Scim, pool: Pool) -> None:
         ("m.tamm", "m.tamm-kask", "e-mail"),
     ]
     assert suspected_rehires(people, everywhere(DAY), {(each.old.id, each.new.id) for each in found}) == []
+
+
+async def test_rehire_under_the_same_id(scim: Scim, pool: Pool) -> None:
+    """Who has left, or was deleted, and is sent again under the same externalId is the same person, however sent."""
+    user = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False)
+    again = {"userName": "m.tamm", "externalId": "7", "displayName": "Mari Tamm"}
+    assert (await scim.ask("POST", "/Users", again)).status == 409
+    assert await scim.user("m.rebane", externalId="7", displayName="Mari Tamm") == user
+    await scim.ask("DELETE", f"/Users/{user}")
+    assert await scim.user("m.kask", externalId="7", displayName="Mari Tamm") == user
+    assert (await scim.read(f"/Users/{user}"))["userName"] == "m.kask"
+    await scim.ask("DELETE", f"/Users/{user}")
+
+    report = await import_csv(pool, b"userName,externalId,displayName\nm.tamm,7,Mari Tamm\n", "hr.csv")
+    assert (report.created, report.changed) == (0, 1)
+    (person,) = await load_people(pool)
+    assert (person.id, person.user_name, works_here(person, DAY)) == (user, "m.tamm", True)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("way", ["scim", "file"])
+@pytest.mark.parametrize("same", [False, True])
+async def test_id_reuse(scim: Scim, pool: Pool, deleted: bool, way: str, same: bool) -> None:
+    """Somebody else under a leaver's externalId is held and changes nothing, until somebody says who it is."""
+    old = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False, emails=[{"value": "m@x"}])
+    if deleted:
+        await scim.ask("DELETE", f"/Users/{old}")
+    body = {"userName": "k.saar", "externalId": "7", "displayName": "Kai Saar", "emails": [{"value": "k@x"}]}
+
+    async def send() -> object:
+        if way == "scim":
+            answer = await scim.ask("POST", "/Users", body)
+            return answer.status, answer.body.get("scimType")
+        text = "userName,externalId,displayName,email,active\nk.saar,7,Kai Saar,k@x,yes\n"
+        report = await import_csv(pool, text.encode(), "hr.csv")
+        return report.created, report.changed, len(report.warnings)
+
+    before = await load_people(pool)
+    assert await send() == await send() == ((409, "uniqueness") if way == "scim" else (0, 0, 1))
+    assert await load_people(pool) == before
+    (held,) = await load_suspicions(pool)
+    assert (held.person, held.external_id, held.user_name) == (old, "7", "k.saar")
+
+    await decide_reuse(pool, "K.Saar", same=same)
+    await send()
+    people = {person.user_name: person for person in await load_people(pool)}
+    if same:
+        assert [(name, person.id) for name, person in people.items()] == [("k.saar", old)]
+    else:
+        assert {people["m.tamm"].id, people["k.saar"].id} > {old}
+        assert people["m.tamm"].external_id is None
+    assert not await load_suspicions(pool)
+    with pytest.raises(UnknownNameError):
+        await decide_reuse(pool, "k.saar", same=same)
 
 
 # Names
