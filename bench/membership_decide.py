@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from bench.report import Figure, cpu_seconds, median
 from bridge.directory.census import Census
+from bridge.directory.local_day import everywhere
 from bridge.directory.person import Employment, Person
 from bridge.directory.selector import parse
 from bridge.ids import PersonId, RoomId, UserId
@@ -40,12 +41,12 @@ CITIES = tuple(f"City {number}" for number in range(60))
 def decide_desired() -> Figure:
     """Measure people and policy → desired rooms, members and power, with the index of a fresh census."""
     people, rules, accounts = _people(), _policy(), _accounts()
-    return _figure("decide.desired", DESIRED_LIMIT, lambda: desired(rules, Census(people, DAY), accounts))
+    return _figure("decide.desired", DESIRED_LIMIT, lambda: desired(rules, Census(people, everywhere(DAY)), accounts))
 
 
 def decide_desired_indexed() -> Figure:
     """Measure the rules alone, on a census that has its index."""
-    census, rules, accounts = Census(_people(), DAY), _policy(), _accounts()
+    census, rules, accounts = Census(_people(), everywhere(DAY)), _policy(), _accounts()
     desired(rules, census, accounts)
 
     def ask_again() -> None:
@@ -142,7 +143,7 @@ def _policy_of(rooms: Mapping[str, Room]) -> Policy:
 
 def _wanted() -> tuple[Census, Desired]:
     """Return the census and what is desired: the company's space and 500 rooms of four departments each."""
-    census, dice = Census(_people(), DAY), random.Random(3)
+    census, dice = Census(_people(), everywhere(DAY)), random.Random(3)
     rooms: dict[str, Room] = {}
     for name in (f"room-{number}" for number in range(RULES)):
         members = " or ".join(f'department eq "{department}"' for department in dice.sample(DEPARTMENTS, 4))

@@ -16,6 +16,8 @@ from bridge.clock import Clock, system_clock
 from bridge.config import Config, load_registration
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
+from bridge.directory.local_day import LocalDays
+from bridge.directory.status_store import put_statuses
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
@@ -59,6 +61,10 @@ class Services:
         """The database's connections."""
         return self.storage.pool
 
+    def local_days(self) -> LocalDays:
+        """Return which day it is now, for whom."""
+        return LocalDays(self.clock(), self.config.directory.timezone)
+
     def policy(self) -> Policy:
         """Read the policy file; raises `DocumentError` with all its problems."""
         return read_policy(self.config.policy, self.config.attributes)
@@ -72,6 +78,7 @@ async def open_services(config: Config) -> AsyncIterator[Services]:
     """
     registration = load_registration(config.appservice.registration)
     async with open_storage(config) as storage, open_homeserver(config, registration) as (rooms, accounts):
+        await put_statuses(storage.pool, config.directory.statuses)
         yield Services(config, registration, storage, rooms, accounts, system_clock)
 
 

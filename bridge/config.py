@@ -15,7 +15,9 @@ from pathlib import Path
 
 from bridge import document
 from bridge.config_feeds import Feeds, feeds
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, matching, url
+from bridge.directory.local_day import is_zone
+from bridge.directory.person import Standing
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, mapping_of, matching, url
 from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
 
@@ -66,6 +68,19 @@ class ScimConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryConfig:
+    """What is particular to this company's HR data."""
+
+    attributes: tuple[str, ...]
+    """Custom attributes, as they are spelt in the file."""
+    timezone: str
+    """The IANA zone of people for whom HR sends none."""
+    statuses: dict[str, Standing]
+    """HR's word for how somebody is employed → what it means here."""
+    feeds: Feeds
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One configuration, checked and complete; every path is absolute."""
 
@@ -77,11 +92,14 @@ class Config:
     data: Path
     policy: Path
     applying: Applying
-    attributes: tuple[str, ...]
-    """The directory's custom attributes, as they are spelt in the file."""
+    directory: DirectoryConfig
     scim: ScimConfig
-    feeds: Feeds
     log: LogLevel
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The directory's custom attributes, which the policy may speak of too."""
+        return self.directory.attributes
 
 
 def load_config(path: Path) -> Config:
@@ -115,7 +133,7 @@ def _insist_on(path: Path, mend: str) -> None:
 def _config(section: Section, path: Path) -> Config:
     folder = path.parent
     appservice = partial(_appservice, folder=folder)
-    attributes, found = section.optional("directory", a(partial(_directory, folder=folder)), ((), Feeds()))
+    directory = partial(_directory, folder=folder)
     return Config(
         path=path,
         homeserver=section.required("homeserver", a(_homeserver)),
@@ -124,9 +142,8 @@ def _config(section: Section, path: Path) -> Config:
         data=folder / section.optional("data", document.path, Path("data")),
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
+        directory=section.optional("directory", a(directory), directory(Section(None))),
         scim=section.optional("scim", a(_scim), _scim(Section(None))),
-        attributes=attributes,
-        feeds=found,
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 
@@ -148,9 +165,14 @@ def _appservice(section: Section, folder: Path) -> AppserviceConfig:
     )
 
 
-def _directory(section: Section, folder: Path) -> tuple[tuple[str, ...], Feeds]:
+def _directory(section: Section, folder: Path) -> DirectoryConfig:
     attributes = section.optional("attributes", list_of(_attribute), ())
-    return attributes, feeds(section, attributes, folder)
+    return DirectoryConfig(
+        attributes=attributes,
+        timezone=section.optional("timezone", _timezone, "UTC"),
+        statuses=section.optional("statuses", _statuses, dict[str, Standing]()),
+        feeds=feeds(section, attributes, folder),
+    )
 
 
 def _scim(section: Section) -> ScimConfig:
@@ -204,8 +226,19 @@ def _read_address(value: Value) -> tuple[str, int]:
 
 
 _public_url: Kind[str | None] = Kind(_read_public_url, lambda: None)
+
+
+def _read_timezone(value: Value) -> str:
+    name = line.make(value)
+    if not is_zone(name):
+        value.expected("a time zone of the IANA database, such as Europe/Tallinn")
+    return name
+
+
 _database: Kind[str | None] = Kind(_read_database, lambda: None)
 _address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
+_statuses = mapping_of(choice(*Standing), line)
+_timezone: Kind[str] = Kind(_read_timezone, lambda: "UTC")
 _anything: Kind[None] = Kind(lambda _value: None, lambda: None)
 _server_name = matching(r"[A-Za-z0-9.:\[\]-]+", "a server name such as example.org")
 _attribute = matching(r"[A-Za-z][A-Za-z0-9_-]*", "an attribute's name: letters, digits, - and _")

@@ -83,15 +83,17 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
+        timezone = config.directory.timezone
         reconciler = Reconciler(
             pool,
             services.homeserver,
             services.accounts,
             clock=clock,
+            timezone=timezone,
             at_once=config.homeserver.concurrency,
         )
-        tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock).run(wakes))
-    if (watch := config.feeds.watch) is not None:
+        tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock, timezone=timezone).run(wakes))
+    if (watch := config.directory.feeds.watch) is not None:
         tasks.append(
             DropFolder(
                 pool, watch.folder, watch.mapping, every=watch.every, custom=config.attributes, clock=clock
@@ -190,7 +192,7 @@ def _hook_sources(config: Config) -> list[HookSource]:
             adapted(ADAPTERS[hook.adapter], {**own_paths(hook.adapter, own), **hook.attributes}, hook.statuses),
             hook.keys,
         )
-        for name, hook in config.feeds.webhooks.items()
+        for name, hook in config.directory.feeds.webhooks.items()
     ]
 
 

@@ -51,6 +51,7 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
         services.homeserver,
         services.accounts,
         clock=services.clock,
+        timezone=config.directory.timezone,
         at_once=config.homeserver.concurrency,
     )
     with shown_progress() as progress:

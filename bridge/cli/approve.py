@@ -31,7 +31,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def approve(args: argparse.Namespace, services: Services) -> int:
     """Record the approval."""
-    held = await record_approval(services.pool, services.policy(), args.digest, args.by, services.clock)
+    timezone = services.config.directory.timezone
+    policy = services.policy()
+    held = await record_approval(services.pool, policy, args.digest, args.by, services.clock, timezone=timezone)
     if args.json:
         print_json({"digest": held.digest, "changes": len(held.changes), "approved_by": args.by})
     elif services.config.applying is Applying.AUTOMATIC:

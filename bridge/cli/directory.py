@@ -11,10 +11,12 @@ from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.directory.file_mapping import PLAIN, FileMapping
+from bridge.cli.identity import add_relink, add_review
+from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
 from bridge.directory.selector import matches, parse
-from bridge.directory.store import HistoryEntry, load_history, load_people, load_person
+from bridge.directory.store import load_history, load_people, load_person
 from bridge.directory.token_store import create_token, load_tokens, revoke_token
 from bridge.document import nearest
 from bridge.errors import ImportFileError, UnknownNameError
@@ -37,7 +39,11 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_list(below)
     show = below.add_parser("show", help="show all that is known of a person, and since when")
     show.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
+    show.add_argument("--at", type=_day, metavar="DATE", help="what was, or will be, true on that day, as known now")
+    show.add_argument("--as-known", type=_day, metavar="DATE", help="what was known at the end of that day (UTC)")
     show.set_defaults(handler=with_services(show_person))
+    add_review(below)
+    add_relink(below)
     _add_token(below)
 
 
@@ -116,19 +122,21 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
 async def list_people(args: argparse.Namespace, services: Services) -> int:
     """List people, or those whom a selector matches."""
     selector = parse(args.filter) if args.filter else None
-    today = services.clock().date()
+    day_of = services.local_days()
     people = sorted(
         (
             person
             for person in await load_people(services.pool)
-            if selector is None or matches(selector, attributes_of(person, today))
+            if selector is None or matches(selector, attributes_of(person, day_of(person)))
         ),
         key=lambda person: person.user_name.lower(),
     )
     if args.json:
-        print_json([_person_as_json(person, today) for person in people])
+        print_json([_person_as_json(person, day_of(person)) for person in people])
         return 0
-    for line in _table([("USERNAME", "NAME", "DEPARTMENT", "TITLE", ""), *(_listed(each, today) for each in people)]):
+    for line in _table(
+        [("USERNAME", "NAME", "DEPARTMENT", "TITLE", ""), *(_listed(each, day_of(each)) for each in people)]
+    ):
         print(line)
     print(f"{len(people)} {'person' if len(people) == 1 else 'people'}")
     return 0
@@ -138,18 +146,33 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
     """Show a person and the history."""
     person = await load_person(services.pool, args.person)
     history = await load_history(services.pool, person.id)
-    today = services.clock().date()
+    day = services.local_days()(person)
+    if args.at is not None or args.as_known is not None:
+        day = args.at or day
+        state = _insist_on(state_at(history, day, as_known=args.as_known), person, day)
+        history, person = [state], state.person
     if args.json:
-        print_json({**_person_as_json(person, today), "history": [_entry_as_json(entry) for entry in history]})
+        print_json({**_person_as_json(person, day), "history": [_entry_as_json(entry) for entry in history]})
         return 0
-    attributes = attributes_of(person, today)
+    attributes = attributes_of(person, day)
     longest = max(map(len, attributes))
     for name, values in sorted(attributes.items()):
         print(f"{name:<{longest}}  {', '.join(str(value) for value in values)}")
     print()
     for entry in history:
-        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}")
+        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}{_since(entry)}")
     return 0
+
+
+def _insist_on(state: HistoryEntry | None, person: Person, day: date) -> HistoryEntry:
+    if state is None:
+        raise UnknownNameError(f"Nothing was known of {person.display_name} for {day}. Expected a later day.")
+    return state
+
+
+def _since(entry: HistoryEntry) -> str:
+    """Return since when it is true, if that is not the day of recording."""
+    return "" if entry.valid_from == entry.recorded_at.date() else f", true since {entry.valid_from}"
 
 
 async def make_token(args: argparse.Namespace, services: Services) -> int:
@@ -185,9 +208,14 @@ async def list_tokens(args: argparse.Namespace, services: Services) -> int:
 
 
 def _mapping(config: Config, name: str) -> FileMapping:
-    if name not in config.feeds.files:
-        raise UnknownNameError(f"There is no mapping {name!r} in {config.path}{nearest(name, config.feeds.files)}.")
-    return config.feeds.files[name]
+    if name not in config.directory.feeds.files:
+        raise UnknownNameError(f"There is no mapping {name!r} in {config.path}{nearest(name, config.directory.feeds.files)}.")
+    return config.directory.feeds.files[name]
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2027-03-01, came {text!r}") from error
 
 
 def _listed(person: Person, today: date) -> tuple[str, ...]:
@@ -243,5 +271,6 @@ def _entry_as_json(entry: HistoryEntry) -> dict[str, Any]:
         "recorded_at": entry.recorded_at,
         "source": entry.source,
         "action": entry.action,
+        "valid_from": entry.valid_from,
         "person": _person_as_json(entry.person, entry.recorded_at.date()),
     }

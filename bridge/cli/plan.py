@@ -29,7 +29,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def plan(args: argparse.Namespace, services: Services) -> int:
     """Print the plan, its digest, and what would be held."""
-    reconciler = Reconciler(services.pool, services.homeserver, services.accounts, clock=services.clock)
+    reconciler = Reconciler(
+        services.pool,
+        services.homeserver,
+        services.accounts,
+        clock=services.clock,
+        timezone=services.config.directory.timezone,
+    )
     found = await reconciler.survey(services.policy())
     if args.json:
         verdict = found.verdict

@@ -33,14 +33,20 @@ def add_parser(subparsers: Subparsers) -> None:
 async def why(args: argparse.Namespace, services: Services) -> int:
     """Print the explanation."""
     person = await load_person(services.pool, args.person)
-    reconciler = Reconciler(services.pool, services.homeserver, services.accounts, clock=services.clock)
+    reconciler = Reconciler(
+        services.pool,
+        services.homeserver,
+        services.accounts,
+        clock=services.clock,
+        timezone=services.config.directory.timezone,
+    )
     found = await reconciler.survey(services.policy(), Scope(people=frozenset({person.id})))
     known = Known(
         policy=found.policy,
         desired=found.desired,
         current=found.current,
         arrivals=await audit_store.read_last_arrivals(services.pool, person.id),
-        day=services.clock().date(),
+        day=services.local_days()(person),
     )
     explanation = explain(person, known, args.room)
     if args.json:

@@ -1,4 +1,4 @@
-"""Everybody on one day, by row, and sets of people as one integer.
+"""Everybody at one moment, by row, and sets of people as one integer.
 
 A `Census` numbers the people in the order in which they were given; a `PeopleSet` has bit *n* set when the person in
 row *n* belongs to it, so that rules about a hundred thousand people are a few operations on integers. Sets of
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property, reduce
 from itertools import chain
 from operator import and_, attrgetter, or_
@@ -17,6 +16,7 @@ from typing import ClassVar
 
 from bridge.directory.bitmap import BitSlicedIndex, bits_of, rows_of
 from bridge.directory.expression import COMPARE, Comparison, Negation, Node, Presence, prepared
+from bridge.directory.local_day import DayOf
 from bridge.directory.person import EMPLOYMENT_FIELDS, OWN_FIELDS, Employment, Person, Scalar
 from bridge.directory.selector import Selector
 from bridge.ids import PersonId
@@ -71,12 +71,12 @@ PeopleSet.none = PeopleSet()
 class Census:
     """The people of one moment and the answers to what selectors ask about them.
 
-    `day` settles which employments count. Answers are remembered, so ask one census everything about one day.
+    `day_of` settles for each person which employments count. Answers are remembered, so one census is of one moment.
     """
 
-    def __init__(self, people: Sequence[Person], day: date) -> None:
+    def __init__(self, people: Sequence[Person], day_of: DayOf) -> None:
         self.people = tuple(people)
-        self.day = day
+        self.day_of = day_of
         self.everyone = PeopleSet((1 << len(self.people)) - 1)
         self._indexes: dict[str, _Index] = {}
         self._answers: dict[str, int] = {}
@@ -91,7 +91,7 @@ class Census:
 
     @cached_property
     def active(self) -> PeopleSet:
-        """Those who work here on that day."""
+        """Those who work here."""
         return self.everyone - PeopleSet.of(self._jobs.idle)
 
     def select(self, selector: Selector) -> PeopleSet:
@@ -111,7 +111,7 @@ class Census:
 
     @cached_property
     def _jobs(self) -> _Jobs:
-        return _jobs_on(self.people, self.day)
+        return _jobs_on(self.people, self.day_of)
 
     def _answer(self, node: Node) -> int:
         bits = self._answers.get(node.normal)
@@ -175,7 +175,7 @@ def _key(value: Scalar) -> _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Jobs:
-    """Who works on a day, and at what: the first job of everybody (an empty one for those without), and the others."""
+    """Who works here, and at what: the first job of everybody (an empty one for those without), and the others."""
 
     idle: list[int]
     """The rows of those who do not work here."""
@@ -183,20 +183,21 @@ class _Jobs:
     further: list[tuple[int, Employment]]
 
 
-def _jobs_on(people: Sequence[Person], day: date) -> _Jobs:
+def _jobs_on(people: Sequence[Person], day_of: DayOf) -> _Jobs:
     first: list[Employment] = []
     further: list[tuple[int, Employment]] = []
     idle: list[int] = []
     for row, person in enumerate(people):
         job, works = _NO_JOB, person.active
         if len(person.employments) == 1:
-            # `Employment.covers`, spelled out: its call would be a tenth of all deciding.
+            # Asking every job would be a tenth of all deciding, and most have no dates.
             only = person.employments[0]
-            if ((start := only.start) is None or start <= day) and ((end := only.end) is None or day <= end):
+            if (only.start is None and only.end is None) or only.covers(day_of(person)):
                 job = only
             else:
                 works = False
         elif person.employments:
+            day = day_of(person)
             jobs = [each for each in person.employments if each.covers(day)]
             job, works = (jobs[0], works) if jobs else (_NO_JOB, False)
             further.extend((row, each) for each in jobs[1:])

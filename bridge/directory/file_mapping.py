@@ -11,6 +11,7 @@ from typing import Final
 COLUMNS: Final = (
     *("userName", "externalId", "displayName", "givenName", "familyName", "email", "title", "userType", "active"),
     *("department", "division", "organization", "costCenter", "employeeNumber", "manager", "start", "end"),
+    "employmentStatus",
     *("timezone", "locale", "preferredLanguage", "groups"),
 )
 """Attributes that a file or a webhook may speak of, beside the company's own; they are SCIM's."""

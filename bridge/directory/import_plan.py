@@ -7,14 +7,16 @@ complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems_error, truth_of
+from bridge.directory.identity import Suspicion, is_other
 from bridge.directory.scim_resource import Resource, resource_of
 from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
 from bridge.errors import RefusedError
+from bridge.ids import PersonId
 
 MAX_FRACTION: Final = 0.1
 """Share of the active people that a complete file may remove without further ado."""
@@ -35,6 +37,9 @@ class Known:
     id: str
     document: Mapping[str, Any]
     groups: tuple[str, ...] = ()
+    left: bool = False
+    """Worked here, and does no more."""
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class ImportPlan:
     regrouped: tuple[str, ...]
     """Ids of those of whom nothing changes but the groups."""
     unchanged: int
+    held: tuple[Suspicion, ...]
+    """Rows left out because their externalId was somebody else's, who has left."""
     warnings: tuple[str, ...]
 
 
@@ -69,26 +76,36 @@ def plan_import(
     shape: Shape,
     *,
     new_id: Callable[[], str],
+    gone: Sequence[Known] = (),
+    confirmed: Collection[tuple[str, str]] = (),
     complete: bool = False,
     shrink: float = MAX_FRACTION,
     allow_removals: int | None = None,
 ) -> ImportPlan:
     """Decide what a file changes; `new_id` makes the id of a new person.
 
+    `gone` are those who were deleted; they come back under their externalId. A row that looks like somebody else than
+    the leaver whose externalId it has is held, unless the leaver's id and the userName are among those `confirmed`.
     Raises `ImportFileError` when rows and known people cannot be told apart, and `RefusedError` when a complete file
     would remove more than the share `shrink` of the active people (at least five) and `allow_removals` is not exactly
     their number.
     """
-    matches = _matched(file, known, new_id)
-    warnings: list[str] = []
+    matches, held = _matched(file, known, gone, confirmed, new_id)
+    warnings = [
+        f"{file.name}: {each.user_name}: the externalId was somebody else's, who has left; held until it is decided: "
+        "muster directory review"
+        for each in held
+    ]
     manager_ids = _people_by_key(matches, known)
     created, changed, renamed = [], [], []
     for match in matches:
         before = match.known.document if match.known else {"active": True}
+        if match.known is not None and match.known.deleted:
+            before = {**before, "active": True}
         after = resource_of(_merged(before, match, file, manager_ids, warnings), match.id, shape)
         if match.known is None:
             created.append(after)
-        elif after.document != match.known.document:
+        elif match.known.deleted or after.document != match.known.document:
             changed.append(after)
             if after.display_name != resource_of(match.known.document, match.id, shape).display_name:
                 renamed.append(after.id)
@@ -107,6 +124,7 @@ def plan_import(
         leaves=leaves,
         regrouped=regrouped,
         unchanged=unchanged,
+        held=tuple(held),
         warnings=tuple(warnings),
     )
 
@@ -116,8 +134,16 @@ def group_of(name: str, id_: str, shape: Shape) -> Resource:
     return resource_of({"displayName": name}, id_, shape)
 
 
-def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -> list[_Match]:
+def _matched(
+    file: CsvFile,
+    known: Sequence[Known],
+    gone: Sequence[Known],
+    confirmed: Collection[tuple[str, str]],
+    new_id: Callable[[], str],
+) -> tuple[list[_Match], list[Suspicion]]:
     by_external = _by_external_id(known)
+    formerly = _by_external_id(gone)
+    held: list[Suspicion] = []
     by_name = {comparison_key(each.document["userName"]): each for each in known}
     problems: list[Problem] = []
     lines: dict[str, int] = {}
@@ -133,14 +159,28 @@ def _matched(file: CsvFile, known: Sequence[Known], new_id: Callable[[], str]) -
         if not candidates and namesake is None and _is_swapped(row, by_external, by_name):
             message = "expected a userName, came somebody's externalId; have the columns been swapped?"
             problems.append(Problem(row.line, "userName", message))
-        found = candidates[0] if candidates else namesake
+        found = candidates[0] if candidates else namesake or next(reversed(formerly.get(row.external_id, [])), None)
+        if found is not None and found.left and found is not namesake and _is_reuse(found, row, confirmed):
+            held.append(Suspicion(PersonId(found.id), row.external_id, row.user_name, f"csv:{file.name}"))
+            continue
         if found is not None and lines.setdefault(found.id, row.line) != row.line:
             problems.append(Problem(row.line, "userName", f"the same person as in line {lines[found.id]}"))
         matches.append(_Match(row, found.id if found else new_id(), found))
     problems.extend(_name_conflicts(matches, known))
     if problems:
         raise problems_error(file.name, problems)
-    return matches
+    return matches, held
+
+
+def _is_reuse(found: Known, row: Row, confirmed: Collection[tuple[str, str]]) -> bool:
+    said = row.values
+    sent = {
+        "userName": row.user_name,
+        "displayName": said.get("displayName"),
+        "name": {"givenName": said.get("givenName"), "familyName": said.get("familyName")},
+        "emails": [{"value": said.get("email")}],
+    }
+    return (found.id, comparison_key(row.user_name)) not in confirmed and is_other(found.document, sent)
 
 
 def _is_other(row: Row, namesake: Known) -> bool:

@@ -13,6 +13,7 @@ import asyncpg
 
 from bridge.directory import file_store
 from bridge.directory import resource_store as store
+from bridge.directory import reuse_store
 from bridge.directory.csv_file import read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
@@ -78,6 +79,8 @@ async def import_csv(
             await store.load_users(connection),
             shapes["User"],
             new_id=lambda: str(uuid4()),
+            gone=await store.load_users(connection, deleted=True),
+            confirmed=await reuse_store.load_confirmed(connection),
             complete=complete or mapping.complete,
             shrink=mapping.shrink,
             allow_removals=allow_removals,
@@ -93,6 +96,7 @@ async def import_csv(
 
 async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
     """Write what was decided, under the lock of the directory. Raises `ImportFileError` when names are exchanged."""
+    await reuse_store.put_suspicions(connection, plan.held)
     if not (plan.created or plan.changed or plan.removed or plan.regrouped):
         return
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from bridge.ids import PersonId
 
@@ -40,11 +41,29 @@ STANDARD_ATTRIBUTES = (
     "manager.displayName",
     "emails",
     "groups",
+    "employmentStatus",
+    "standing",
     "timezone",
     "locale",
     "preferredLanguage",
 )
 """What every directory may know of a person, as SCIM spells it; `active` is true or false, all others are text."""
+
+
+class Standing(StrEnum):
+    """What the company's table of statuses makes of HR's word for how somebody is employed."""
+
+    WORKS = "works"
+    AWAY = "away"
+    """On leave: keeps everything."""
+    BARRED = "barred"
+    """Employed still, and to have no access, as on garden leave."""
+    LEFT = "left"
+
+    @property
+    def admits(self) -> bool:
+        """Tell whether somebody of this standing works here, as far as that goes."""
+        return self in (Standing.WORKS, Standing.AWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ class Person:
     user_name: str
     display_name: str
     active: bool
-    """What HR says; `works_here` also asks the employments."""
+    """What HR says, by its flag and its status; `works_here` also asks the employments."""
     external_id: str | None = None
     employments: tuple[Employment, ...] = ()
     other: Attributes = field(default_factory=dict)

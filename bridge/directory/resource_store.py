@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
 from bridge.directory.filter_sql import ANY, Condition
+from bridge.directory.identity import has_left
 from bridge.directory.import_plan import Known
+from bridge.directory.person import Standing
 from bridge.directory.scim_resource import Resource, Stored
+from bridge.directory.scim_user import person_of
+from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     import asyncpg
@@ -135,12 +139,15 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
         """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
-                                      version, changed, created, modified)
-           SELECT u.*, $10, $10, now(), now() FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[]) AS u""",
+                                      version, changed, created, modified, standing)
+           SELECT u.*, $10, $10, now(), now(), employment_standing(u.keys, 'left')
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[])
+               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)""",
         *_columns(resources),
         version,
     )
+    await _put_boundaries(connection, resources)
 
 
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
@@ -148,7 +155,8 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
     await connection.execute(
         """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
                display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
-               keys = u.keys, version = $10, changed = $10, modified = now()
+               keys = u.keys, version = $10, changed = $10, modified = now(), deleted = false,
+               standing = employment_standing(u.keys, r.standing)
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
                        $8::jsonb[], $9::jsonb[])
                AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)
@@ -156,6 +164,10 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
         *_columns(resources),
         version,
     )
+    await connection.execute(
+        "DELETE FROM employment_boundary WHERE person_id = ANY($1)", [resource.id for resource in resources]
+    )
+    await _put_boundaries(connection, resources)
 
 
 async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored:
@@ -220,17 +232,21 @@ async def delete_group(connection: Connection, id_: str) -> None:
     await connection.execute("DELETE FROM scim_resource WHERE id = $1 AND kind = 'Group'", id_)
 
 
-async def load_users(connection: Connection) -> list[Known]:
-    """Return every User that is not deleted, in the order of creation."""
+async def load_users(connection: Connection, *, deleted: bool = False) -> list[Known]:
+    """Return every User that is not deleted, or every one that is, in the order of creation."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, groups.names
+        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, (now() AT TIME ZONE 'UTC')::date AS today
            FROM scim_resource r
            LEFT JOIN (SELECT m.member_id, array_agg(g.display_name ORDER BY g.id) AS names
                       FROM group_member m JOIN scim_resource g ON g.id = m.group_id GROUP BY m.member_id) AS groups
                ON groups.member_id = r.id
-           WHERE r.kind = 'User' AND NOT r.deleted ORDER BY r.created, r.id"""
+           WHERE r.kind = 'User' AND r.deleted = $1 ORDER BY r.created, r.id""",
+        deleted,
     )
-    return [Known(row["id"], row["document"], tuple(row["names"] or ())) for row in rows]
+    return [
+        Known(row["id"], row["document"], tuple(row["names"] or ()), left=_has_left(row), deleted=deleted)
+        for row in rows
+    ]
 
 
 async def find_users(connection: Connection, keys: Collection[str]) -> list[Known]:
@@ -311,15 +327,32 @@ async def touch_reports(connection: Connection, manager_ids: Collection[str], ve
     )
 
 
+async def put_link(connection: Connection, old: PersonId, new: PersonId) -> None:
+    """Note that somebody has said that these two records are one person."""
+    await connection.execute(
+        "INSERT INTO person_link (old_id, new_id, linked_at) VALUES ($1, $2, now()) ON CONFLICT DO NOTHING", old, new
+    )
+
+
+async def load_links(db: Connection | Pool) -> frozenset[tuple[PersonId, PersonId]]:
+    """Return which records are one person: pairs of the old and the new one."""
+    rows = await db.fetch("SELECT old_id, new_id FROM person_link")
+    return frozenset((PersonId(row["old_id"]), PersonId(row["new_id"])) for row in rows)
+
+
 async def record_history(
     connection: Connection, ids: Collection[str], *, version: int, source: str, action: str
 ) -> None:
     """Keep the present state of these people, if they are people; an earlier entry of the same version stays."""
     await connection.execute(
-        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
-            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]'))
-            FROM (SELECT r.id, r.document, {_RELATED.format(wanted="true")}
+        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
+                                        valid_from)
+            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]')),
+                   p.standing, effective_day(before.document, p.document, now())
+            FROM (SELECT r.id, r.document, r.standing, {_RELATED.format(wanted="true")}
                   FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User') AS p
+            LEFT JOIN LATERAL (SELECT h.document FROM person_history h WHERE h.person_id = p.id
+                               ORDER BY h.version DESC LIMIT 1) AS before ON true
             ON CONFLICT DO NOTHING""",  # noqa: S608
         list(ids),
         version,
@@ -341,6 +374,22 @@ async def wake(connection: Connection, ids: Collection[str]) -> None:
 async def analyze(connection: Connection) -> None:
     """Let PostgreSQL look at the tables again; after many rows have come at once it would guess badly."""
     await connection.execute("ANALYZE scim_resource, group_member")
+
+
+async def _put_boundaries(connection: Connection, resources: Sequence[Resource]) -> None:
+    """Write down the days on which the employments of these begin or are over."""
+    await connection.execute(
+        """INSERT INTO employment_boundary (person_id, day)
+           SELECT r.id, boundary.day FROM scim_resource r, employment_boundaries(r.document) AS boundary(day)
+           WHERE r.id = ANY($1) AND r.kind = 'User'""",
+        [resource.id for resource in resources],
+    )
+
+
+def _has_left(row: asyncpg.Record) -> bool:
+    standing = Standing(row["standing"]) if row["standing"] else None
+    person = person_of(row["document"], row["id"], deleted=row["deleted"], standing=standing)
+    return has_left(person, row["today"])
 
 
 def _matching(selections: Sequence[Selection]) -> str:

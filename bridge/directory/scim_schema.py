@@ -23,6 +23,20 @@ MUSTER: Final = "urn:ietf:params:scim:schemas:extension:muster:2.0:User"
 
 DATES: Final = ("start", "end")
 """First and last day of the employment in `MUSTER`: the day as it is written counts, whatever the time behind it."""
+STATUS: Final = "employmentStatus"
+"""HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
+EMPLOYMENTS: Final = "employments"
+"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
+JOB: Final = {
+    "title": "title",
+    "userType": "user_type",
+    "department": "department",
+    "division": "division",
+    "organization": "organization",
+    "costCenter": "cost_center",
+    "employeeNumber": "employee_number",
+}
+"""Attribute of a job → field of `person.Employment`."""
 MAX_RESULTS: Final = 200
 """Largest page of a list (RFC 7644 section 3.4.2.4)."""
 
@@ -76,7 +90,7 @@ def provider_for(custom: Sequence[str] = (), *, published: bool = False) -> Scim
     """Return the description of our SCIM service: reduced schemas, with the custom attributes of the company.
 
     What is `published` leaves out what is accepted and not returned as sent, which validators would stumble on:
-    `DATES`, which are no free text, and the name of a group's member. Tolerates what identity providers send beside
+    days, which are no free text, and the name of a group's member. Tolerates what identity providers send beside
     the specification, as far as it cannot be misread.
     """
     definitions = _definitions(custom, published=published)
@@ -186,11 +200,25 @@ def _extension(custom: Sequence[str], *, published: bool) -> dict[str, Any]:
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
         "id": MUSTER,
         "name": "Muster",
-        "description": "Days of the employment, and what this company asks for beside",
+        "description": "Days and status of the employment, further jobs, and what this company asks for beside",
         "attributes": [
-            *([] if published else [_attribute(name, "An ISO 8601 day, at the place of work") for name in DATES]),
+            *([] if published else [*_days(), _employments()]),
+            _attribute(STATUS, "HR's own word, which the configuration translates"),
             *(_attribute(name, "Named in the configuration") for name in custom),
         ],
+    }
+
+
+def _days() -> list[dict[str, Any]]:
+    return [_attribute(name, "An ISO 8601 day, at the place of work") for name in DATES]
+
+
+def _employments() -> dict[str, Any]:
+    return {
+        **_attribute(EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
+        "type": "complex",
+        "multiValued": True,
+        "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
@@ -32,11 +32,14 @@ from scim2_server.storage import AsyncScimStorage, SearchPage
 from scim2_server.utils import parametrize
 
 from bridge.directory import resource_store as store
+from bridge.directory import reuse_store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
+from bridge.directory.identity import Suspicion, has_left, is_other
 from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
-from bridge.directory.scim_schema import Shape
-from bridge.directory.scim_user import display_name_of
+from bridge.directory.scim_schema import MUSTER, Shape, comparison_key
+from bridge.directory.scim_user import display_name_of, employments_of
+from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -79,6 +82,7 @@ class PostgresStorage(AsyncScimStorage):
         self._source = source
         self._with_members = with_members
         self._connection: Connection | None = None
+        self._suspicions: list[Suspicion] = []
 
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
@@ -130,10 +134,12 @@ class PostgresStorage(AsyncScimStorage):
         return Page(total, [each.stored for each in found])
 
     async def create_user(self, model: Model[Any]) -> Stored:
-        """Store a new User, in a database transaction of its own."""
-        new = self._new("User", model)
+        """Store a new User, in a database transaction of its own; who comes back gets the old id."""
+        new, db = self._new("User", model), self._connection or self._pool
+        if new.external_id and await reuse_store.load_formers(db, new.external_id):
+            return await self._take_back(new)
         with _unique_names(new):
-            return await store.create_user(self._connection or self._pool, new, self._source)
+            return await store.create_user(db, new, self._source)
 
     async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
         """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.
@@ -225,13 +231,59 @@ class PostgresStorage(AsyncScimStorage):
         if self._connection is not None:
             yield self._connection
             return
-        async with self._pool.acquire() as connection, connection.transaction():
-            await store.lock_directory(connection)
-            self._connection = connection
-            try:
-                yield connection
-            finally:
-                self._connection = None
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await store.lock_directory(connection)
+                self._connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._connection = None
+        finally:
+            # What is held is kept although, or because, nothing else of the request is.
+            if self._suspicions:
+                await reuse_store.put_suspicions(self._pool, self._suspicions)
+                self._suspicions.clear()
+
+    async def _take_back(self, new: Resource) -> Stored:
+        """Store a new User whose externalId somebody has or had: as that person again, or as another one."""
+        async with self._writing() as connection:
+            former = await self._former(connection, new)
+            version = await store.next_version(connection)
+            with _unique_names(new):
+                if former is None:
+                    await store.insert_resources(connection, [new], version)
+                else:
+                    new = replace(new, id=former)
+                    await store.update_resources(connection, [new], version)
+                    await store.touch_reports(connection, [former], version)
+            await self._record(connection, [new.id], version, "created")
+            return await self.find("User", new.id)
+
+    async def _former(self, connection: Connection, new: Resource) -> PersonId | None:
+        """Return who has left under this externalId and comes back now; whoever is still there keeps the userName.
+
+        Raises `UniquenessException`, and has it held for review, when the id seems to be somebody else's now.
+        """
+        external_id = new.external_id or ""
+        formers = await reuse_store.load_formers(connection, external_id)
+        others = [
+            each.person.id
+            for each in formers
+            if has_left(each.person, each.today) and is_other(each.document, new.document)
+        ]
+        confirmed = await reuse_store.load_confirmed(connection) if others else frozenset()
+        held = [each for each in others if (each, new.name_key) not in confirmed]
+        if held:
+            name = new.document["userName"]
+            self._suspicions += [Suspicion(each, external_id, name, self._source) for each in held]
+            raise UniquenessException(
+                detail="This externalId was somebody else's, who has left. An administrator must decide: "
+                "muster directory review"
+            )
+        if any(comparison_key(each.document["userName"]) == new.name_key and not each.deleted for each in formers):
+            return None  # the client ought to have changed that one, and is told that the name is taken
+        return formers[0].person.id if formers and all(has_left(each.person, each.today) for each in formers) else None
 
     async def _store_user(self, before: Stored, new: Resource) -> None:
         async with self._writing() as connection:
@@ -292,6 +344,7 @@ class PostgresStorage(AsyncScimStorage):
         if not document.get(name, "").strip():
             raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
         resource = resource_of(document, id_, self._shapes[kind])
+        _require_days(resource.document)
         _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
         return resource
 
@@ -383,6 +436,13 @@ def _is_id(text: str) -> bool:
 
 def _members_of(group: Model[Any]) -> MemberChange:
     return divide_group(group.model_dump()).change
+
+
+def _require_days(document: Mapping[str, Any]) -> None:
+    try:
+        employments_of(document)
+    except ValueError as error:
+        raise InvalidValueException(detail=f"{MUSTER}: {error}") from error
 
 
 def _require_short(values: Iterable[str]) -> None:

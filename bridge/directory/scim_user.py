@@ -10,19 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from bridge.directory.person import Employment, Person, Scalar
-from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER
+from bridge.directory.person import Employment, Person, Scalar, Standing
+from bridge.directory.scim_schema import DATES, EMPLOYMENTS, ENTERPRISE, JOB, MUSTER
 from bridge.ids import PersonId
 
 _DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})($|[T ])")
 _TEXTS: Final = ("locale", "timezone", "preferredLanguage")
-_JOB: Final = {
-    "department": "department",
-    "division": "division",
-    "organization": "organization",
-    "costCenter": "cost_center",
-    "employeeNumber": "employee_number",
-}
 
 
 def person_of(
@@ -33,21 +26,23 @@ def person_of(
     manager: PersonId | None = None,
     manager_name: str | None = None,
     groups: Sequence[str] = (),
+    standing: Standing | None = None,
     version: int = 0,
 ) -> Person:
     """Make a person of a SCIM User.
 
     `manager` is the manager's id if that person is known, with the name shown for that person; `groups` are display
-    names. Who is deleted, or whose `active` is false, is not active; a missing `active` means true.
+    names; `standing` is what the company makes of the status. Who is deleted, whose `active` is false or whose standing
+    does not admit is not active; a missing `active` means true.
     """
     return Person(
         id=person_id,
         user_name=document["userName"],
         display_name=display_name_of(document),
-        active=document.get("active", True) and not deleted,
+        active=document.get("active", True) and not deleted and (standing is None or standing.admits),
         external_id=document.get("externalId"),
-        employments=_employments(document, manager, manager_name),
-        other=_other(document, groups),
+        employments=employments_of(document, manager, manager_name),
+        other=_other(document, groups, standing),
         version=version,
     )
 
@@ -73,28 +68,39 @@ def day_of(text: str) -> date:
     return date.fromisoformat(found[1])
 
 
-def _employments(
-    document: Mapping[str, Any], manager: PersonId | None, manager_name: str | None
+def employments_of(
+    document: Mapping[str, Any], manager: PersonId | None = None, manager_name: str | None = None
 ) -> tuple[Employment, ...]:
+    """Return the jobs of a User: that of the plain attributes, then those listed. Raises ValueError for no day."""
+    listed = document.get(MUSTER, {}).get(EMPLOYMENTS) or ()
+    jobs = (_primary(document, manager, manager_name), *map(_listed, listed))
+    return tuple(dict.fromkeys(job for job in jobs if job != Employment()))
+
+
+def _listed(entry: Mapping[str, Any]) -> Employment:
+    texts = {field: entry.get(name) or None for name, field in JOB.items()}
+    return Employment(start=_day(entry.get("start")), end=_day(entry.get("end")), **texts)
+
+
+def _primary(document: Mapping[str, Any], manager: PersonId | None, manager_name: str | None) -> Employment:
     enterprise = document.get(ENTERPRISE, {})
     start, end = (_day(document.get(MUSTER, {}).get(name)) for name in DATES)
-    job = Employment(
+    return Employment(
         start=start,
         end=end,
-        title=document.get("title") or None,
-        user_type=document.get("userType") or None,
         manager=manager,
         manager_name=manager_name,
-        **{field: enterprise.get(name) or None for name, field in _JOB.items()},
+        **{field: document.get(name) or enterprise.get(name) or None for name, field in JOB.items()},
     )
-    return () if job == Employment() else (job,)
 
 
 def _day(text: str | None) -> date | None:
     return day_of(text) if text else None
 
 
-def _other(document: Mapping[str, Any], groups: Sequence[str]) -> dict[str, tuple[Scalar, ...]]:
+def _other(
+    document: Mapping[str, Any], groups: Sequence[str], standing: Standing | None
+) -> dict[str, tuple[Scalar, ...]]:
     values: dict[str, tuple[Scalar, ...]] = {}
     for name in _TEXTS:
         if document.get(name):
@@ -103,11 +109,13 @@ def _other(document: Mapping[str, Any], groups: Sequence[str]) -> dict[str, tupl
         if value:
             values[f"name.{part.lower()}"] = (value,)
     for name, value in document.get(MUSTER, {}).items():
-        if name not in DATES and value:
+        if name not in (*DATES, EMPLOYMENTS) and value:
             values[name.lower()] = (value,)
     emails = tuple(entry["value"] for entry in document.get("emails", ()) if entry.get("value"))
     if emails:
         values["emails"] = emails
+    if standing is not None:
+        values["standing"] = (standing.value,)
     if groups:
         values["groups"] = tuple(groups)
     return values

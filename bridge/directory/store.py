@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from bridge.directory.person import Person
+from bridge.directory.history import HistoryEntry
+from bridge.directory.local_day import Boundary
+from bridge.directory.person import Person, Standing
 from bridge.directory.scim_schema import comparison_key
 from bridge.directory.scim_user import person_of
 from bridge.errors import UnknownNameError
@@ -29,7 +31,7 @@ _PEOPLE: Final = """
         SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C") AS names
         FROM group_member m JOIN scim_resource g ON g.id = m.group_id WHERE {member} GROUP BY m.member_id
     )
-    SELECT r.id, r.document, r.deleted, r.changed, boss.id AS manager, boss.display_name AS manager_name,
+    SELECT r.id, r.document, r.deleted, r.standing, r.changed, boss.id AS manager, boss.display_name AS manager_name,
            groups.names AS groups
     FROM scim_resource r
     LEFT JOIN scim_resource boss ON boss.id = r.manager_id AND boss.kind = 'User' AND NOT boss.deleted
@@ -43,20 +45,6 @@ class Changes:
 
     version: int
     ids: frozenset[PersonId]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One state a person has had."""
-
-    version: int
-    recorded_at: datetime
-    source: str
-    """Who said so: `scim:<token name>` or `csv:<file name>`."""
-    action: str
-    """`created`, `changed`, `deleted`, or `groups` when only the groups changed."""
-    person: Person
-    """As of then; without the manager's name."""
 
 
 async def load_people(db: Connection | Pool, ids: Collection[PersonId] | None = None) -> list[Person]:
@@ -97,6 +85,26 @@ async def changed_since(db: Connection | Pool, version: int) -> Changes:
     return Changes(row["version"], frozenset(row["ids"]))
 
 
+async def boundaries_between(db: Connection | Pool, first: date, last: date) -> list[Boundary]:
+    """Return for whom an employment begins or is over on these days, both included."""
+    return [
+        Boundary(row["id"], row["day"], row["timezone"])
+        for row in await db.fetch(
+            """SELECT r.id, b.day, r.document->>'timezone' AS timezone
+               FROM employment_boundary b JOIN scim_resource r ON r.id = b.person_id
+               WHERE b.day BETWEEN $1 AND $2 AND NOT r.deleted""",
+            first,
+            last,
+        )
+    ]
+
+
+async def first_boundary_after(db: Connection | Pool, day: date) -> date | None:
+    """Return the next day after this one on which an employment begins or is over."""
+    found: date | None = await db.fetchval("SELECT min(day) FROM employment_boundary WHERE day > $1", day)
+    return found
+
+
 async def directory_version(db: Connection | Pool) -> int:
     """Return the number that grows with every change of anybody; 0 when there has been none."""
     version: int = await db.fetchval("SELECT version FROM directory_version")
@@ -118,11 +126,13 @@ async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryE
             row["recorded_at"],
             row["source"],
             row["action"],
+            row["valid_from"],
             person_of(
                 row["document"],
                 person,
                 deleted=row["action"] == "deleted",
                 groups=[group["display"] for group in row["document"].get("groups") or ()],
+                standing=_standing(row),
                 version=row["version"],
             ),
         )
@@ -160,5 +170,10 @@ def _person(row: asyncpg.Record) -> Person:
         manager=row["manager"],
         manager_name=row["manager_name"],
         groups=row["groups"] or (),
+        standing=_standing(row),
         version=row["changed"],
     )
+
+
+def _standing(row: asyncpg.Record) -> Standing | None:
+    return Standing(row["standing"]) if row["standing"] else None

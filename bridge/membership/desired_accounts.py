@@ -40,7 +40,7 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         known = self._known.get(person)
         if known is not None and not enabled:
             return DesiredAccount(person, known.user_id, known.display_name, False)
-        day = self._census.day
+        day = self._census.day_of(somebody)
         name = display_name(self._templates.display_name, lambda path: values_of(somebody, path, day))
         return DesiredAccount(person, known.user_id if known is not None else self._fresh[person], name, True)
 
@@ -78,4 +78,5 @@ def _fresh_user_ids(
 
 def _attributes(person: Person, template: str, census: Census) -> Attributes:
     """Return those of the person's attributes that a localpart can be made of."""
-    return {path: values_of(person, path, census.day) for path in (*placeholders(template), "externalid", "id")}
+    day = census.day_of(person)
+    return {path: values_of(person, path, day) for path in (*placeholders(template), "externalid", "id")}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bridge.clock import Clock
+from bridge.directory.local_day import LocalDays
 from bridge.directory.person import attributes_of
 from bridge.directory.selector import matches
 from bridge.directory.store import load_person
@@ -62,7 +63,7 @@ def find_held(plans: Sequence[Held], digest: str) -> Held:
     return found[0]
 
 
-async def approve(pool: Pool, policy: Policy, digest: str, by: str, clock: Clock) -> Held:
+async def approve(pool: Pool, policy: Policy, digest: str, by: str, clock: Clock, *, timezone: str = "UTC") -> Held:
     """Record that a second person lets a held plan go, and wake the service.
 
     Raises `UnknownNameError` when no such plan is held or nobody is called so, and `RefusedError` unless the person
@@ -71,7 +72,7 @@ async def approve(pool: Pool, policy: Policy, digest: str, by: str, clock: Clock
     held = find_held(await audit_store.read_held(pool), digest)
     person = await load_person(pool, by)
     now = clock()
-    attributes = attributes_of(person, now.date())
+    attributes = attributes_of(person, LocalDays(now, timezone)(person))
     working = attributes.get("active") == (True,)
     if not working or not any(matches(selector, attributes) for selector in policy.brake.approvers):
         expected = " or ".join(selector.text for selector in policy.brake.approvers) or "nobody: the policy names none"

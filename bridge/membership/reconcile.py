@@ -68,20 +68,29 @@ class Reconciled:
 
 
 class Reconciler:
-    """Brings the homeserver to what directory and policy say."""
+    """Brings the homeserver to what directory and policy say; `timezone` is that of people without one of their own."""
 
     def __init__(
-        self, pool: Pool, homeserver: Homeserver, accounts: Accounts, *, clock: Clock, at_once: int = AT_ONCE
+        self,
+        pool: Pool,
+        homeserver: Homeserver,
+        accounts: Accounts,
+        *,
+        clock: Clock,
+        timezone: str = "UTC",
+        at_once: int = AT_ONCE,
     ) -> None:
         self._pool = pool
         self._homeserver = homeserver
         self._accounts = accounts
         self._clock = clock
+        self._timezone = timezone
         self._at_once = at_once
 
     async def survey(self, policy: Policy, scope: Scope | None = None) -> Survey:
         """Read and decide, and change nothing."""
-        return await survey(self._pool, self._homeserver, self._accounts, policy, self._clock(), scope)
+        now = self._clock()
+        return await survey(self._pool, self._homeserver, self._accounts, policy, now, scope, timezone=self._timezone)
 
     async def reconcile(
         self,

@@ -93,6 +93,19 @@ async def put_account(db: Connection | Pool, account: CurrentAccount) -> None:
     )
 
 
+async def wait_for_applier(connection: Connection, lock: int) -> None:
+    """Wait until nobody applies, and keep others from it until this database transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
+
+
+async def exchange_accounts(db: Connection | Pool, one: PersonId, other: PersonId) -> None:
+    """Give each of two people the account of the other, if there is one."""
+    # The key is checked row by row, so the first of them steps aside.
+    await db.execute("UPDATE account SET person_id = person_id || ' ' WHERE person_id = $1", one)
+    await db.execute("UPDATE account SET person_id = $1 WHERE person_id = $2", one, other)
+    await db.execute("UPDATE account SET person_id = $2 WHERE person_id = $1 || ' '", one, other)
+
+
 async def rename_account(db: Connection | Pool, user_id: UserId, display_name: str) -> None:
     """Remember an account's new display name."""
     await db.execute("UPDATE account SET display_name = $2 WHERE user_id = $1", user_id, display_name)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.directory.census import Census
+from bridge.directory.local_day import LocalDays
 from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
@@ -67,19 +68,27 @@ class Survey:
 
 
 async def survey(
-    pool: Pool, bot: Bot, accounts: JoinedRooms, policy: Policy, now: datetime, scope: Scope | None = None
+    pool: Pool,
+    bot: Bot,
+    accounts: JoinedRooms,
+    policy: Policy,
+    now: datetime,
+    scope: Scope | None = None,
+    *,
+    timezone: str = "UTC",
 ) -> Survey:
     """Look at everybody, or at those in scope, and decide what is to be done.
 
     Whoever shares a held plan with somebody in scope is looked at too, so that what is held is always whole.
-    Raises `HomeserverUnavailableError` when somebody is to be shut out and the homeserver is away.
+    `timezone` is that of people without one of their own. Raises `HomeserverUnavailableError` when somebody is to be
+    shut out and the homeserver is away.
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         version = await directory_version(connection)
         held = tuple(await audit_store.read_held(connection))
         people, touched, concerned = await _reach(connection, held, scope)
         known = await store.read_accounts(connection, people)
-        census = Census(await load_people(connection, people), now.date())
+        census = Census(await load_people(connection, people), LocalDays(now, timezone))
         taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
         wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
         if touched is not None:

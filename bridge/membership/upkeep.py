@@ -1,8 +1,10 @@
 """Keeping it so: everything that is due is found in the database, and reconciled, for as long as the service lives.
 
-Due is, in this order: what was approved; everything, at the start, when the policy or the day has changed, and some
-time after something failed; the people who changed in the directory since the cursor; the users whose memberships
-drifted. A wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded.
+Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
+something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
+whom, where they work, a day has come on which an employment begins or is over; the users whose memberships drifted. A
+wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those
+that came while nobody looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
 from bridge.database import AWAY
-from bridge.directory.store import changed_since
+from bridge.directory.local_day import SPREAD, next_boundary, passed
+from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
-from bridge.ids import UserId
+from bridge.ids import PersonId, UserId
 from bridge.membership import audit_store, member_store, store
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
@@ -35,6 +38,10 @@ LONGEST_PAUSE = 60.0
 FIRST_RETRY = 60.0
 LONGEST_RETRY = 3600.0
 """Seconds after which everything is looked at again when changes were refused."""
+LONGEST_UNSEEN = timedelta(days=1)
+"""After so long everything is looked at again: what was held may go when the brake's window has passed."""
+LONGEST_WAIT = 3600.0
+"""Seconds after which the clock is looked at again: somebody may have put it right, or the machine may have slept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +53,29 @@ class Due:
     cursor: store.Cursor | None = None
     """Where the cursor stands afterwards; everything moves it by itself."""
     drift: tuple[tuple[UserId, int], ...] = ()
+    until: datetime | None = None
+    """Up to when all days that have come are acted on afterwards."""
 
 
 class Upkeep:
-    """The service's loop; `policy` returns the last good policy."""
+    """The service's loop; `policy` returns the last good policy, `timezone` is that of people without their own."""
 
-    def __init__(self, reconciler: Reconciler, pool: Pool, policy: Callable[[], Policy], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        pool: Pool,
+        policy: Callable[[], Policy],
+        *,
+        clock: Clock,
+        timezone: str = "UTC",
+    ) -> None:
         self._reconciler = reconciler
         self._pool = pool
         self._policy = policy
         self._clock = clock
-        self._day: date | None = None
+        self._timezone = timezone
+        self._until: datetime | None = None
+        self._whole_at: datetime | None = None
         self._retry_at: datetime | None = None
         self._retry = FIRST_RETRY
         self._pause = FIRST_PAUSE
@@ -78,7 +97,7 @@ class Upkeep:
                 await self._wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
             else:
                 self._recover()
-                await _any_of(wakes, self._seconds_to_next())
+                await _any_of(wakes, await self._seconds_to_next())
 
     async def catch_up(self) -> list[Reconciled]:
         """Do everything that is due, and return what it came to.
@@ -91,35 +110,43 @@ class Upkeep:
         return results
 
     async def _next(self) -> Due | None:
+        now = self._clock()
         cursor = await store.read_cursor(self._pool)
         digest = self._policy().digest
         for plan in await audit_store.read_held(self._pool):
             if plan.approved_by is not None:
                 return Due("approval", Scope(users=users_of(plan)))
-        if cursor is None or (cause := self._cause_of_everything(cursor, digest)):
-            return Due("start" if cursor is None else cause)
+        if cursor is None or self._until is None:
+            return Due("start", until=now)
+        if cause := self._cause_of_everything(cursor, digest, now):
+            return Due(cause, until=now)
         changes = await changed_since(self._pool, cursor.directory_version)
         if changes.ids or changes.version != cursor.directory_version:
             return Due("directory", Scope(people=changes.ids), store.Cursor(changes.version, digest))
+        if people := await self._concerned(self._until, now):
+            return Due("date", Scope(people=people), until=now)
         drift = await member_store.read_drift(self._pool)
         return Due("drift", Scope(users=frozenset(drift)), drift=tuple(drift.items())) if drift else None
 
-    def _cause_of_everything(self, cursor: store.Cursor, digest: str) -> str:
+    async def _concerned(self, since: datetime, now: datetime) -> frozenset[PersonId]:
+        """Return for whom an employment has begun or ended by the calendar after `since`."""
+        boundaries = await boundaries_between(self._pool, (since - SPREAD).date(), (now + SPREAD).date())
+        return passed(boundaries, since, now, self._timezone)
+
+    def _cause_of_everything(self, cursor: store.Cursor, digest: str, now: datetime) -> str:
         """Return why everybody is to be looked at, empty when not."""
-        now = self._clock()
-        if self._day is None:
-            return "start"
         if cursor.policy_digest != digest:
             return "policy"
-        if self._day != now.date():
-            return "new day"
+        if self._whole_at is not None and now >= self._whole_at + LONGEST_UNSEEN:
+            return "day"
         return "retry" if self._retry_at is not None and now >= self._retry_at else ""
 
     async def _do(self, due: Due) -> Reconciled:
-        today = self._clock().date()
         result = await self._reconciler.reconcile(self._policy(), due.scope, cause=due.cause)
         if due.scope is None:
-            self._day, self._retry_at = today, None
+            self._whole_at, self._retry_at = due.until, None
+        if due.until is not None:
+            self._until = due.until
         if due.cursor is not None:
             await store.put_cursor(self._pool, due.cursor)
         if due.drift:
@@ -136,11 +163,21 @@ class Upkeep:
         self._retry_at = self._clock() + timedelta(seconds=self._retry)
         self._retry = min(self._retry * 2, LONGEST_RETRY)
 
-    def _seconds_to_next(self) -> float:
-        """Return how long nothing is due by the clock alone: until the next day begins, or the next retry."""
-        now = self._clock()
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), now.tzinfo)
-        return max(0.0, (min(midnight, self._retry_at or midnight) - now).total_seconds())
+    async def _seconds_to_next(self) -> float:
+        """Return how long nothing is due by the clock alone: until a day begins that matters, or the next retry."""
+        since = self._until or self._clock()
+        whole_at = self._whole_at and self._whole_at + LONGEST_UNSEEN
+        moments = [await self._next_boundary(since), self._retry_at, whole_at]
+        waits = [(moment - self._clock()).total_seconds() for moment in moments if moment is not None]
+        return min(LONGEST_WAIT, max(0.0, min(waits, default=LONGEST_WAIT)))
+
+    async def _next_boundary(self, since: datetime) -> datetime | None:
+        """Return the first moment after `since` at which an employment begins or ends by the calendar."""
+        first, last = (since - SPREAD).date(), (since + SPREAD).date()
+        further = await first_boundary_after(self._pool, last)
+        # Where the date is ahead of that place's, a later day may begin earlier.
+        last = last if further is None else min(further, date.max - 2 * SPREAD) + 2 * SPREAD
+        return next_boundary(await boundaries_between(self._pool, first, last), since, self._timezone)
 
     async def _wait_out(self, complaint: str) -> None:
         if complaint != self._complaint:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from bridge.directory.census import Census
+from bridge.directory.local_day import everywhere
 from bridge.directory.person import EMPLOYMENT_FIELDS, OWN_FIELDS, Attributes, Employment, Person
 from bridge.errors import DocumentError, Problem
 from bridge.ids import PersonId
@@ -70,7 +71,7 @@ def _text(given: Attributes, path: str, number: int = 0) -> str | None:
 
 
 def _failures(policy: Policy, test: PolicyTest, file: str) -> Iterator[Problem]:
-    rooms = desired(policy, Census([made_up(test.given)], _DAY)).rooms
+    rooms = desired(policy, Census([made_up(test.given)], everywhere(_DAY))).rooms
     inside = {key for key, room in rooms.items() if 0 in room.members}
     where = f"is in: {', '.join(sorted(inside)) or 'no room'}"
     wrong = [(f"expected to be in {key}", key) for key in test.in_rooms if key not in inside]

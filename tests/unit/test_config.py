@@ -109,9 +109,11 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "attributes": str(list(found.attributes)),
         "public_url": found.scim.public_url or "request",
         "requests_per_second": str(found.scim.rate),
-        "files": str(found.feeds.files),
-        "watch": "null" if found.feeds.watch is None else str(found.feeds.watch),
-        "webhooks": str(found.feeds.webhooks),
+        "files": str(found.directory.feeds.files),
+        "watch": "null" if found.directory.feeds.watch is None else str(found.directory.feeds.watch),
+        "webhooks": str(found.directory.feeds.webhooks),
+        "statuses": str(found.directory.statuses),
+        "timezone": found.directory.timezone,
         "log": found.log.value,
     }
 

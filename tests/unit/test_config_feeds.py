@@ -34,7 +34,7 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     files, hooks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
     monkeypatch.setenv("BAMBOO_KEY", KEY)
     (tmp_path / "next-key.txt").write_text(KEY + "\n")
-    found = load(files, tmp_path).feeds
+    found = load(files, tmp_path).directory.feeds
 
     payroll = found.files["payroll"]
     assert payroll.columns["Personalnummer"] == ("externalId", "userName")
@@ -46,7 +46,7 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         payroll,
         timedelta(seconds=10),
     )
-    bamboo = load(hooks.replace("directory:\n", "directory:\n  attributes: [shift]\n"), tmp_path).feeds.webhooks[
+    bamboo = load(hooks.replace("directory:\n", "directory:\n  attributes: [shift]\n"), tmp_path).directory.feeds.webhooks[
         "bamboo"
     ]
     assert (bamboo.adapter, bamboo.keys) == ("bamboohr", (bytes(24), bytes(24)))
@@ -63,7 +63,7 @@ def test_keys_are_not_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Nothing that prints the configuration by accident shows one."""
     monkeypatch.setenv("HOOK_KEY", "whsec_" + base64.b64encode(b"sw0rdf1shsw0rdf1sh").decode())
     found = load("directory: {webhooks: {a: {adapter: generic, keys: [$HOOK_KEY]}}}\n", tmp_path)
-    assert found.feeds.webhooks["a"].keys == (b"sw0rdf1shsw0rdf1sh",)
+    assert found.directory.feeds.webhooks["a"].keys == (b"sw0rdf1shsw0rdf1sh",)
     assert "sw0rdf1sh" not in repr(found)
 
 

@@ -14,6 +14,9 @@ import pytest
 
 from bridge.app import Services
 from bridge.cli import directory
+from bridge.directory.local_day import LocalDays
+from bridge.directory.person import Standing
+from bridge.directory.status_store import put_statuses
 from bridge.directory.token_store import find_token
 from bridge.errors import ImportFileError, UnknownNameError
 
@@ -32,11 +35,17 @@ class FewServices:
     """What this verb uses of the services."""
 
     pool: Pool
-    config: Any = field(default_factory=lambda: SimpleNamespace(attributes=("shift",)))
+    config: Any = field(
+        default_factory=lambda: SimpleNamespace(attributes=("shift",), directory=SimpleNamespace(timezone="UTC"))
+    )
 
     def clock(self) -> datetime:
         """Return a moment before the latest start."""
         return datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+    def local_days(self) -> LocalDays:
+        """Return the day of that moment."""
+        return LocalDays(self.clock())
 
 
 @dataclass
@@ -116,6 +125,39 @@ async def test_show_tells_everything_and_the_history(command: Command, file: str
     assert json.loads(await command.run("show", "bo", "--json"))["history"][0]["action"] == "created"
     with pytest.raises(UnknownNameError):
         await command.run("show", "nobody")
+
+
+async def test_review_lists_what_needs_a_look(command: Command, tmp_path: Path) -> None:
+    """Returners with the command that links them, unexplained statuses, circles of managers; or that all is well."""
+    assert await command.run("review") == "Nothing needs a look.\n"
+    file = tmp_path / "odd.csv"
+    file.write_text(
+        "userName,email,active,manager,employmentStatus\n"
+        "old,m@x,no,,Active\nnew,m@x,yes,,Sabbatical\na,,yes,b,\nb,,yes,a,\n"
+    )
+    await command.run("import", str(file))
+    await put_statuses(command.services.pool, {"Active": Standing.WORKS})
+
+    shown = await command.run("review")
+    assert "new: has come back? Same e-mail as old, who has left." in shown
+    assert "new: employmentStatus 'Sabbatical' is not in directory.statuses" in shown
+    assert "is their own manager, by way of" in shown
+    found = json.loads(await command.run("review", "--json"))
+    assert [len(found[kind]) for kind in ("rehires", "statuses", "managers")] == [1, 1, 1]
+    await command.run("relink", "old", "new")
+    assert json.loads(await command.run("review", "--json"))["rehires"] == []
+
+
+async def test_show_tells_what_is_true_on_a_day(command: Command, file: str) -> None:
+    """The employments are those of the day; of a day before anything was known there is nothing to tell."""
+    await command.run("import", file)
+
+    shown = json.loads(await command.run("show", "late", "--at", "2027-01-01", "--json"))
+    assert (shown["active"], shown["attributes"]["department"]) == (True, ["IT"])
+    shown = json.loads(await command.run("show", "late", "--at", "2026-12-31", "--json"))
+    assert (shown["active"], "department" in shown["attributes"]) == (False, False)
+    with pytest.raises(UnknownNameError, match="Nothing was known of Late Comer for 2027-01-01"):
+        await command.run("show", "late", "--at", "2027-01-01", "--as-known", "2020-01-01")
 
 
 async def test_token_is_made_listed_and_revoked(command: Command, pool: Pool) -> None:

@@ -151,7 +151,7 @@ async def test_published_schemas_hold_only_what_is_kept(scim: Scim) -> None:
     names = {attribute["name"] for attribute in schemas[USER]["attributes"]}
     assert {"userName", "emails"} <= names
     assert not names & {"password", "phoneNumbers", "addresses", "photos"}
-    assert [attribute["name"] for attribute in schemas[MUSTER]["attributes"]] == ["shift"]
+    assert [attribute["name"] for attribute in schemas[MUSTER]["attributes"]] == ["employmentStatus", "shift"]
 
 
 @pytest.mark.parametrize(

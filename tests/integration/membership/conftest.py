@@ -60,17 +60,26 @@ class Company:
         self.policy = self.rule(RULES)
         self.ids: dict[str, PersonId] = {}
         self.said: dict[str, dict[str, Any]] = {}
+        self.now: datetime | None = None
+        """The clock stands still at this moment, if there is one."""
         self.ahead = timedelta()
-        self.reconciler = Reconciler(pool, self.homeserver, self.homeserver, clock=self.clock)
+        self.timezone = "UTC"
         self.consumer = Membership(pool, bot=BOT, clock=self.clock)
         self.upkeep = self.restarted()
 
     def clock(self) -> datetime:
-        return system_clock() + self.ahead
+        return (self.now or system_clock()) + self.ahead
+
+    def run_from(self, moment: datetime) -> None:
+        """Let the clock run on from another moment."""
+        self.now, self.ahead = None, moment - system_clock()
 
     def restarted(self) -> Upkeep:
         """Return the service's loop as after a start."""
-        return Upkeep(self.reconciler, self.pool, lambda: self.policy, clock=self.clock)
+        self.reconciler = Reconciler(
+            self.pool, self.homeserver, self.homeserver, clock=self.clock, timezone=self.timezone
+        )
+        return Upkeep(self.reconciler, self.pool, lambda: self.policy, clock=self.clock, timezone=self.timezone)
 
     def rule(self, said: dict[str, Any], digest: str = "policy-1", **brake: Any) -> Policy:
         """Make a policy the company's."""

@@ -350,7 +350,6 @@ async def test_what_was_refused_is_tried_again_after_a_while(company: Company) -
         if company.homeserver.requests[-1][:2] == ("create", user("bob"))
         else None
     )
-    company.ahead = timedelta(hours=12 - company.clock().hour)  # away from midnight, when everything is due anyway
     await company.upkeep.catch_up()
     assert await company.upkeep.catch_up() == []
     company.ahead += timedelta(seconds=61)
@@ -365,8 +364,8 @@ async def test_what_was_refused_is_tried_again_after_a_while(company: Company) -
     assert_as_ruled(company)
 
 
-async def test_a_new_day_is_looked_at_whole(company: Company) -> None:
-    """Employments begin and end with the days, so everything is looked at when the day has changed."""
+async def test_everything_is_looked_at_again_after_a_day(company: Company) -> None:
+    """However little happens: what was held may go when the brake's window has passed."""
     await company.upkeep.catch_up()
     company.ahead = timedelta(days=1)
     (result,) = await company.upkeep.catch_up()

@@ -15,6 +15,7 @@ from bridge.cli.audit import audit
 from bridge.cli.plan import plan
 from bridge.cli.why import why
 from bridge.config import Applying
+from bridge.directory.local_day import LocalDays
 from bridge.errors import HomeserverError, RefusedError
 from bridge.membership.audit_store import read_held
 from bridge.policy.source import good_policy
@@ -39,7 +40,11 @@ def services(company: Company, tmp_path: Path) -> Services:
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY)
     config = SimpleNamespace(
-        policy=file, attributes=(), applying=Applying.AUTOMATIC, homeserver=SimpleNamespace(concurrency=10)
+        policy=file,
+        attributes=(),
+        applying=Applying.AUTOMATIC,
+        directory=SimpleNamespace(timezone="UTC"),
+        homeserver=SimpleNamespace(concurrency=10),
     )
     return cast(
         "Services",
@@ -50,6 +55,7 @@ def services(company: Company, tmp_path: Path) -> Services:
             accounts=company.homeserver,
             clock=company.clock,
             policy=lambda: company.policy,
+            local_days=lambda: LocalDays(company.clock()),
         ),
     )
 

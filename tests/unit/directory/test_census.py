@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.directory import bitmap
 from bridge.directory.bitmap import BitSlicedIndex
 from bridge.directory.census import Census, PeopleSet
+from bridge.directory.local_day import everywhere
 from bridge.directory.person import Employment, Person, attributes_of, values_of, works_here
 from bridge.directory.selector import matches, parse
 from bridge.ids import PersonId
@@ -24,7 +25,7 @@ row_sets: st.SearchStrategy[set[int]] = st.sets(st.integers(0, 5_000)) | crowds
 @given(people, st.lists(selector_texts, min_size=1, max_size=4))
 def test_selecting_finds_exactly_those_who_match(staff: list[Person], texts: list[str]) -> None:
     """The index and the predicate are two ways to one answer."""
-    census = Census(staff, DAY)
+    census = Census(staff, everywhere(DAY))
     for selector in map(parse, texts):
         meant = [row for row, person in enumerate(staff) if matches(selector, attributes_of(person, DAY))]
         assert list(census.select(selector)) == meant
@@ -33,17 +34,17 @@ def test_selecting_finds_exactly_those_who_match(staff: list[Person], texts: lis
 @given(people, selector_texts)
 def test_a_large_company_is_asked_another_way_with_the_same_answer(staff: list[Person], text: str) -> None:
     """Attributes with very many values do not remember a bitmap for each; what they answer is the same."""
-    expected = Census(staff, DAY).select(parse(text))
+    expected = Census(staff, everywhere(DAY)).select(parse(text))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bitmap, "_MANY_VALUES", 1)
         patch.setattr(bitmap, "_MANY_ASKED", 1)
-        assert Census(staff, DAY).select(parse(text)) == expected
+        assert Census(staff, everywhere(DAY)).select(parse(text)) == expected
 
 
 @given(people)
 def test_everyone_and_those_who_work_here(staff: list[Person]) -> None:
     """`active` is `works_here` of each, and what `active eq true` asks."""
-    census = Census(staff, DAY)
+    census = Census(staff, everywhere(DAY))
     assert list(census.everyone) == list(range(len(staff)))
     assert [row in census.active for row in range(len(staff))] == [works_here(person, DAY) for person in staff]
     assert census.select(parse("active eq true")) == census.active
@@ -52,18 +53,18 @@ def test_everyone_and_those_who_work_here(staff: list[Person]) -> None:
 @given(people, st.sampled_from(("department", "manager", "groups", "shift", "username", "active")))
 def test_values_divide_the_people_whatever_their_order(staff: list[Person], path: str) -> None:
     """Each value but the empty one has those who have it; spellings that differ by case are one, the first of them."""
-    by_value = Census(staff, DAY).by_value(path)
+    by_value = Census(staff, everywhere(DAY)).by_value(path)
     for value, holders in by_value.items():
         assert value
         assert holders
         if all(isinstance(each, str) for person in staff for each in values_of(person, path, DAY)):
             question = parse(f'{path} eq "{value}"')
-            assert holders == Census(staff, DAY).select(question)
+            assert holders == Census(staff, everywhere(DAY)).select(question)
     united = PeopleSet.none
     for holders in by_value.values():
         united |= holders
-    assert united == Census(staff, DAY).select(parse(f"{path} pr"))
-    backwards = Census(staff[::-1], DAY).by_value(path)
+    assert united == Census(staff, everywhere(DAY)).select(parse(f"{path} pr"))
+    backwards = Census(staff[::-1], everywhere(DAY)).by_value(path)
     assert list(backwards) == list(by_value)
     assert [len(holders) for holders in backwards.values()] == [len(holders) for holders in by_value.values()]
 
@@ -75,7 +76,7 @@ def test_the_first_spelling_stands_for_all(order: int) -> None:
         Person(PersonId(word), word, word, active=True, employments=(Employment(department=word),))
         for word in ("sales", "Sales", "SALES", "IT")
     ]
-    by_value = Census(staff[::order], DAY).by_value("department")
+    by_value = Census(staff[::order], everywhere(DAY)).by_value("department")
     assert {value: len(holders) for value, holders in by_value.items()} == {"IT": 1, "SALES": 3}
 
 
@@ -101,18 +102,21 @@ def test_only_employments_of_the_day_count() -> None:
         Employment(start=date(2027, 3, 1), department="Research"),
     )
     mover = Person(PersonId("m"), "mover", "Mover", active=True, employments=jobs)
-    found = {day: [*Census([mover], date(2027, *day)).by_value("department")] for day in ((2, 28), (3, 1), (3, 2))}
+    found = {
+        day: [*Census([mover], everywhere(date(2027, *day))).by_value("department")]
+        for day in ((2, 28), (3, 1), (3, 2))
+    }
     assert found == {(2, 28): ["Sales"], (3, 1): ["Research", "Sales"], (3, 2): ["Research"]}
 
 
 def test_a_census_knows_rows_and_people() -> None:
     """Rows are the order of the people; an unknown id has none."""
     staff = [Person(PersonId(str(number)), f"u{number}", "", active=True) for number in range(3)]
-    census = Census(staff, DAY)
+    census = Census(staff, everywhere(DAY))
     assert census.person(1) is staff[1]
     assert census.row(PersonId("2")) == 2
     assert census.row(PersonId("3")) is None
-    assert not Census([], DAY).everyone
+    assert not Census([], everywhere(DAY)).everyone
 
 
 @given(row_sets, row_sets)

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from bridge.directory.census import Census
+from bridge.directory.local_day import everywhere
 from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
@@ -50,7 +51,7 @@ def read_case(file: Path) -> dict[str, Any]:
 
 def census(people: Mapping[str, Mapping[str, Any]] | None) -> Census:
     """Return the census of the people."""
-    return Census([person(name, said or {}) for name, said in (people or {}).items()], DAY)
+    return Census([person(name, said or {}) for name, said in (people or {}).items()], everywhere(DAY))
 
 
 def person(name: str, said: Mapping[str, Any]) -> Person:

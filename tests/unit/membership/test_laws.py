@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.directory.census import Census, PeopleSet
 from bridge.directory.expression import fold
+from bridge.directory.local_day import everywhere
 from bridge.ids import RoomId, UserId
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
@@ -124,7 +125,10 @@ def test_the_order_of_people_and_rules_changes_nothing(
     dice.shuffle(shuffled)
     backwards = replace(rules, rooms=_reversed(rules.rooms), spaces=_reversed(rules.spaces))
     there = replace(current, rooms=_reversed(current.rooms))
-    first, second = _plan(rules, notation.census(now), current), _plan(backwards, Census(shuffled, DAY), there)
+    first, second = (
+        _plan(rules, notation.census(now), current),
+        _plan(backwards, Census(shuffled, everywhere(DAY)), there),
+    )
     assert first == second
     assert first.digest == second.digest
 
@@ -167,7 +171,7 @@ def test_what_is_desired_of_some_does_not_depend_on_the_others(
 ) -> None:
     """The subset law: deciding for some people alone says of them what deciding for all says of them."""
     everyone = notation.census(now)
-    some = Census([person for person in everyone.people if person.id in names], DAY)
+    some = Census([person for person in everyone.people if person.id in names], everywhere(DAY))
     known = _settled(rules, everyone, current).accounts
     for_all, for_some = (desired(rules, census, known, server_name=SERVER) for census in (everyone, some))
     assert _of(names, for_all, everyone) == _of(names, for_some, some)
@@ -198,7 +202,7 @@ def test_planning_for_those_touched_does_to_them_what_planning_for_all_does(
 ) -> None:
     """One change in HR may be planned by looking only at the people it touches."""
     everyone = notation.census(now)
-    some = Census([person for person in everyone.people if person.id in names], DAY)
+    some = Census([person for person in everyone.people if person.id in names], everywhere(DAY))
     ids = [account.user_id for account in desired(rules, some, current.accounts, server_name=SERVER).accounts.values()]
     touched = frozenset(ids)
     whole, part = _plan(rules, everyone, current), _plan(rules, some, current, touched)

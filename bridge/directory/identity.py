@@ -1,0 +1,123 @@
+"""Who may be whom: people who come back under a new id, ids that come back with new people, circles of managers. Pure.
+
+Nothing here decides about anybody: it finds what a person ought to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bridge.directory.expression import fold
+from bridge.directory.local_day import DayOf
+from bridge.directory.person import Person, works_here
+from bridge.directory.scim_user import display_name_of
+from bridge.ids import PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Rehire:
+    """Somebody new who may be somebody who has left."""
+
+    old: Person
+    new: Person
+    because: str
+    """What both have, such as `e-mail` or `name and employeeNumber`; never the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Somebody sent under the externalId of a person who has left and seems to be another."""
+
+    person: PersonId
+    external_id: str
+    user_name: str
+    """Of who was sent."""
+    source: str
+
+
+def has_left(person: Person, day: date) -> bool:
+    """Tell whether somebody worked here and does no more, so that the id may have been given to another."""
+    return not person.active or (
+        bool(person.employments) and all(job.end is not None and job.end < day for job in person.employments)
+    )
+
+
+def is_other(before: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Tell whether two User documents have neither userName, nor name, nor an e-mail address in common."""
+    emails = [
+        {fold(entry["value"]) for entry in each.get("emails") or () if entry.get("value")} for each in (before, sent)
+    ]
+    return (
+        fold(before["userName"]) != fold(sent["userName"])
+        and fold(display_name_of(before)) != fold(display_name_of(sent))
+        and not emails[0] & emails[1]
+    )
+
+
+def suspected_rehires(
+    people: Sequence[Person], day_of: DayOf, linked: Collection[tuple[PersonId, PersonId]] = ()
+) -> list[Rehire]:
+    """Return who has left and seems to be here anew: with the same e-mail, or name and employeeNumber.
+
+    Pairs of ids in `linked` have been dealt with. In the order of the newcomers' userNames.
+    """
+    left: dict[tuple[str, ...], list[Person]] = {}
+    for person in people:
+        if not _is_coming(person, day_of):
+            for key in _traits(person):
+                left.setdefault(key, []).append(person)
+    found: dict[tuple[PersonId, PersonId], Rehire] = {}
+    for person in people:
+        if _is_coming(person, day_of):
+            for key in _traits(person):
+                for old in left.get(key, ()):
+                    found.setdefault((old.id, person.id), Rehire(old, person, key[0]))
+    fresh = (rehire for pair, rehire in found.items() if pair not in linked)
+    return sorted(fresh, key=lambda each: (fold(each.new.user_name), fold(each.old.user_name)))
+
+
+def manager_cycles(people: Sequence[Person]) -> list[tuple[Person, ...]]:
+    """Return every circle of managers, each beginning with the first of its ids; one who manages himself is one too."""
+    by_id = {person.id: person for person in people}
+    above = {person.id: job.manager for person in people for job in person.employments[:1] if job.manager in by_id}
+    done: set[PersonId] = set()
+    cycles = []
+    for start in sorted(above):
+        chain = list(_chain(start, above, done))
+        if chain and (top := above.get(chain[-1])) in chain:
+            circle = chain[chain.index(top) :]
+            first = circle.index(min(circle))
+            cycles.append(tuple(by_id[each] for each in (*circle[first:], *circle[:first])))
+        done.update(chain)
+    return sorted(cycles, key=lambda circle: circle[0].id)
+
+
+def _chain(
+    start: PersonId, above: Mapping[PersonId, PersonId | None], done: Collection[PersonId]
+) -> Iterator[PersonId]:
+    """Yield the person, the manager, the manager's manager and so on, each once, up to one that has been seen."""
+    seen: set[PersonId] = set()
+    person: PersonId | None = start
+    while person is not None and person not in seen and person not in done:
+        seen.add(person)
+        yield person
+        person = above.get(person)
+
+
+def _is_coming(person: Person, day_of: DayOf) -> bool:
+    """Tell whether somebody works here, or will."""
+    day = day_of(person)
+    later = any(job.start is not None and job.start > day for job in person.employments)
+    return works_here(person, day) or (person.active and later)
+
+
+def _traits(person: Person) -> Iterator[tuple[str, ...]]:
+    """Yield what two records of one person have in common."""
+    for email in person.other.get("emails", ()):
+        yield "e-mail", fold(str(email))
+    for job in person.employments:
+        if job.employee_number:
+            yield "name and employeeNumber", fold(person.display_name), fold(job.employee_number)

@@ -1,0 +1,332 @@
+"""What goes wrong with people elsewhere, and does not here: each test is named after its hazard."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.directory.census import Census
+from bridge.directory.history import HistoryEntry, state_at
+from bridge.directory.identity import manager_cycles, suspected_rehires
+from bridge.directory.intake import import_csv
+from bridge.directory.local_day import LocalDays, everywhere
+from bridge.directory.person import Person, Standing, attributes_of, works_here
+from bridge.directory.reuse_store import decide_reuse, load_suspicions
+from bridge.directory.scim_schema import ENTERPRISE, MUSTER
+from bridge.directory.status_store import load_unknown, put_statuses
+from bridge.directory.store import (
+    boundaries_between,
+    changed_since,
+    directory_version,
+    load_history,
+    load_people,
+    load_person,
+)
+from bridge.errors import UnknownNameError
+from bridge.ids import PersonId, UserId
+from bridge.membership.desired_accounts import DesiredAccounts
+from bridge.membership.values import CurrentAccount
+from bridge.policy.schema import Accounts
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+    from tests.integration.directory.conftest import Scim
+
+DAY = date(2027, 3, 1)
+STATUSES = {
+    "Active": Standing.WORKS,
+    "On leave": Standing.AWAY,
+    "Garden leave": Standing.BARRED,
+    "Terminated": Standing.LEFT,
+}
+
+
+def accounts(people: list[Person], known: dict[PersonId, CurrentAccount] | None = None) -> dict[str, tuple[str, bool]]:
+    """Return the localpart of everybody by userName, and whether the account is to be enabled on `DAY`."""
+    had = known or {}
+    taken = [account.user_id[1:].partition(":")[0] for account in had.values()]
+    found = DesiredAccounts(Accounts(), Census(people, everywhere(DAY)), had, "example.org", taken)
+    names = {person.id: person.user_name for person in people}
+    return {names[id_]: (each.user_id[1:].partition(":")[0], each.enabled) for id_, each in found.items()}
+
+
+async def works(pool: Pool, name: str, day: date = DAY) -> bool:
+    return works_here(await load_person(pool, name), day)
+
+
+async def departments(pool: Pool, name: str, day: date = DAY) -> tuple[Any, ...]:
+    return attributes_of(await load_person(pool, name), day).get("department", ())
+
+
+async def days_of(pool: Pool) -> set[date]:
+    return {each.day for each in await boundaries_between(pool, date(2000, 1, 1), date(9999, 12, 31))}
+
+
+# Effective dates
+
+
+async def test_effective_dates(scim: Scim, pool: Pool) -> None:
+    """A hire counts from the first day and a contractor until the last; the days on which that changes are known."""
+    await scim.user("hire", **{MUSTER: {"start": "2027-03-02"}})
+    await scim.user("contractor", userType="Contractor", **{MUSTER: {"start": "2026-01-01", "end": "2027-03-01"}})
+
+    assert [await works(pool, "hire", day) for day in (DAY, DAY + timedelta(1))] == [False, True]
+    assert [await works(pool, "contractor", day) for day in (DAY, DAY + timedelta(1))] == [True, False]
+    assert await days_of(pool) == {date(2026, 1, 1), date(2027, 3, 2)}
+
+
+async def test_effective_dates_that_are_corrected(scim: Scim, pool: Pool) -> None:
+    """Only the present dates count, from whichever way they come; the last day of the calendar is no end."""
+    user = await scim.user("a", **{MUSTER: {"start": "2027-03-02", "end": "2027-04-30"}})
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", MUSTER: {"start": "2027-03-05", "end": "9999-12-31"}})
+    assert await days_of(pool) == {date(2027, 3, 5)}
+    await import_csv(pool, b"userName,start,end\na,2027-03-06,2027-03-09\n", "hr.csv")
+    assert await days_of(pool) == {date(2027, 3, 6), date(2027, 3, 10)}
+    assert (await scim.ask("DELETE", f"/Users/{user}")).status == 204
+    assert await days_of(pool) == set()
+
+
+async def test_effective_dates_that_come_late(scim: Scim, pool: Pool) -> None:
+    """What was true on a day, as known now, takes a late correction into account; what was known then stays."""
+    today = datetime.now(UTC).date()
+    left, asked = today - timedelta(days=30), today - timedelta(days=10)
+    user = PersonId(await scim.user("a", **{MUSTER: {"start": "2020-01-01"}}))
+    hired = await load_history(pool, user)
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", MUSTER: {"start": "2020-01-01", "end": f"{left}"}})
+    ended = await load_history(pool, user)
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", "title": "T", MUSTER: {"start": "2020-01-01"}})
+    mended = await load_history(pool, user)
+
+    def worked(history: list[HistoryEntry]) -> bool:
+        state = state_at(history, asked)
+        return state is not None and works_here(state.person, asked)
+
+    assert [worked(history) for history in (hired, ended, mended)] == [True, False, True]
+    assert [each.valid_from for each in mended] == [date(2020, 1, 1), left + timedelta(1), left + timedelta(1)]
+    assert state_at(mended, date(2019, 12, 31)) is None
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "a", "title": "U", MUSTER: {"start": "2020-01-01"}})
+    assert (await load_history(pool, user))[-1].valid_from == today
+
+
+async def test_time_zone_of_the_last_day(scim: Scim, pool: Pool) -> None:
+    """Melbourne's last day is over while Los Angeles has hours of it left; who has no zone has the company's."""
+    for name, zone in (("m", "Australia/Melbourne"), ("l", "America/Los_Angeles"), ("d", ""), ("j", "Nowhere/Else")):
+        await scim.user(name, timezone=zone, **{MUSTER: {"end": "2027-03-01"}})
+    people = await load_people(pool)
+    at_work = Census(people, LocalDays(datetime(2027, 3, 1, 14, tzinfo=UTC), "Europe/Tallinn"))
+
+    assert {at_work.person(row).user_name for row in at_work.active} == {"l", "d", "j"}
+
+
+# Several jobs
+
+
+async def test_several_jobs(scim: Scim, pool: Pool) -> None:
+    """Somebody works here while any job is held, and belongs to the departments of all that are held."""
+    listed = [
+        {"department": "Research", "title": "Fellow", "start": "2027-02-01", "end": "2027-03-31"},
+        {"department": "Museum", "start": "2027-05-01"},
+    ]
+    extension = {"start": "2026-01-01", "end": "2027-02-28", "employments": listed}
+    user = await scim.user("a", title="Clerk", **{ENTERPRISE: {"department": "Sales"}, MUSTER: extension})
+
+    assert await departments(pool, "a", date(2027, 2, 28)) == ("Sales", "Research")
+    assert await departments(pool, "a", DAY) == ("Research",)
+    assert not await works(pool, "a", date(2027, 4, 30))
+    assert await departments(pool, "a", date(2027, 5, 1)) == ("Museum",)
+    ends = {date(2027, 3, 1), date(2027, 4, 1)}
+    assert await days_of(pool) == {date(2026, 1, 1), date(2027, 2, 1), date(2027, 5, 1)} | ends
+    assert (await scim.read(f"/Users/{user}"))[MUSTER]["employments"] == listed
+
+
+@pytest.mark.parametrize("path", ["employments", f"{MUSTER}:employments"])
+async def test_several_jobs_need_days(scim: Scim, pool: Pool, path: str) -> None:
+    """A job with a day that is none is refused, however it comes, and changes nothing."""
+    user = await scim.user("a")
+    wrong = [{"department": "Sales", "end": "2027-02-30"}]
+    answers = [
+        await scim.ask("POST", "/Users", {"userName": "b", MUSTER: {"employments": wrong}}),
+        await scim.patch(f"/Users/{user}", {"op": "add", "path": path, "value": wrong}),
+    ]
+
+    assert [(answer.status, answer.body["scimType"]) for answer in answers] == [(400, "invalidValue")] * 2
+    assert [person.employments for person in await load_people(pool)] == [()]
+
+
+# Leave of absence
+
+
+async def test_leave_of_absence(scim: Scim, pool: Pool) -> None:
+    """The company's table says what HR's words mean: on leave one works here still, on garden leave no more."""
+    await put_statuses(pool, STATUSES)
+    user = await scim.user("a")
+    seen = {}
+    for word in ("Active", "ON LEAVE", "Garden leave", "Terminated", ""):
+        body = {"userName": "a", MUSTER: {"employmentStatus": word}}
+        assert (await scim.ask("PUT", f"/Users/{user}", body)).status == 200
+        seen[word] = await works(pool, "a"), attributes_of(await load_person(pool, "a"), DAY).get("standing")
+
+    assert seen == {
+        "Active": (True, ("works",)),
+        "ON LEAVE": (True, ("away",)),
+        "Garden leave": (False, ("barred",)),
+        "Terminated": (False, ("left",)),
+        "": (True, None),
+    }
+
+
+async def test_leave_of_absence_by_a_word_nobody_explained(scim: Scim, pool: Pool) -> None:
+    """Such a word changes nothing for that person, hires nobody, and is reported until the table has it."""
+    await put_statuses(pool, STATUSES)
+    for name, known in (("works", "Active"), ("barred", "Garden leave")):
+        user = await scim.user(name, **{MUSTER: {"employmentStatus": known}})
+        await scim.patch(
+            f"/Users/{user}", {"op": "replace", "path": f"{MUSTER}:employmentStatus", "value": "Sabbatical"}
+        )
+    await scim.user("new", **{MUSTER: {"employmentStatus": "Sabbatical"}})
+    await scim.user("silent")
+    names = ("works", "barred", "new", "silent")
+
+    assert [await works(pool, name) for name in names] == [True, False, False, True]
+    assert [(each.user_name, each.word) for each in await load_unknown(pool)] == [
+        ("barred", "Sabbatical"),
+        ("new", "Sabbatical"),
+        ("works", "Sabbatical"),
+    ]
+
+    version = await directory_version(pool)
+    await put_statuses(pool, {**STATUSES, "Sabbatical": Standing.AWAY})
+    assert [await works(pool, name) for name in names] == [True, True, True, True]
+    assert not await load_unknown(pool)
+    assert len((await changed_since(pool, version)).ids) == 3
+    await put_statuses(pool, {})
+    assert [await works(pool, name) for name in names] == [True, True, True, True]
+
+
+# Rehire and change of id
+
+
+async def test_rehire_under_the_same_record(scim: Scim, pool: Pool) -> None:
+    """Who is made active again is the same person, with the localpart of before."""
+    user = PersonId(await scim.user("m.tamm", externalId="7"))
+    had = {user: CurrentAccount(user, UserId("@m.tamm:example.org"), "M", False)}
+    for active in (False, True):
+        await scim.patch(f"/Users/{user}", {"op": "replace", "path": "active", "value": active})
+        assert accounts(await load_people(pool), had) == {"m.tamm": ("m.tamm", active)}
+
+
+async def test_rehire_with_a_new_id(scim: Scim, pool: Pool) -> None:
+    """It is suspected by e-mail, or name and employeeNumber, and changes nothing by itself."""
+    numbered = {ENTERPRISE: {"employeeNumber": "77"}}
+    await scim.user("m.tamm", externalId="7", active=False, emails=[{"value": "M.Tamm@x.example"}])
+    await scim.user("k.saar", displayName="Kai Saar", active=False, **numbered)
+    await scim.user("namesake", displayName="Kai Saar", active=False)
+    await scim.user("m.tamm-kask", externalId="8", emails=[{"value": "m.tamm@x.example"}])
+    await scim.user("kai", displayName="Kai Saar", **{**numbered, MUSTER: {"start": "2999-01-01"}})
+    people = await load_people(pool)
+
+    found = suspected_rehires(people, everywhere(DAY))
+    assert [(each.old.user_name, each.new.user_name, each.because) for each in found] == [
+        ("k.saar", "kai", "name and employeeNumber"),
+        ("m.tamm", "m.tamm-kask", "e-mail"),
+    ]
+    assert suspected_rehires(people, everywhere(DAY), {(each.old.id, each.new.id) for each in found}) == []
+
+
+async def test_rehire_under_the_same_id(scim: Scim, pool: Pool) -> None:
+    """Who has left, or was deleted, and is sent again under the same externalId is the same person, however sent."""
+    user = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False)
+    again = {"userName": "m.tamm", "externalId": "7", "displayName": "Mari Tamm"}
+    assert (await scim.ask("POST", "/Users", again)).status == 409
+    assert await scim.user("m.rebane", externalId="7", displayName="Mari Tamm") == user
+    await scim.ask("DELETE", f"/Users/{user}")
+    assert await scim.user("m.kask", externalId="7", displayName="Mari Tamm") == user
+    assert (await scim.read(f"/Users/{user}"))["userName"] == "m.kask"
+    await scim.ask("DELETE", f"/Users/{user}")
+
+    report = await import_csv(pool, b"userName,externalId,displayName\nm.tamm,7,Mari Tamm\n", "hr.csv")
+    assert (report.created, report.changed) == (0, 1)
+    (person,) = await load_people(pool)
+    assert (person.id, person.user_name, works_here(person, DAY)) == (user, "m.tamm", True)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("way", ["scim", "file"])
+@pytest.mark.parametrize("same", [False, True])
+async def test_id_reuse(scim: Scim, pool: Pool, deleted: bool, way: str, same: bool) -> None:
+    """Somebody else under a leaver's externalId is held and changes nothing, until somebody says who it is."""
+    old = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False, emails=[{"value": "m@x"}])
+    if deleted:
+        await scim.ask("DELETE", f"/Users/{old}")
+    body = {"userName": "k.saar", "externalId": "7", "displayName": "Kai Saar", "emails": [{"value": "k@x"}]}
+
+    async def send() -> object:
+        if way == "scim":
+            answer = await scim.ask("POST", "/Users", body)
+            return answer.status, answer.body.get("scimType")
+        text = "userName,externalId,displayName,email,active\nk.saar,7,Kai Saar,k@x,yes\n"
+        report = await import_csv(pool, text.encode(), "hr.csv")
+        return report.created, report.changed, len(report.warnings)
+
+    before = await load_people(pool)
+    assert await send() == await send() == ((409, "uniqueness") if way == "scim" else (0, 0, 1))
+    assert await load_people(pool) == before
+    (held,) = await load_suspicions(pool)
+    assert (held.person, held.external_id, held.user_name) == (old, "7", "k.saar")
+
+    await decide_reuse(pool, "K.Saar", same=same)
+    await send()
+    people = {person.user_name: person for person in await load_people(pool)}
+    if same:
+        assert [(name, person.id) for name, person in people.items()] == [("k.saar", old)]
+    else:
+        assert {people["m.tamm"].id, people["k.saar"].id} > {old}
+        assert people["m.tamm"].external_id is None
+    assert not await load_suspicions(pool)
+    with pytest.raises(UnknownNameError):
+        await decide_reuse(pool, "k.saar", same=same)
+
+
+# Names
+
+
+async def test_rename(scim: Scim, pool: Pool) -> None:
+    """The user ID never changes; the display name does."""
+    user = PersonId(await scim.user("m.tamm", displayName="Mari Tamm"))
+    had = {user: CurrentAccount(user, UserId("@m.tamm:example.org"), "Mari Tamm", True)}
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "m.saar", "displayName": "Mari Saar"})
+    people = await load_people(pool)
+
+    assert accounts(people, had) == {"m.saar": ("m.tamm", True)}
+    found = DesiredAccounts(Accounts(), Census(people, everywhere(DAY)), had, "example.org", ())
+    assert found[user].display_name == "Mari Saar"
+
+
+async def test_duplicate_e_mail_or_localpart(scim: Scim, pool: Pool) -> None:
+    """Addresses and names that come to the same localpart get a number, always the same one; nobody is refused."""
+    for name in ("m.tamm@a.example", "m.tamm@b.example", "M.Tämm"):
+        await scim.user(name, emails=[{"value": "office@a.example"}])
+    people = await load_people(pool)
+
+    assert sorted(part for part, _ in accounts(people).values()) == ["m.tamm", "m.tamm2", "m.tamm3"]
+    assert accounts(people) == accounts(people[::-1])
+
+
+# Managers
+
+
+async def test_manager_cycles(scim: Scim, pool: Pool) -> None:
+    """Two who manage each other, and one who manages himself, are stored, read and decided about as anybody."""
+    a, b = await scim.user("a"), await scim.user("b")
+    for user, name, boss in ((a, "a", b), (b, "b", a)):
+        body = {"userName": name, ENTERPRISE: {"manager": {"value": boss}}}
+        assert (await scim.ask("PUT", f"/Users/{user}", body)).status == 200
+    c = await scim.user("c")
+    await scim.ask("PUT", f"/Users/{c}", {"userName": "c", ENTERPRISE: {"manager": {"value": c}}})
+
+    people = await load_people(pool)
+    assert {person.user_name: person.employments[0].manager for person in people} == {"a": b, "b": a, "c": c}
+    circles = [{person.user_name for person in circle} for circle in manager_cycles(people)]
+    assert sorted(circles, key=len) == [{"c"}, {"a", "b"}]
