@@ -131,7 +131,7 @@ def reference() -> Iterator[Endpoint]:
     """Run the reference server as a process, with its store in memory."""
     port = free_port()
     program = Path(sys.executable).with_name("scim2-server")
-    command = [program, "--port", str(port), "--bearer-token", _TOKEN]
+    command: list[str | Path] = [program, "--port", str(port), "--bearer-token", _TOKEN]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
             endpoint = Endpoint(port, "", _TOKEN)
@@ -218,8 +218,9 @@ async def measure_single() -> Figure:
         return 3 * _SINGLE / together(lambda _: work_alone(endpoint, share), _SINGLE_CLIENTS)
 
     async with _postgres() as postgres:
-        await _prepared(postgres.url, 0)
+        await _prepared(postgres.url, _SMALL)
         with ours(postgres.url) as mine, reference() as theirs:
+            await asyncio.to_thread(create, theirs, [f"u{number}" for number in range(_SMALL)])
             value, against = await asyncio.to_thread(in_turns, [partial(rate, mine), partial(rate, theirs)])
     return Figure("scim.single", value, "requests/s", "scim2-server", against)
 

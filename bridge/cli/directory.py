@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
-from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.cli.identity import add_relink, add_review
+from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
@@ -209,8 +209,12 @@ async def list_tokens(args: argparse.Namespace, services: Services) -> int:
 
 def _mapping(config: Config, name: str) -> FileMapping:
     if name not in config.directory.feeds.files:
-        raise UnknownNameError(f"There is no mapping {name!r} in {config.path}{nearest(name, config.directory.feeds.files)}.")
+        raise UnknownNameError(
+            f"There is no mapping {name!r} in {config.path}{nearest(name, config.directory.feeds.files)}."
+        )
     return config.directory.feeds.files[name]
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)

@@ -11,9 +11,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from bridge.directory import file_store
+from bridge.directory import file_store, reuse_store
 from bridge.directory import resource_store as store
-from bridge.directory import reuse_store
 from bridge.directory.csv_file import read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import

@@ -33,7 +33,7 @@ class Former:
     """UTC's."""
 
 
-async def load_formers(connection: Connection, external_id: str) -> list[Former]:
+async def load_formers(connection: Connection | Pool, external_id: str) -> list[Former]:
     """Return every User that has this externalId, those that were deleted last, of these the latest first."""
     rows = await connection.fetch(
         """SELECT id, document, deleted, standing, changed, (now() AT TIME ZONE 'UTC')::date AS today

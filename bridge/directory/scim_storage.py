@@ -101,7 +101,9 @@ class PostgresStorage(AsyncScimStorage):
 
     async def find(self, kind: str, id_: str, *, related: bool = True) -> Stored:
         """Return a User or Group, without its groups or members unless `related`. Raises `NotFoundException`."""
-        db = self._connection or self._pool
+        return await self._found(self._connection or self._pool, kind, id_, related=related)
+
+    async def _found(self, db: Connection | Pool, kind: str, id_: str, *, related: bool) -> Stored:
         stored = await store.find_resource(db, kind, id_, related=related) if _is_id(id_) else None
         if stored is None:
             raise NotFoundException(detail=f"There is no {kind} {id_!r}")
@@ -122,16 +124,16 @@ class PostgresStorage(AsyncScimStorage):
         A request with a cursor pages by the `position` that an earlier page gave, None for the first page; any other
         by its start index.
         """
-        db = self._connection or self._pool
-        search = _Search(db, self._selections(kinds, request), _is_descending(request), related)
-        total = await store.count_resources(db, search.selections)
-        if request.cursor is not None:
-            return await search.page_at(total, request.count, position)
-        offset = min(request.start_index_0 or 0, total)
-        if request.count == 0 or offset == total:
-            return Page(total, [])
-        found = await search.select(store.Span(offset, request.count))
-        return Page(total, [each.stored for each in found])
+        async with self._reading() as db:
+            search = _Search(db, self._selections(kinds, request), _is_descending(request), related)
+            total = await store.count_resources(db, search.selections)
+            if request.cursor is not None:
+                return await search.page_at(total, request.count, position)
+            offset = min(request.start_index_0 or 0, total)
+            if request.count == 0 or offset == total:
+                return Page(total, [])
+            found = await search.select(store.Span(offset, request.count))
+            return Page(total, [each.stored for each in found])
 
     async def create_user(self, model: Model[Any]) -> Stored:
         """Store a new User, in a database transaction of its own; who comes back gets the old id."""
@@ -147,16 +149,17 @@ class PostgresStorage(AsyncScimStorage):
         Tries without the directory's lock, because holding it over two statements keeps every other writer waiting;
         when somebody was faster, or reports have to be told of their manager's new name, does it again with the lock.
         """
-        before = await self.find("User", id_)
-        model = change(self._model(before))
-        if model is None:
-            return before
-        new = self._resource("User", id_, model.model_dump())
-        if new.display_name == display_name_of(before.document):
-            with _unique_names(new):
-                after = await store.update_user(self._connection or self._pool, new, before, self._source)
-            if after is not None:
-                return after
+        async with self._reading() as db:
+            before = await self._found(db, "User", id_, related=True)
+            model = change(self._model(before))
+            if model is None:
+                return before
+            new = self._resource("User", id_, model.model_dump())
+            if new.display_name == display_name_of(before.document):
+                with _unique_names(new):
+                    after = await store.update_user(db, new, before, self._source)
+                if after is not None:
+                    return after
         async with self._writing():
             before = await self.find("User", id_)
             again = change(self._model(before))
@@ -225,6 +228,15 @@ class PostgresStorage(AsyncScimStorage):
                 version = await store.next_version(connection)
                 await store.touch_groups(connection, [group_id], version)
                 await self._record_groups(connection, [*gone, *come], version)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Connection]:
+        """Yield one connection for several statements: every return to the pool costs a statement more."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        async with self._pool.acquire() as connection:
+            yield connection
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:

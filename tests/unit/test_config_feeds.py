@@ -46,9 +46,9 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         payroll,
         timedelta(seconds=10),
     )
-    bamboo = load(hooks.replace("directory:\n", "directory:\n  attributes: [shift]\n"), tmp_path).directory.feeds.webhooks[
-        "bamboo"
-    ]
+    bamboo = load(
+        hooks.replace("directory:\n", "directory:\n  attributes: [shift]\n"), tmp_path
+    ).directory.feeds.webhooks["bamboo"]
     assert (bamboo.adapter, bamboo.keys) == ("bamboohr", (bytes(24), bytes(24)))
     assert bamboo.attributes == {"shift": "fields.customShift"}
     assert bamboo.statuses == {"garden leave": False}

@@ -14,7 +14,15 @@ import pytest
 from bridge.cli import VERBS, parser
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/operating.md", "docs/policy.md", "docs/architecture.md", "docker/README.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/directory.md",
+    "docs/people-in-time.md",
+    "docs/operating.md",
+    "docs/policy.md",
+    "docs/architecture.md",
+    "docker/README.md",
+)
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _OPTIONAL = re.compile(r" \[[^]]*\]")
 

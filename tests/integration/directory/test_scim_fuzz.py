@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scim2_server.requests import ScimRequest
+from yarl import URL
 
 from bridge.directory.scim_schema import ENTERPRISE, MUSTER
 from bridge.directory.scim_service import DirectoryService
 
 if TYPE_CHECKING:
     from bridge.database import Pool
+    from tests.integration.directory.conftest import Scim
 
 NAMES = st.sampled_from(
     [
@@ -151,3 +154,26 @@ async def test_no_filter_is_a_fault_of_ours(service: DirectoryService, scim_filt
     request = ScimRequest("GET", "http://x", "/Users", {"filter": scim_filter})
 
     assert await status_of(service, request) in {200, 400}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+    path=st.one_of(st.sampled_from(PATHS), st.text(max_size=8).map(lambda text: "/Users/" + quote(text, safe=""))),
+    query=st.dictionaries(st.sampled_from(["filter", "cursor", "count", "sortBy", "attributes"]), TEXTS, max_size=3),
+    body=st.one_of(st.binary(max_size=20), BODIES.map(lambda body: json.dumps(body).encode())),
+)
+async def test_no_request_over_http_is_a_fault_of_ours(
+    scim: Scim, method: str, path: str, query: dict[str, str], body: bytes
+) -> None:
+    """Any method at any path with any query and bytes is answered with SCIM, below 500 (501 for /Me)."""
+    known = {"user": "x", "group": "x"}
+    target = f"{scim.url}{path.format(**known) if path in PATHS else path}?{urlencode(query, errors='replace')}"
+    headers = {"Authorization": f"Bearer {scim.token}", "Content-Type": "application/scim+json"}
+
+    async with scim.session.request(method, URL(target, encoded=True), data=body, headers=headers) as response:
+        answer = await response.read()
+
+    assert response.status < 500 or (response.status, path) == (501, "/Me"), answer
+    if response.status >= 400 and method != "HEAD":
+        assert json.loads(answer)["status"] == str(response.status)
