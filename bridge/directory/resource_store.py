@@ -178,10 +178,15 @@ async def create_user(db: Connection | Pool, user: Resource, source: str) -> Sto
     row = await db.fetchrow(
         f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
             r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id,
-                                             document, keys, version, changed, created, modified)
-                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now() FROM v RETURNING *),
-            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
-                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb FROM r)
+                                             document, keys, version, changed, created, modified, standing)
+                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now(),
+                         employment_standing($9, 'left') FROM v RETURNING *),
+            b AS (INSERT INTO employment_boundary (person_id, day)
+                  SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
+                                              valid_from)
+                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb, r.standing,
+                         effective_day(NULL, r.document, now()) FROM r)
             SELECT {_COLUMNS}, NULL::jsonb AS related, pg_notify($11, r.id) FROM r""",  # noqa: S608
         *(column[0] for column in _columns([user])),
         source,
@@ -200,13 +205,20 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
         f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
             r AS (UPDATE scim_resource r SET name_key = $3, external_id = $4, display_name = $5, active = $6,
                       manager_id = $7, document = $8, keys = $9, version = v.version, changed = v.version,
-                      modified = now()
+                      modified = now(), standing = employment_standing($9, r.standing)
                   FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $10 AND r.changed = $11
                   RETURNING r.*),
-            s AS (SELECT {_COLUMNS}, {_RELATED.format(wanted="true")} FROM r),
-            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document)
+            s AS (SELECT {_COLUMNS}, r.standing, {_RELATED.format(wanted="true")} FROM r),
+            d AS (DELETE FROM employment_boundary WHERE person_id IN (SELECT id FROM r)),
+            b AS (INSERT INTO employment_boundary (person_id, day)
+                  SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
+            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
+                                              valid_from)
                   SELECT s.id, s.version, now(), $12, 'changed',
-                         s.document || jsonb_build_object('groups', coalesce(s.related, '[]')) FROM s)
+                         s.document || jsonb_build_object('groups', coalesce(s.related, '[]')), s.standing,
+                         effective_day(before.document, s.document, now())
+                  FROM s LEFT JOIN LATERAL (SELECT p.document FROM person_history p WHERE p.person_id = s.id
+                                            ORDER BY p.version DESC LIMIT 1) AS before ON true)
             SELECT s.*, pg_notify($13, s.id) FROM s""",  # noqa: S608
         *(column[0] for column in _columns([user])),
         before.version,
