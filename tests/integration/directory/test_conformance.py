@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.integration.directory.conftest import Scim
 
 _BIN = Path(sys.executable).parent
-SCIM2_CLI_CHECKS: Final = 113
+SCIM2_CLI_CHECKS: Final = 116
 """Of 135 with the whole schemas of the RFC: the suite makes three for each attribute that `/Schemas` publishes."""
 SANITY_CHECKS: Final = 28
 """Of 31; those of three drafts are skipped, which are not published."""
