@@ -13,7 +13,6 @@ from bridge.cli.command import print_json, width, with_services
 from bridge.cli.identity import add_relink, add_review
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
-from bridge.directory.intake import ImportReport, import_csv
 from bridge.directory.person import Person, attributes_of, works_here
 from bridge.directory.selector import matches, parse
 from bridge.directory.store import load_history, load_people, load_person
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.app import Services
     from bridge.cli.command import Subparsers
     from bridge.config import Config
+    from bridge.directory.intake import ImportReport
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -96,6 +96,8 @@ def _add_token(below: Subparsers) -> None:
 
 async def import_file(args: argparse.Namespace, services: Services) -> int:
     """Import a CSV file and say what changed."""
+    from bridge.directory.intake import import_csv  # loads the SCIM library, for which no other verb shall wait
+
     try:
         data = args.file.read_bytes()
     except OSError as error:

@@ -69,7 +69,12 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
                 owner_name="muster",
                 ignore_foreign_tables=False,
                 # A pool of at least one would connect again by itself, and log tracebacks while it cannot.
-                db_args={"min_size": 0, "max_size": max_connections, "init": _prepare_connection},
+                db_args={
+                    "min_size": 0,
+                    "max_size": max_connections,
+                    "init": _prepare_connection,
+                    "reset": _leave_connection,
+                },
             ),
         )
     try:
@@ -137,6 +142,14 @@ def _translated() -> Iterator[None]:
 
 async def _prepare_connection(connection: Connection) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _leave_connection(connection: Connection) -> None:
+    """Do nothing when a connection is given back.
+
+    asyncpg's own reset is a statement more for every one that we make. It has rolled back by now; whoever sets
+    anything else of the session must undo it, or end the connection.
+    """
 
 
 def _upgrade_table() -> UpgradeTable:

@@ -20,6 +20,24 @@ WAKE_EACH: Final = 100
 """Up to so many people are named in notifications of their own; for more there is one without a name."""
 
 
+_HISTORY: Final = """INSERT INTO person_history
+        (person_id, version, recorded_at, source, action, document, standing, valid_from)
+    SELECT p.id, {version}, now(), {source}, {action},
+           p.document || jsonb_build_object('groups', coalesce(p.related, '[]')), p.standing,
+           effective_day(before.document, p.document, now())
+    FROM p LEFT JOIN LATERAL (SELECT h.document FROM person_history h WHERE h.person_id = p.id
+                              ORDER BY h.version DESC LIMIT 1) AS before ON true
+    ON CONFLICT DO NOTHING"""
+
+
+def insert_history(version: str, source: str, action: str) -> str:
+    """Return the statement that keeps the state of the people in `p`: their id, document, standing and related.
+
+    The arguments are SQL too. An earlier entry of the same version stays.
+    """
+    return _HISTORY.format(version=version, source=source, action=action)
+
+
 async def lock_directory(connection: Connection) -> None:
     """Wait until no other database transaction writes to the directory, and keep others out until this one ends."""
     await connection.execute("SELECT FROM directory_version FOR UPDATE")
@@ -36,15 +54,9 @@ async def record_history(
 ) -> None:
     """Keep the present state of these people, if they are people; an earlier entry of the same version stays."""
     await connection.execute(
-        f"""INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
-                                        valid_from)
-            SELECT p.id, $2, now(), $3, $4, p.document || jsonb_build_object('groups', coalesce(p.related, '[]')),
-                   p.standing, effective_day(before.document, p.document, now())
-            FROM (SELECT r.id, r.document, r.standing, {RELATED_TO.format(wanted="true")}
-                  FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User') AS p
-            LEFT JOIN LATERAL (SELECT h.document FROM person_history h WHERE h.person_id = p.id
-                               ORDER BY h.version DESC LIMIT 1) AS before ON true
-            ON CONFLICT DO NOTHING""",  # noqa: S608
+        f"""WITH p AS (SELECT r.id, r.document, r.standing, {RELATED_TO.format(wanted="true")}
+                       FROM scim_resource r WHERE r.id = ANY($1) AND r.kind = 'User')
+            {insert_history("$2::bigint", "$3::text", "$4::text")}""",  # noqa: S608
         list(ids),
         version,
         source,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
 from bridge.directory.group_store import RELATED_TO
+from bridge.directory.history_store import insert_history
 from bridge.directory.identity import has_left
 from bridge.directory.import_plan import Known
 from bridge.directory.person import Standing
@@ -22,6 +23,33 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.modified"
+"""What `stored_of` reads, with `RELATED_TO`."""
+_NEXT: Final = "v AS (UPDATE directory_version SET version = version + 1 RETURNING version)"
+_SENT: Final = """u AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
+        $7::text[], $8::jsonb[], $9::jsonb[])
+        AS sent (id, kind, name_key, external_id, display_name, active, manager_id, document, keys))"""
+"""The resources to be written, as `_columns` gives them."""
+_INSERTED: Final = f"""{_SENT},
+    r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
+                                     version, changed, created, modified, standing)
+          SELECT u.*, v.version, v.version, now(), now(), employment_standing(u.keys, 'left') FROM u, v
+          WHERE ({{unless}}) IS NOT TRUE RETURNING *)"""  # noqa: S608
+"""What is new, with the version in `v`."""
+_UPDATED: Final = f"""{_SENT},
+    r AS (UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
+              display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
+              keys = u.keys, version = v.version, changed = v.version, modified = now(), deleted = false,
+              standing = employment_standing(u.keys, r.standing)
+          FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND ({{unless}}) IS NOT TRUE RETURNING r.*),
+    d AS (DELETE FROM employment_boundary WHERE person_id IN (SELECT id FROM r))"""  # noqa: S608
+"""What is changed, with the version in `v`."""
+_BOUNDARIES: Final = """INSERT INTO employment_boundary (person_id, day)
+    SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day) WHERE r.kind = 'User'"""
+"""The days on which the employments of those in `r` begin or are over."""
+_KNOWN: Final = """u.external_id <> '' AND (
+    EXISTS (SELECT FROM scim_resource f WHERE f.kind = 'User' AND f.external_id = u.external_id AND NOT f.deleted)
+    OR EXISTS (SELECT FROM scim_resource f WHERE f.kind = 'User' AND f.external_id = u.external_id AND f.deleted))"""
+"""Somebody has or had the externalId of `u`; in two parts because each has its index."""
 
 
 async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:
@@ -39,62 +67,38 @@ async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: 
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
-                                      version, changed, created, modified, standing)
-           SELECT u.*, $10, $10, now(), now(), employment_standing(u.keys, 'left')
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[])
-               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)""",
+        f"WITH v AS (SELECT $10::bigint AS version), {_INSERTED.format(unless='false')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
-    await _put_boundaries(connection, resources)
 
 
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
-               display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
-               keys = u.keys, version = $10, changed = $10, modified = now(), deleted = false,
-               standing = employment_standing(u.keys, r.standing)
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                       $8::jsonb[], $9::jsonb[])
-               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)
-           WHERE r.id = u.id AND r.kind = u.kind""",
+        f"WITH v AS (SELECT $10::bigint AS version), {_UPDATED.format(unless='false')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
-    await connection.execute(
-        "DELETE FROM employment_boundary WHERE person_id = ANY($1)", [resource.id for resource in resources]
-    )
-    await _put_boundaries(connection, resources)
 
 
-async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored:
+async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored | None:
     """Store a new User with its history and its wake-up, in one statement that is a database transaction by itself.
 
-    Waits for other writers. Raises `asyncpg.UniqueViolationError` when the name is taken.
+    Waits for other writers. Returns None, having stored nothing, when somebody has or had the externalId. Raises
+    `asyncpg.UniqueViolationError` when the name is taken.
     """
     row = await db.fetchrow(
-        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
-            r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id,
-                                             document, keys, version, changed, created, modified, standing)
-                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now(),
-                         employment_standing($9, 'left') FROM v RETURNING *),
-            b AS (INSERT INTO employment_boundary (person_id, day)
-                  SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
-            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
-                                              valid_from)
-                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb, r.standing,
-                         effective_day(NULL, r.document, now()) FROM r)
-            SELECT {COLUMNS}, NULL::jsonb AS related, pg_notify($11, r.id) FROM r""",  # noqa: S608
-        *(column[0] for column in _columns([user])),
+        f"""WITH {_NEXT}, {_INSERTED.format(unless=_KNOWN)},
+            b AS ({_BOUNDARIES}),
+            p AS (SELECT {COLUMNS}, r.standing, NULL::jsonb AS related FROM r),
+            h AS ({insert_history("p.version", "$10", "'created'")})
+            SELECT p.*, pg_notify($11, p.id) FROM p""",  # noqa: S608
+        *_columns([user]),
         source,
         DIRECTORY,
     )
-    assert row is not None
-    return stored_of(row)
+    return None if row is None else stored_of(row)
 
 
 async def update_user(db: Connection | Pool, user: Resource, before: Stored, source: str) -> Stored | None:
@@ -103,25 +107,12 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
     Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
     """
     row = await db.fetchrow(
-        f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
-            r AS (UPDATE scim_resource r SET name_key = $3, external_id = $4, display_name = $5, active = $6,
-                      manager_id = $7, document = $8, keys = $9, version = v.version, changed = v.version,
-                      modified = now(), standing = employment_standing($9, r.standing)
-                  FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $10 AND r.changed = $11
-                  RETURNING r.*),
-            s AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
-            d AS (DELETE FROM employment_boundary WHERE person_id IN (SELECT id FROM r)),
-            b AS (INSERT INTO employment_boundary (person_id, day)
-                  SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
-            h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
-                                              valid_from)
-                  SELECT s.id, s.version, now(), $12, 'changed',
-                         s.document || jsonb_build_object('groups', coalesce(s.related, '[]')), s.standing,
-                         effective_day(before.document, s.document, now())
-                  FROM s LEFT JOIN LATERAL (SELECT p.document FROM person_history p WHERE p.person_id = s.id
-                                            ORDER BY p.version DESC LIMIT 1) AS before ON true)
-            SELECT s.*, pg_notify($13, s.id) FROM s""",  # noqa: S608
-        *(column[0] for column in _columns([user])),
+        f"""WITH {_NEXT}, {_UPDATED.format(unless="r.deleted OR r.version <> $10 OR r.changed <> $11")},
+            b AS ({_BOUNDARIES}),
+            p AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
+            h AS ({insert_history("p.version", "$12", "'changed'")})
+            SELECT p.*, pg_notify($13, p.id) FROM p""",  # noqa: S608
+        *_columns([user]),
         before.version,
         before.changed,
         source,
@@ -174,16 +165,6 @@ async def find_users(connection: Connection, keys: Collection[str]) -> list[Know
 async def analyze(connection: Connection) -> None:
     """Let PostgreSQL look at the tables again; after many rows have come at once it would guess badly."""
     await connection.execute("ANALYZE scim_resource, group_member")
-
-
-async def _put_boundaries(connection: Connection, resources: Sequence[Resource]) -> None:
-    """Write down the days on which the employments of these begin or are over."""
-    await connection.execute(
-        """INSERT INTO employment_boundary (person_id, day)
-           SELECT r.id, boundary.day FROM scim_resource r, employment_boundaries(r.document) AS boundary(day)
-           WHERE r.id = ANY($1) AND r.kind = 'User'""",
-        [resource.id for resource in resources],
-    )
 
 
 def _has_left(row: asyncpg.Record) -> bool:

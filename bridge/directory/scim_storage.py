@@ -117,10 +117,9 @@ class PostgresStorage(AsyncScimStorage):
     async def create_user(self, model: Model[Any]) -> Stored:
         """Store a new User, in a database transaction of its own; who comes back gets the old id."""
         new, db = self._new("User", model), self._connection or self._pool
-        if new.external_id and await reuse_store.load_formers(db, new.external_id):
-            return await self._take_back(new)
         with _unique_names(new):
-            return await store.create_user(db, new, self._source)
+            stored = await store.create_user(db, new, self._source)
+        return stored or await self._take_back(new)
 
     async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
         """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.

@@ -210,7 +210,11 @@ class Reconciler:
             try:
                 yield
             finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+                try:
+                    await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+                except BaseException:  # also cancelled: the lock must not go back to the pool with the connection
+                    connection.terminate()
+                    raise
 
 
 def _insist_on(digest: str | None, plan: Plan) -> None:
