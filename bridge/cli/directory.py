@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,11 +82,14 @@ def _add_token(below: Subparsers) -> None:
     verb = below.add_parser(
         "token",
         help="make, list and revoke the tokens that SCIM clients bear",
-        description="Each source of people has a token of its own, by whose name the history says who wrote.",
+        description="Each source of people has tokens of its own; the history says which source wrote.",
     )
     verbs = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
     create = verbs.add_parser("create", help="make a token and print it, this once")
     create.add_argument("name", metavar="NAME", help="the client that will bear it, such as okta; never used before")
+    create.add_argument(
+        "--source", metavar="SOURCE", help="whose people it brings, if not NAME: for the next token of one"
+    )
     create.set_defaults(handler=with_services(make_token))
     listing = verbs.add_parser("list", help="list the tokens, without what they are")
     listing.set_defaults(handler=with_services(list_tokens))
@@ -179,9 +183,9 @@ def _since(entry: HistoryEntry) -> str:
 
 async def make_token(args: argparse.Namespace, services: Services) -> int:
     """Make a token and print it."""
-    token = await create_token(services.pool, args.name)
+    token = await create_token(services.pool, args.name, args.source)
     if args.json:
-        print_json({"name": args.name, "token": token})
+        print_json({"name": args.name, "source": args.source or args.name, "token": token})
     else:
         print(token)
     return 0
@@ -201,11 +205,11 @@ async def list_tokens(args: argparse.Namespace, services: Services) -> int:
     """List the tokens there are or were."""
     tokens = await load_tokens(services.pool)
     if args.json:
-        print_json(
-            [{"name": each.name, "created_at": each.created_at, "revoked_at": each.revoked_at} for each in tokens]
-        )
+        print_json([asdict(each) for each in tokens])
     for each in [] if args.json else tokens:
-        print(f"{each.created_at:%Y-%m-%d %H:%M}  {'revoked' if each.revoked_at else 'valid':<8} {each.name}")
+        state = "revoked" if each.revoked_at else "valid"
+        source = f"  of {each.source}" if each.source != each.name else ""
+        print(f"{each.created_at:%Y-%m-%d %H:%M}  {state:<8} {each.name}{source}")
     return 0
 
 

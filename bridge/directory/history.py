@@ -20,7 +20,7 @@ class HistoryEntry:
     version: int
     recorded_at: datetime
     source: str
-    """Who said so: `scim:<token name>` or `csv:<file name>`."""
+    """Who said so: `scim:<source>` or `csv:<file name>`."""
     action: str
     """`created`, `changed`, `deleted`, or `groups` when only the groups changed."""
     valid_from: date

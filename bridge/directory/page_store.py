@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from bridge.directory.filter_sql import ANY, Condition
 from bridge.directory.group_store import RELATED_TO
-from bridge.directory.resource_store import COLUMNS, stored_of
-from bridge.directory.scim_resource import Stored
+from bridge.directory.scim_resource import StoredText
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from bridge.database import Connection, Pool
 
 
@@ -53,7 +54,7 @@ class Span:
 class Placed:
     """A resource with its place in a sorted list."""
 
-    stored: Stored
+    stored: StoredText
     anchor: Anchor
 
 
@@ -79,12 +80,26 @@ async def select_resources(
     rows = await db.fetch(
         f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching {condition}
                           ORDER BY {_order("created, id", descending, span.is_before)} {page})
-            SELECT {COLUMNS}, place, {RELATED_TO.format(wanted="true" if related else "false")}
-            FROM page JOIN scim_resource r USING (id)
-            ORDER BY {_order("r.created, r.id", descending, False)}""",  # noqa: S608
+            SELECT id, kind, document::text, version, changed, created, modified, place, related::text
+            FROM (SELECT r.*, place, {RELATED_TO.format(wanted="true" if related else "false")}
+                  FROM page JOIN scim_resource r USING (id)) AS found
+            ORDER BY {_order("created, id", descending, False)}""",  # noqa: S608
         *values,
     )
-    return [Placed(stored_of(row), Anchor(row["place"], row["created"], row["id"])) for row in rows]
+    return [Placed(_text_of(row), Anchor(row["place"], row["created"], row["id"])) for row in rows]
+
+
+def _text_of(row: asyncpg.Record) -> StoredText:
+    return StoredText(
+        row["id"],
+        row["kind"],
+        row["document"],
+        row["version"],
+        row["changed"],
+        row["created"],
+        row["modified"],
+        row["related"],
+    )
 
 
 def _matching(selections: Sequence[Selection]) -> str:

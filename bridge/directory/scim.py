@@ -22,8 +22,8 @@ from scim2_server.responses import ScimResponse
 
 from bridge.database import AWAY
 from bridge.directory.allowance import Allowance, draw
-from bridge.directory.scim_service import DirectoryService
-from bridge.directory.token_store import find_token
+from bridge.directory.scim_service import DirectoryService, ListResponse
+from bridge.directory.token_store import Bearer, find_token
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -76,12 +76,13 @@ class _Endpoint:
         # Each process has its own: after a restart everybody has a whole burst again, which does no harm.
         self._allowances: dict[str, Allowance] = {}
         self._public_url = public_url
+        self._is_away = False
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a request, also one that fails."""
         path = "/" + request.match_info["tail"].strip("/")
         try:
-            source = "" if path == _OPEN else f"scim:{await self._admitted(request)}"
+            source = "" if path == _OPEN else f"scim:{(await self._admitted(request)).source}"
             response = await self._service.answer(await self._read(request, path), source)
         except _TooFast as error:
             log.info("SCIM %s refused: %s", request.method, error.status, extra={"action": "scim"})
@@ -91,7 +92,7 @@ class _Endpoint:
             log.info("SCIM %s refused: %s", request.method, error.status, extra={"action": "scim"})
             response = self._service.error_response(error)
         except AWAY as error:
-            log.warning("SCIM waits for the database: %s", type(error).__name__, extra={"action": "scim"})
+            self._note_away(type(error).__name__)
             response = _failed(HTTPStatus.SERVICE_UNAVAILABLE, "The database is away for now; try again")
             response.headers["Retry-After"] = "5"
         except Exception:
@@ -99,22 +100,37 @@ class _Endpoint:
             response = _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
         return _sent(response)
 
-    async def _admitted(self, request: web.Request) -> str:
-        """Return the client's name. Raises `UnauthorizedException`, and `_TooFast` for one that asks too often."""
-        name = await self._client(request)
+    async def _admitted(self, request: web.Request) -> Bearer:
+        """Return who asks. Raises `UnauthorizedException`, and `_TooFast` for one that asks too often."""
+        bearer = await self._bearer(request)
         now = asyncio.get_running_loop().time()
-        self._allowances[name], wait = draw(self._allowances.get(name), now, self._rate)
+        self._allowances[bearer.name], wait = draw(self._allowances.get(bearer.name), now, self._rate)
         if wait:
             raise _TooFast(wait, self._rate)
-        return name
+        return bearer
 
-    async def _client(self, request: web.Request) -> str:
-        """Return the name of the token that the request bears. Raises `UnauthorizedException`."""
+    async def _bearer(self, request: web.Request) -> Bearer:
+        """Return whose token the request bears. Raises `UnauthorizedException`."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        name = await find_token(self._pool, token.strip()) if scheme.lower() == "bearer" and token.strip() else None
-        if name is None:
+        bearer = None
+        if scheme.lower() == "bearer" and token.strip():
+            bearer = await find_token(self._pool, token.strip())
+            self._note_back()
+        if bearer is None:
             raise UnauthorizedException(detail="Expected a valid token in the header Authorization: Bearer …")
-        return name
+        return bearer
+
+    def _note_away(self, problem: str) -> None:
+        """Say once that the database is away, however many requests come meanwhile."""
+        if not self._is_away:
+            log.warning("SCIM waits for the database: %s", problem, extra={"action": "scim"})
+        self._is_away = True
+
+    def _note_back(self) -> None:
+        """Say once that the database answers again."""
+        if self._is_away:
+            log.info("SCIM has the database again", extra={"action": "scim"})
+        self._is_away = False
 
     async def _read(self, request: web.Request, path: str) -> ScimRequest:
         body = bytearray()
@@ -145,6 +161,8 @@ def _failed(status: HTTPStatus, detail: str) -> ScimResponse:
 
 def _sent(response: ScimResponse) -> web.Response:
     body = None if response.body is None else json.dumps(response.body, ensure_ascii=False).encode()
+    if isinstance(response, ListResponse):
+        body = response.text.encode()
     headers = {"Cache-Control": "no-store", **response.headers}
     if body is None:
         del headers["Content-Type"]

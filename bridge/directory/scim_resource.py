@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +52,33 @@ class Stored:
     @property
     def entity_tag(self) -> str:
         return f'W/"{self.version}"'
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """What a list reads: the same with the JSON as the database wrote it, because most of it is only passed on."""
+
+    id: str
+    kind: str
+    document: str
+    version: int
+    changed: int
+    created: datetime
+    modified: datetime
+    related: str | None
+
+    def parsed(self) -> Stored:
+        """Return it as values."""
+        return Stored(
+            self.id,
+            self.kind,
+            json.loads(self.document),
+            self.version,
+            self.changed,
+            self.created,
+            self.modified,
+            json.loads(self.related) if self.related else [],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,23 @@ def body_of(stored: Stored, base_url: str, shape: Shape, projection: Projection 
     return _without(body, projection.without, shape.attributes) if projection.without else body
 
 
+def text_of(stored: StoredText, base_url: str, shape: Shape, projection: Projection = WHOLE) -> str:
+    """Return the JSON text of what `body_of` returns."""
+    if projection != WHOLE:
+        return json.dumps(body_of(stored.parsed(), base_url, shape, projection), ensure_ascii=False)
+    location = json.dumps(f"{base_url}/{shape.endpoint}/{stored.id}")
+    related = ""
+    if stored.related:
+        entries = [_with_address(entry, base_url) for entry in json.loads(stored.related)]
+        related = f', "{RELATED[stored.kind]}": {json.dumps(entries, ensure_ascii=False)}'
+    # A document has a name and schemas, so it is never empty; ids, kinds and times need no escaping.
+    return (
+        f'{stored.document[:-1]}, "id": "{stored.id}", "meta": {{"resourceType": "{stored.kind}", '
+        f'"created": "{_moment(stored.created)}", "lastModified": "{_moment(stored.modified)}", '
+        f'"location": {location}, "version": "W/\\"{stored.version}\\""}}{related}}}'
+    )
+
+
 def _with_address(entry: dict[str, Any], base_url: str) -> dict[str, Any]:
     return {**entry, "$ref": f"{base_url}/{entry['$ref']}"} if "$ref" in entry else entry
 
@@ -119,7 +164,7 @@ def _meta(stored: Stored, base_url: str, shape: Shape) -> dict[str, Any]:
 
 
 def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{moment.astimezone(UTC).isoformat().removesuffix('+00:00')}Z"
 
 
 def _tree(paths: Sequence[str], shape: Shape) -> Tree:

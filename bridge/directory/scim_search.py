@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scim2_models import InvalidCursorException, SearchRequest
 
 from bridge.directory.page_store import Anchor, Placed, Selection, Span, count_resources, select_resources
-from bridge.directory.scim_resource import Stored
+from bridge.directory.scim_resource import StoredText
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -21,7 +21,7 @@ class Page:
     """How many match, one page of them, and the positions of the pages beside it where a cursor asked for it."""
 
     total: int
-    found: list[Stored]
+    found: list[StoredText]
     next: list[Any] | None = None
     previous: list[Any] | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -36,7 +36,7 @@ from bridge.directory.scim_dialect import (
     standard_user,
 )
 from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
-from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of
+from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of, text_of
 from bridge.directory.scim_schema import provider_for, shapes_for
 from bridge.directory.scim_search import Page
 from bridge.directory.scim_shape import Shape
@@ -48,6 +48,13 @@ if TYPE_CHECKING:
 _LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _USER_WRITES: Final = {Operation.create, Operation.replace, Operation.patch}
 _WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Operation.bulk, Operation.search_with_body}
+
+
+@dataclass
+class ListResponse(ScimResponse):
+    """A list as JSON text, made of what the database wrote, instead of a body."""
+
+    text: str = ""
 
 
 class DirectoryService(ScimService):
@@ -207,17 +214,16 @@ class DirectoryService(ScimService):
         projections = {kind: _projection(search, shape) for kind, shape in shapes.items()}
         related = any(projection.shows(RELATED[kind]) for kind, projection in projections.items())
         page = await storage.find_page(list(shapes), search, position, related=related)
-        body = {
+        listed = [
+            text_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind]) for stored in page.found
+        ]
+        frame = {
             "schemas": [_LIST],
             "totalResults": page.total,
             "itemsPerPage": len(page.found),
             **self._neighbours(resource_types, search, page),
-            "Resources": [
-                body_of(stored, request.base_url, shapes[stored.kind], projections[stored.kind])
-                for stored in page.found
-            ],
         }
-        return ScimResponse(HTTPStatus.OK, body)
+        return ListResponse(HTTPStatus.OK, text=f'{json.dumps(frame)[:-1]}, "Resources": [{", ".join(listed)}]}}')
 
     def _neighbours(self, resource_types: list[ResourceType], search: SearchRequest[Any], page: Page) -> dict[str, Any]:
         """Return where the page lies: its index, or the cursors of the pages beside it (RFC 9865 section 2)."""

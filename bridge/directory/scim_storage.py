@@ -103,7 +103,7 @@ class PostgresStorage(AsyncScimStorage):
     ) -> SearchPage:
         kinds = [_kind(resource_type) for resource_type in resource_types]
         page = await self.find_page(kinds, search_request, position, related=True)
-        return SearchPage(page.total, [self._model(each) for each in page.found], page.next, page.previous)
+        return SearchPage(page.total, [self._model(each.parsed()) for each in page.found], page.next, page.previous)
 
     async def find_page(
         self, kinds: Sequence[str], request: SearchRequest[Any], position: Any, *, related: bool

@@ -23,29 +23,47 @@ _PREFIX: Final = "muster_scim_"
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whose a valid token is."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A token as it may be shown."""
 
     name: str
+    source: str
+    """By which the history says who wrote; tokens that take each other's place have the same."""
     created_at: datetime
     revoked_at: datetime | None
 
 
-async def create_token(db: Connection | Pool, name: str) -> str:
-    """Make a token for whoever is called `name` and return it, this once; `RefusedError` if the name is taken."""
+async def create_token(db: Connection | Pool, name: str, source: str | None = None) -> str:
+    """Make a token of that name for a source, by default of the same name, and return it, this once.
+
+    Raises `RefusedError` if the name is taken, or was.
+    """
     token = _PREFIX + token_urlsafe(32)
     try:
-        await db.execute("INSERT INTO scim_token VALUES ($1, $2, now())", name, _hash(token))
+        await db.execute(
+            "INSERT INTO scim_token (name, source, hash, created_at) VALUES ($1, $2, $3, now())",
+            name,
+            source or name,
+            _hash(token),
+        )
     except asyncpg.UniqueViolationError as error:
         raise RefusedError(f"There is, or was, a token called {name!r}. Choose a name that was never used.") from error
     return token
 
 
-async def find_token(db: Connection | Pool, token: str) -> str | None:
-    """Return the name of a valid token. Every hash is compared, in constant time."""
+async def find_token(db: Connection | Pool, token: str) -> Bearer | None:
+    """Return whose a valid token is. Every hash is compared, in constant time."""
     hashed = _hash(token)
-    rows = await db.fetch("SELECT name, hash FROM scim_token WHERE revoked_at IS NULL")
-    matching = [row["name"] for row in rows if compare_digest(row["hash"], hashed)]
+    rows = await db.fetch("SELECT name, source, hash FROM scim_token WHERE revoked_at IS NULL")
+    matching = [Bearer(row["name"], row["source"]) for row in rows if compare_digest(row["hash"], hashed)]
     return matching[0] if matching else None
 
 
@@ -60,8 +78,8 @@ async def revoke_token(db: Connection | Pool, name: str) -> None:
 
 async def load_tokens(db: Connection | Pool) -> list[Token]:
     """Return every token there is or was, by name."""
-    rows = await db.fetch('SELECT name, created_at, revoked_at FROM scim_token ORDER BY name COLLATE "C"')
-    return [Token(row["name"], row["created_at"], row["revoked_at"]) for row in rows]
+    rows = await db.fetch('SELECT name, source, created_at, revoked_at FROM scim_token ORDER BY name COLLATE "C"')
+    return [Token(row["name"], row["source"], row["created_at"], row["revoked_at"]) for row in rows]
 
 
 def _hash(token: str) -> bytes:

@@ -17,7 +17,7 @@ from bridge.cli import directory
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Standing
 from bridge.directory.status_store import put_statuses
-from bridge.directory.token_store import find_token
+from bridge.directory.token_store import Bearer, find_token
 from bridge.errors import ImportFileError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -164,9 +164,18 @@ async def test_token_is_made_listed_and_revoked(command: Command, pool: Pool) ->
     """A token is printed once and works until it is revoked."""
     token = (await command.run("token", "create", "okta")).strip()
 
-    assert await find_token(pool, token) == "okta"
+    assert await find_token(pool, token) == Bearer("okta", "okta")
     assert (await command.run("token", "list")).split()[2:] == ["valid", "okta"]
     await command.run("token", "revoke", "okta")
     assert (await command.run("token", "list")).split()[2:] == ["revoked", "okta"]
     assert await find_token(pool, token) is None
-    assert set(json.loads(await command.run("token", "list", "--json"))[0]) == {"name", "created_at", "revoked_at"}
+    shown = json.loads(await command.run("token", "list", "--json"))[0]
+    assert set(shown) == {"name", "source", "created_at", "revoked_at"}
+
+
+async def test_next_token_of_a_source_is_made_and_listed_as_its(command: Command, pool: Pool) -> None:
+    """With --source a token stands for a source that has one already; the list says so."""
+    token = (await command.run("token", "create", "okta-2027", "--source", "okta")).strip()
+
+    assert await find_token(pool, token) == Bearer("okta-2027", "okta")
+    assert (await command.run("token", "list")).split()[2:] == ["valid", "okta-2027", "of", "okta"]

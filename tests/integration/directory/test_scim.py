@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
+from bridge.directory.scim import scim_application
 from bridge.directory.scim_shape import ENTERPRISE, GROUP, MUSTER, USER
-from bridge.directory.store import changed_since, directory_version, load_person
+from bridge.directory.store import changed_since, directory_version, load_history, load_person
 from bridge.directory.token_store import create_token, revoke_token
+from bridge.ids import PersonId
+from tests.integration.directory.conftest import Scim
 
 if TYPE_CHECKING:
     from bridge.database import Pool
-    from tests.integration.directory.conftest import Scim
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -133,6 +139,24 @@ async def test_revoked_token_is_unauthorized_at_once(scim: Scim, pool: Pool) -> 
 
     assert (await scim.ask("GET", "/Users", headers=headers)).status == 401
     assert (await scim.ask("GET", "/Users")).status == 200
+
+
+async def test_tokens_of_one_source_take_each_others_place(scim: Scim, pool: Pool) -> None:
+    """While a token is changed both work, and the history names their source; the old one then ends alone."""
+    old, new = await create_token(pool, "workday"), await create_token(pool, "workday-2027", "workday")
+    user = await scim.user("a")
+
+    for token, title in [(old, "T1"), (new, "T2")]:
+        answer = await replace(scim, token=token).ask("PUT", f"/Users/{user}", {"userName": "a", "title": title})
+        assert answer.status == 200
+    await revoke_token(pool, "workday")
+
+    assert [entry.source for entry in await load_history(pool, PersonId(user))] == [
+        "scim:hr",
+        "scim:workday",
+        "scim:workday",
+    ]
+    assert [(await replace(scim, token=token).ask("GET", "/Users")).status for token in (old, new)] == [401, 200]
 
 
 async def test_service_describes_itself_without_a_token(scim: Scim) -> None:
@@ -453,6 +477,43 @@ async def test_database_away_is_a_passing_fault(scim: Scim, pool: Pool) -> None:
 
     assert (answer.status, answer.body["status"]) == (503, "503")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@dataclass
+class _Unsteady:
+    """The pool, of a database that can be away."""
+
+    pool: Pool
+    is_away: bool = False
+
+    async def fetch(self, *statement: Any) -> Any:
+        if self.is_away:
+            raise ConnectionRefusedError
+        return await self.pool.fetch(*statement)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
+
+async def test_database_away_is_said_once_and_once_that_it_is_back(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many requests come while the database is away, the log has one line, and one when it is back."""
+    caplog.set_level(logging.INFO)
+    unsteady: Any = _Unsteady(pool)
+    application = web.Application()
+    application.add_subapp("/scim/v2", scim_application(unsteady, secret="s"))
+    async with TestServer(application) as server, ClientSession() as session:
+        scim = Scim(f"{server.make_url('/scim/v2')}", session, await create_token(pool, "hr"))
+        statuses = []
+        for away in (False, True, True, True, False, False, True):
+            unsteady.is_away = away
+            statuses.append((await scim.ask("GET", "/Users")).status)
+
+    assert statuses == [200, 503, 503, 503, 200, 200, 503]
+    said = [record.getMessage() for record in caplog.records if record.name == "bridge.directory.scim"]
+    waits = "SCIM waits for the database: ConnectionRefusedError"
+    assert said == [waits, "SCIM has the database again", waits]
 
 
 async def test_concurrent_patches_of_a_user_all_count(scim: Scim) -> None:

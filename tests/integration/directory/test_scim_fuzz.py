@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scim2_server.requests import ScimRequest
 from yarl import URL
 
-from bridge.directory.scim_service import DirectoryService
+from bridge.directory.scim_service import DirectoryService, ListResponse
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 
 if TYPE_CHECKING:
@@ -68,14 +68,15 @@ async def ids(service: DirectoryService) -> dict[str, str]:
         listed = await service.answer(
             ScimRequest("GET", "http://x", path, {"filter": f'{attribute} eq "fuzz"'}), "scim:fuzz"
         )
-        assert listed.body is not None
-        if not listed.body["Resources"]:
+        assert isinstance(listed, ListResponse)
+        resources = json.loads(listed.text)["Resources"]
+        if not resources:
             body = json.dumps({attribute: "fuzz"}).encode()
             made = await service.answer(ScimRequest("POST", "http://x", path, body=body), "scim:fuzz")
             assert made.body is not None
             found[name] = made.body["id"]
         else:
-            found[name] = listed.body["Resources"][0]["id"]
+            found[name] = resources[0]["id"]
     return found
 
 

@@ -13,7 +13,7 @@ from bridge.directory.intake import import_csv
 from bridge.directory.person import works_here
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 from bridge.directory.store import changed_since, directory_version, load_history, load_people, load_person
-from bridge.directory.token_store import create_token, find_token, load_tokens, revoke_token
+from bridge.directory.token_store import Bearer, create_token, find_token, load_tokens, revoke_token
 from bridge.errors import ImportFileError, RefusedError, UnknownNameError
 from bridge.ids import PersonId
 
@@ -209,7 +209,7 @@ async def test_token_is_known_only_by_its_hash(pool: Pool) -> None:
     """A token is shown once; what is stored does not hold it; a name is never used twice."""
     token = await create_token(pool, "okta")
 
-    assert await find_token(pool, token) == "okta"
+    assert await find_token(pool, token) == Bearer("okta", "okta")
     assert await find_token(pool, token + "x") is None
     assert token not in str(await pool.fetch("SELECT * FROM scim_token"))
     await revoke_token(pool, "okta")

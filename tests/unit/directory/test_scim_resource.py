@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bridge.directory.scim_resource import Stored, body_of, projection_of, resource_of
+from bridge.directory.scim_resource import Stored, StoredText, body_of, projection_of, resource_of, text_of
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import ENTERPRISE, USER
 
@@ -98,3 +99,21 @@ def test_projection_keeps_what_is_asked_for_and_always_the_id(
     assert {name: body[name] for name in expected if name in shown} == {
         name: value for name, value in expected.items() if name in shown
     }
+
+
+@pytest.mark.parametrize("without", [[], ["emails"]])
+@pytest.mark.parametrize("related", [None, [{"value": "7", "$ref": "Groups/7", "display": 'Õ "G" \\'}]])
+def test_text_of_a_list_says_what_a_single_answer_says(
+    related: list[dict[str, str]] | None, without: list[str]
+) -> None:
+    """Whether it is put together of texts or of values, with quotes and letters of any script."""
+    document = {"schemas": [USER], "userName": 'a "王" \\ {}', "emails": [{"value": "a@x"}]}
+    stored = StoredText(
+        "1", "User", json.dumps(document), 5, 5, MOMENT, MOMENT, None if related is None else json.dumps(related)
+    )
+    projection = projection_of([], without, SHAPES["User"])
+
+    text = text_of(stored, "https://x/scim", SHAPES["User"], projection)
+
+    assert json.loads(text) == body_of(stored.parsed(), "https://x/scim", SHAPES["User"], projection)
+    assert json.loads(text)["meta"] == META
