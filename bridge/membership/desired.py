@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory.census import Census
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
 from bridge.directory.template import fill, one_line

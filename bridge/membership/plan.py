@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory.census import Census
 from bridge.directory.expression import fold
+from bridge.directory.people_set import PeopleSet
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.values import (
     ACTIONS,
