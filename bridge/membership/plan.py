@@ -17,6 +17,7 @@ from operator import attrgetter
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
+from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.values import (
     ACTIONS,
@@ -89,7 +90,10 @@ class _Scope:
     rows: PeopleSet | None
     """None: everybody."""
     touched: frozenset[UserId] | None
-    person_of: Mapping[UserId, PersonId]
+    people: Sequence[Person]
+    """By row."""
+    others: Mapping[UserId, PersonId]
+    """People with an account who are not in the census."""
     leavers: frozenset[UserId]
     bot: UserId
 
@@ -102,11 +106,17 @@ class _Scope:
         if self.touched is not None:
             users = self.touched.intersection(users)
         nobody = len(self.users)
-        rows = PeopleSet.of(list(map(self.row_of.get, users, repeat(nobody))))
-        if nobody not in rows:
-            return _Users(rows)
-        strangers = frozenset(users).difference(self.row_of)
-        return _Users(rows - PeopleSet.of([nobody]), strangers - {self.bot})
+        rows = list(map(self.row_of.get, users, repeat(nobody)))
+        people = PeopleSet.of(rows)
+        if nobody not in people:
+            return _Users(people)
+        strangers = frozenset(user for user, row in zip(users, rows, strict=True) if row == nobody)
+        return _Users(people - PeopleSet.of([nobody]), strangers - {self.bot})
+
+    def person(self, user: UserId) -> str:
+        """Return the id of the person whose account it is, empty for strangers."""
+        row = self.row_of.get(user)
+        return self.others.get(user, "") if row is None else self.people[row].id
 
     def named(self, people: PeopleSet) -> Iterator[UserId]:
         """Yield the user IDs of the people."""
@@ -124,16 +134,15 @@ class _Users:
 def _scope(
     desired: Desired, current: Current, census: Census, touched: frozenset[UserId] | None, bot: UserId
 ) -> _Scope:
-    everyone = dict(desired.accounts.items())
-    user_of = {person: account.user_id for person, account in everyone.items()}
-    users = [user_of.get(person.id, UserId("")) for person in census.people]
+    everyone = {account.person: account for account in desired.accounts.values()}
+    users = [everyone[person.id].user_id if person.id in everyone else UserId("") for person in census.people]
     row_of = {user: row for row, user in enumerate(users) if user and user != bot}
     rows = None if touched is None else PeopleSet.of([row_of[user] for user in touched if user in row_of])
     accounts = [account for account in everyone.values() if touched is None or account.user_id in touched]
-    person_of = {account.user_id: person for person, account in current.accounts.items()}
-    person_of |= {user: person for person, user in user_of.items()}
+    unseen = current.accounts.keys() - everyone.keys()
+    others = {current.accounts[person].user_id: person for person in unseen}
     leavers = frozenset(account.user_id for account in accounts if not account.enabled)
-    return _Scope(accounts, users, row_of, rows, touched, person_of, leavers, bot)
+    return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
 
 
 def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | None) -> dict[RoomKey, DesiredRoom]:
@@ -298,7 +307,7 @@ def _account_change(action: Action, account: DesiredAccount, reason: str, value:
 def _change(
     action: Action, scope: _Scope, room: str, user: UserId, *, value: str = "", rule: str, reason: str
 ) -> Change:
-    return Change(_ORDER[action], room, user, value, scope.person_of.get(user, ""), rule, reason)
+    return Change(_ORDER[action], room, user, value, scope.person(user), rule, reason)
 
 
 def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
