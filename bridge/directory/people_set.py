@@ -31,11 +31,11 @@ class PeopleSet:
     @staticmethod
     def union(sets: Iterable[PeopleSet]) -> PeopleSet:
         """Return who is in at least one of the sets."""
-        bitmaps = [each.rows for each in sets]
+        bitmaps = [each.rows for each in sets if each.rows]
         return PeopleSet(FrozenBitMap.union(*bitmaps)) if bitmaps else PeopleSet.none
 
     def __and__(self, other: PeopleSet) -> PeopleSet:
-        return PeopleSet(self.rows & other.rows)
+        return PeopleSet(self.rows & other.rows) if self.rows else self
 
     def __or__(self, other: PeopleSet) -> PeopleSet:
         return PeopleSet(self.rows | other.rows)
@@ -44,7 +44,7 @@ class PeopleSet:
         return PeopleSet(self.rows ^ other.rows)
 
     def __sub__(self, other: PeopleSet) -> PeopleSet:
-        return PeopleSet(self.rows - other.rows)
+        return PeopleSet(self.rows - other.rows) if self.rows else self
 
     def __len__(self) -> int:
         return len(self.rows)

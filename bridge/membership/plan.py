@@ -61,10 +61,9 @@ def plan(
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
     for key, room in rooms.items():
         there = current.rooms.get(key)
-        if there is None or room.members or _concerns(there, touched):
-            changes += _room_change(room, there, whole=touched is None)
-            changes += _membership_changes(room, there, scope)
-            changes += _power_changes(room, there, scope)
+        changes += _room_change(room, there, whole=touched is None)
+        changes += _membership_changes(room, there, scope)
+        changes += _power_changes(room, there, scope)
     return plan_of(changes, rooms)
 
 
@@ -147,39 +146,40 @@ def _scope(
 
 def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | None) -> dict[RoomKey, DesiredRoom]:
     """Return the rooms that the policy has a say in, under the keys they have already; with `touched` only those that
-    are desired, or that one of these is in.
+    are to be made, that somebody ought to be in, or that one of these is in.
 
     A value of `for_each` may be spelled otherwise than when its room was made; it is the same room. A value that
     nobody has any more leaves its room to nobody.
     """
+    concerned = current.rooms if touched is None else _held_by(touched, current)
     known = _spellings(desired, current)
     rooms: dict[RoomKey, DesiredRoom] = {}
     for key, room in desired.rooms.items():
         own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
-        rooms[own] = room if own == key else replace(room, key=own)
-    for key, there in current.rooms.items():
-        if key not in rooms and _concerns(there, touched):
-            rule, slash, _ = key.partition("/")
-            if slash and rule in desired.vacant:
-                rooms[key] = _emptied(there, rule, desired.vacant[rule])
+        if own in concerned or room.members or own not in current.rooms:
+            rooms[own] = room if own == key else replace(room, key=own)
+    for key, there in concerned.items():
+        rule, slash, _ = key.partition("/")
+        if slash and key not in rooms and rule in desired.vacant:
+            rooms[key] = _emptied(there, rule, desired.vacant[rule])
     return rooms
+
+
+def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, CurrentRoom]:
+    """Return the rooms that one of those touched is in, or is invited to, or has power in."""
+    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power]
+    return {
+        room.key: room
+        for room in inhabited
+        if any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power.keys()))
+    }
 
 
 def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
     """Return the rooms there are for values, by what their keys are compared by, as far as that is asked."""
-    rules = {key.partition("/")[0] for key in desired.rooms.keys() - current.rooms.keys() if "/" in key}
+    rules = {key.partition("/")[0] for key in desired.rooms if "/" in key and key not in current.rooms}
     keys = [key for key in current.rooms if "/" in key and key.partition("/")[0] in rules] if rules else []
     return {fold(key): key for key in sorted(keys, reverse=True)}
-
-
-def _concerns(there: CurrentRoom, touched: frozenset[UserId] | None) -> bool:
-    """Tell whether any of those touched (None: everybody) is in the room, or has power there."""
-    if touched is None:
-        return True
-    if not (there.members or there.invited or there.power):  # so are nearly all when few are touched
-        return False
-    held = (there.members, there.invited, there.power.keys())
-    return any(not touched.isdisjoint(users) for users in held)
 
 
 def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
