@@ -6,10 +6,11 @@ the data came from (`intake` modules) or where it is kept (`store`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from itertools import chain
 
 from bridge.ids import PersonId
 
@@ -124,12 +125,17 @@ def attributes_of(person: Person, day: date) -> Attributes:
 
 def values_of(person: Person, path: str, day: date) -> tuple[Scalar, ...]:
     """Return the person's values of one attribute (lower-case path) on that day: what `attributes_of` has under it."""
+    if path in EMPLOYMENT_FIELDS:
+        field, jobs = EMPLOYMENT_FIELDS[path], person.employments
+        if len(jobs) == 1:  # as nearly everybody has, and this is asked of everybody
+            return _present(getattr(jobs[0], field)) if jobs[0].covers(day) else ()
+        return tuple(
+            dict.fromkeys(chain.from_iterable(_present(getattr(job, field)) for job in jobs if job.covers(day)))
+        )
+    if path in OWN_FIELDS:
+        return _present(getattr(person, OWN_FIELDS[path]))
     if path == "active":
         return (works_here(person, day),)
-    if path in OWN_FIELDS:
-        return _distinct([getattr(person, OWN_FIELDS[path])])
-    if path in EMPLOYMENT_FIELDS:
-        return _distinct(getattr(job, EMPLOYMENT_FIELDS[path]) for job in person.employments if job.covers(day))
     return person.other.get(path, ())
 
 
@@ -154,5 +160,5 @@ EMPLOYMENT_FIELDS: Mapping[str, str] = {
 """Attribute path → field of `Employment`."""
 
 
-def _distinct(values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
-    return tuple(dict.fromkeys(value for value in values if value is not None))
+def _present(value: Scalar | None) -> tuple[Scalar, ...]:
+    return () if value is None else (value,)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import reduce
 from operator import or_
 
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory.census import Census
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
 from bridge.directory.template import fill, one_line
@@ -84,7 +85,10 @@ def _open_to(rule: Room | Space, parents: Parents, policy: Policy) -> RoomKey | 
     if isinstance(rule, Room) and (rule.for_each is not None or rule.exclusive):
         return None
     asked = rule.members.normal
-    return next((key for key in parents.get(rule.id, ()) if policy.spaces[key].members.normal == asked), None)
+    for key in parents.get(rule.id, ()):
+        if policy.spaces[key].members.normal == asked:
+            return key
+    return None
 
 
 def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
@@ -106,8 +110,12 @@ def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Cens
 def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
     """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
     members = census.select(rule.members) & census.active
-    posters = rule.posters if rule.kind is RoomKind.ANNOUNCEMENT else None
-    ranks = {level: who for level, who in ((MODERATOR, rule.moderators), (POSTER, posters)) if who is not None}
+    ranks = [(MODERATOR, rule.moderators)] if rule.moderators is not None else []
+    if rule.posters is not None and rule.kind is RoomKind.ANNOUNCEMENT:
+        ranks.append((POSTER, rule.posters))
+    because = {0: rule.members.text}
+    for level, who in ranks:
+        because[level] = who.text
     return DesiredRoom(
         key=RoomKey(rule.id),
         rule=rule.id,
@@ -118,16 +126,16 @@ def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census)
         open_to=open_to,
         exclusive=rule.exclusive,
         members=members,
-        power=_power(ranks, members, census),
-        because={0: rule.members.text, **{level: who.text for level, who in ranks.items()}},
+        power=_power(ranks, members, census) if members else {},
+        because=because,
     )
 
 
-def _power(ranks: Mapping[int, Selector], members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
+def _power(ranks: Iterable[tuple[int, Selector]], members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
     """Return who of the members has which level, each only the highest; `ranks` come highest first."""
     power: dict[int, PeopleSet] = {}
     unranked = members
-    for level, who in ranks.items():
+    for level, who in ranks:
         ranked = census.select(who) & unranked
         unranked -= ranked
         if ranked:

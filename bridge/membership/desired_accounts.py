@@ -1,13 +1,14 @@
 """The accounts that people ought to have, one for each who works here.
 
-Pure. User IDs are chosen at once, because they depend on one another; everything else about an account is worked out
-when it is asked for.
+Pure. Everything about an account is worked out when it is asked for; but user IDs depend on one another, so all that
+are new are chosen when the first of them is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, ValuesView
 from functools import cached_property
+from itertools import repeat, starmap
 
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
@@ -33,30 +34,52 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         self._templates = templates
         self._census = census
         self._known = known
-        self._fresh = _fresh_user_ids(templates.user_id, census, known, server_name, taken)
+        self._server_name = server_name
+        self._taken = taken
 
     def __getitem__(self, person: PersonId) -> DesiredAccount:
-        somebody, enabled = self._people[person]
-        known = self._known.get(person)
-        if known is not None and not enabled:
-            return DesiredAccount(person, known.user_id, known.display_name, False)
-        day = self._census.day_of(somebody)
-        name = display_name(self._templates.display_name, lambda path: values_of(somebody, path, day))
-        return DesiredAccount(person, known.user_id if known is not None else self._fresh[person], name, True)
+        row = self._census.row(person)
+        if row is None or not (row in self._census.active or person in self._known):
+            raise KeyError(person)
+        return self._account(self._census.person(row), row in self._census.active)
 
     def __iter__(self) -> Iterator[PersonId]:
-        return iter(self._people)
+        return (person.id for person, _ in self._people())
 
     def __len__(self) -> int:
-        return len(self._people)
+        return sum(1 for _ in self._people())
+
+    def values(self) -> ValuesView[DesiredAccount]:
+        """Return every account, without looking each person up."""
+        return _Values(self)
+
+    def _people(self) -> Iterator[tuple[Person, bool]]:
+        """Yield everybody who has or needs an account, with whether it is to be enabled."""
+        census = self._census
+        yield from zip(map(census.people.__getitem__, census.active), repeat(True))
+        others = map(census.person, census.everyone - census.active)
+        yield from ((person, False) for person in others if person.id in self._known)
+
+    def _account(self, person: Person, enabled: bool) -> DesiredAccount:
+        known = self._known.get(person.id)
+        if known is not None and not enabled:
+            return DesiredAccount(person.id, known.user_id, known.display_name, False)
+        day = self._census.day_of(person)
+        name = display_name(self._templates.display_name, lambda path: values_of(person, path, day))
+        return DesiredAccount(person.id, known.user_id if known is not None else self._fresh[person.id], name, True)
 
     @cached_property
-    def _people(self) -> Mapping[PersonId, tuple[Person, bool]]:
-        """Everybody who has or needs an account, with whether it is to be enabled."""
-        census = self._census
-        staff = {person.id: (person, True) for person in map(census.person, census.active)}
-        others = map(census.person, census.everyone - census.active)
-        return staff | {person.id: (person, False) for person in others if person.id in self._known}
+    def _fresh(self) -> Mapping[PersonId, UserId]:
+        return _fresh_user_ids(self._templates.user_id, self._census, self._known, self._server_name, self._taken)
+
+
+class _Values(ValuesView[DesiredAccount]):
+    def __init__(self, accounts: DesiredAccounts) -> None:
+        super().__init__(accounts)
+        self._accounts = accounts
+
+    def __iter__(self) -> Iterator[DesiredAccount]:
+        return starmap(self._accounts._account, self._accounts._people())
 
 
 def _fresh_user_ids(

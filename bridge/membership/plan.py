@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory.census import Census
 from bridge.directory.expression import fold
+from bridge.directory.people_set import PeopleSet
+from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.values import (
     ACTIONS,
@@ -53,7 +56,7 @@ def plan(
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone.
     """
-    rooms = _managed(desired, current)
+    rooms = _managed(desired, current, touched)
     scope = _scope(desired, current, census, touched, bot)
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
     for key, room in rooms.items():
@@ -82,54 +85,101 @@ class _Scope:
     accounts: Sequence[DesiredAccount]
     users: Sequence[UserId]
     """By row of the census; empty for those who neither have nor need an account, and so are in no room."""
+    row_of: Mapping[UserId, int]
     rows: PeopleSet | None
     """None: everybody."""
     touched: frozenset[UserId] | None
-    person_of: Mapping[UserId, PersonId]
+    people: Sequence[Person]
+    """By row."""
+    others: Mapping[UserId, PersonId]
+    """People with an account who are not in the census."""
     leavers: frozenset[UserId]
     bot: UserId
 
-    def of(self, people: PeopleSet) -> frozenset[UserId]:
-        """Return the user IDs of those of the people whom the plan is about."""
-        rows = people if self.rows is None else people & self.rows
-        return frozenset(map(self.users.__getitem__, rows))
+    def of(self, people: PeopleSet) -> PeopleSet:
+        """Return those of the people whom the plan is about."""
+        return people if self.rows is None else people & self.rows
 
-    def among(self, users: frozenset[UserId]) -> frozenset[UserId]:
-        """Return those of the users whom the plan is about; never the bot."""
-        concerned = users if self.touched is None else users & self.touched
-        return concerned - {self.bot} if self.bot in concerned else concerned
+    def among(self, users: Collection[UserId]) -> _Users:
+        """Return those of the users whom the plan is about, the people by row; never the bot."""
+        if self.touched is not None:
+            users = self.touched.intersection(users)
+        nobody = len(self.users)
+        rows = list(map(self.row_of.get, users, repeat(nobody)))
+        people = PeopleSet.of(rows)
+        if nobody not in people:
+            return _Users(people)
+        strangers = frozenset(user for user, row in zip(users, rows, strict=True) if row == nobody)
+        return _Users(people - PeopleSet.of([nobody]), strangers - {self.bot})
+
+    def person(self, user: UserId) -> str:
+        """Return the id of the person whose account it is, empty for strangers."""
+        row = self.row_of.get(user)
+        return self.others.get(user, "") if row is None else self.people[row].id
+
+    def named(self, people: PeopleSet) -> Iterator[UserId]:
+        """Yield the user IDs of the people."""
+        return map(self.users.__getitem__, people)
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Users of the homeserver: people of the census, and others."""
+
+    people: PeopleSet = PeopleSet.none
+    strangers: frozenset[UserId] = frozenset()
 
 
 def _scope(
     desired: Desired, current: Current, census: Census, touched: frozenset[UserId] | None, bot: UserId
 ) -> _Scope:
-    everyone = dict(desired.accounts.items())
-    user_of = {person: account.user_id for person, account in everyone.items()}
-    users = [user_of.get(person.id, UserId("")) for person in census.people]
-    rows = None if touched is None else PeopleSet.of(row for row, user in enumerate(users) if user in touched)
+    everyone = {account.person: account for account in desired.accounts.values()}
+    users = [everyone[person.id].user_id if person.id in everyone else UserId("") for person in census.people]
+    row_of = {user: row for row, user in enumerate(users) if user and user != bot}
+    rows = None if touched is None else PeopleSet.of([row_of[user] for user in touched if user in row_of])
     accounts = [account for account in everyone.values() if touched is None or account.user_id in touched]
-    person_of = {account.user_id: person for person, account in current.accounts.items()}
-    person_of |= {user: person for person, user in user_of.items()}
+    unseen = current.accounts.keys() - everyone.keys()
+    others = {current.accounts[person].user_id: person for person in unseen}
     leavers = frozenset(account.user_id for account in accounts if not account.enabled)
-    return _Scope(accounts, users, rows, touched, person_of, leavers, bot)
+    return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
 
 
-def _managed(desired: Desired, current: Current) -> dict[RoomKey, DesiredRoom]:
-    """Return the rooms that the policy has a say in, under the keys they have already.
+def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | None) -> dict[RoomKey, DesiredRoom]:
+    """Return the rooms that the policy has a say in, under the keys they have already; with `touched` only those that
+    are to be made, that somebody ought to be in, or that one of these is in.
 
     A value of `for_each` may be spelled otherwise than when its room was made; it is the same room. A value that
     nobody has any more leaves its room to nobody.
     """
-    known = {fold(key): key for key in sorted(current.rooms, reverse=True) if "/" in key}
+    concerned = current.rooms if touched is None else _held_by(touched, current)
+    known = _spellings(desired, current)
     rooms: dict[RoomKey, DesiredRoom] = {}
     for key, room in desired.rooms.items():
         own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
-        rooms[own] = room if own == key else replace(room, key=own)
-    for key, there in current.rooms.items():
+        if own in concerned or room.members or own not in current.rooms:
+            rooms[own] = room if own == key else replace(room, key=own)
+    for key, there in concerned.items():
         rule, slash, _ = key.partition("/")
         if slash and key not in rooms and rule in desired.vacant:
             rooms[key] = _emptied(there, rule, desired.vacant[rule])
     return rooms
+
+
+def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, CurrentRoom]:
+    """Return the rooms that one of those touched is in, or is invited to, or has power in."""
+    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power]
+    return {
+        room.key: room
+        for room in inhabited
+        if any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power.keys()))
+    }
+
+
+def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
+    """Return the rooms there are for values, by what their keys are compared by, as far as that is asked."""
+    rules = {key.partition("/")[0] for key in desired.rooms if "/" in key and key not in current.rooms}
+    keys = [key for key in current.rooms if "/" in key and key.partition("/")[0] in rules] if rules else []
+    return {fold(key): key for key in sorted(keys, reverse=True)}
 
 
 def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
@@ -190,12 +240,14 @@ def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
 
 def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
     wanted = scope.of(room.members)
-    members = scope.among(there.members) if there else frozenset()
-    if wanted != members:
-        for user in wanted - members:
+    members = scope.among(there.members) if there else _Users()
+    if missing := wanted - members.people:
+        for user in scope.named(missing):
             yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
     if there is not None:
-        for user in (members | scope.among(there.invited)) - wanted:
+        invited = scope.among(there.invited)
+        excess = (members.people | invited.people) - wanted
+        for user in chain(scope.named(excess), members.strangers | invited.strangers):
             reason = _why_remove(user, room, there, scope)
             if reason:
                 rule = ACCOUNTS if reason is LEAVER else _rule_of(room)
@@ -213,16 +265,30 @@ def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Sco
 
 def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
     """Yield what makes the room's power the policy's, also for those who are not, or no longer, in it."""
-    wanted = {user: level for level, people in room.power.items() for user in scope.of(people)}
-    actual = there.power if there else {}
-    for user in scope.among(frozenset(wanted.keys() | actual.keys())):
-        level, now = wanted.get(user, 0), actual.get(user, 0)
-        if level != now:
-            action = Action.RAISE_POWER if level > now else Action.LOWER_POWER
-            leaver = user in scope.leavers
-            reason = LEAVER if leaver else room.because.get(level, "") if level else POWERLESS
-            rule = ACCOUNTS if leaver else _rule_of(room)
-            yield _change(action, scope, room.key, user, value=str(level), rule=rule, reason=reason)
+    actual: Mapping[UserId, int] = there.power if there else {}
+    for user, level in _differently_ranked(room, actual, scope):
+        action = Action.RAISE_POWER if level > actual.get(user, 0) else Action.LOWER_POWER
+        leaver = user in scope.leavers
+        reason = LEAVER if leaver else room.because.get(level, "") if level else POWERLESS
+        rule = ACCOUNTS if leaver else _rule_of(room)
+        yield _change(action, scope, room.key, user, value=str(level), rule=rule, reason=reason)
+
+
+def _differently_ranked(room: DesiredRoom, actual: Mapping[UserId, int], scope: _Scope) -> Iterator[tuple[UserId, int]]:
+    """Yield who has another level than the room is to give, and the level it is to give."""
+    held: defaultdict[int, list[UserId]] = defaultdict(list)
+    for user, level in actual.items():
+        held[level].append(user)
+    ranked = {level: scope.of(people) for level, people in room.power.items()}
+    differing, strangers = PeopleSet.none, frozenset[UserId]()
+    for level in {*ranked, *held} - {0}:
+        users = scope.among(held.get(level, ()))
+        differing |= users.people ^ ranked.get(level, PeopleSet.none)
+        strangers |= users.strangers
+    for row in differing:
+        yield scope.users[row], next((level for level, people in ranked.items() if row in people), 0)
+    for user in strangers:
+        yield user, 0
 
 
 def _rule_of(room: DesiredRoom) -> str:
@@ -241,7 +307,7 @@ def _account_change(action: Action, account: DesiredAccount, reason: str, value:
 def _change(
     action: Action, scope: _Scope, room: str, user: UserId, *, value: str = "", rule: str, reason: str
 ) -> Change:
-    return Change(_ORDER[action], room, user, value, scope.person_of.get(user, ""), rule, reason)
+    return Change(_ORDER[action], room, user, value, scope.person(user), rule, reason)
 
 
 def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:

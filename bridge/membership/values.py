@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.directory.census import PeopleSet
+from bridge.directory.people_set import PeopleSet
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.policy.schema import RoomKind, RuleId
 

@@ -22,7 +22,7 @@ from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
 from bridge.database.listen import ANNOUNCEMENTS, EVENTS, Listener
 from bridge.demo.synapse import LocalSynapse
-from bridge.directory.census import PeopleSet
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.selector import parse
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration

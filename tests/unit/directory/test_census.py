@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.directory import bitmap
-from bridge.directory.bitmap import BitSlicedIndex
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory import attribute_index
+from bridge.directory.census import Census
 from bridge.directory.local_day import everywhere
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Employment, Person, attributes_of, values_of, works_here
 from bridge.directory.selector import matches, parse
 from bridge.ids import PersonId
@@ -32,12 +32,11 @@ def test_selecting_finds_exactly_those_who_match(staff: list[Person], texts: lis
 
 
 @given(people, selector_texts)
-def test_a_large_company_is_asked_another_way_with_the_same_answer(staff: list[Person], text: str) -> None:
-    """Attributes with very many values do not remember a bitmap for each; what they answer is the same."""
+def test_values_of_many_people_are_kept_another_way_with_the_same_answer(staff: list[Person], text: str) -> None:
+    """Few rows are a list and many a bitmap; what they answer is the same."""
     expected = Census(staff, everywhere(DAY)).select(parse(text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitmap, "_MANY_VALUES", 1)
-        patch.setattr(bitmap, "_MANY_ASKED", 1)
+        patch.setattr(attribute_index, "_FEW", 1)
         assert Census(staff, everywhere(DAY)).select(parse(text)) == expected
 
 
@@ -146,12 +145,3 @@ def test_a_people_set_prints_its_first_rows() -> None:
     """A failing test should not print a megabyte."""
     assert repr(PeopleSet.of([2, 1])) == "PeopleSet(1, 2)"
     assert repr(PeopleSet.of(range(50))) == "PeopleSet(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …)"
-
-
-@given(st.lists(st.none() | st.integers(0, 700), max_size=2_000), st.lists(st.integers(0, 900), max_size=9))
-def test_a_bit_sliced_index_finds_the_rows_of_its_values(values: list[int | None], asked: list[int]) -> None:
-    """Also with more values than one octet can number."""
-    index = BitSlicedIndex(values, [(0, 900)] if values else [])
-    numbers = [index.values[value] for value in asked if value in index.values]
-    expected = [row for row, value in enumerate(values) if value in asked or (row == 0 and 900 in asked)]
-    assert list(bitmap.rows_of(index.rows_with(numbers))) == expected

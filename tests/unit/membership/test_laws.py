@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.directory.census import Census, PeopleSet
+from bridge.directory.census import Census
 from bridge.directory.expression import fold
 from bridge.directory.local_day import everywhere
+from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomId, UserId
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.directory.census import PeopleSet
+from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership import rooms
 from bridge.membership.values import DesiredRoom

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.directory.census import PeopleSet
+from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomKey
 from bridge.membership.steps import Ready, Schedule, Step, steps_of
 from bridge.membership.values import ACTIONS, Action, Change, DesiredRoom, Plan
