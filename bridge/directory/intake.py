@@ -13,11 +13,12 @@ import asyncpg
 
 from bridge.directory import file_store, reuse_store
 from bridge.directory import resource_store as store
-from bridge.directory.csv_file import read_csv
+from bridge.directory.course_plan import plan_courses
+from bridge.directory.csv_file import CsvFile, read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
 from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
-from bridge.errors import ImportFileError
+from bridge.errors import ImportFileError, RefusedError
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -72,18 +73,8 @@ async def import_csv(
         done = None if claim is None else await file_store.find_import(connection, claim)
         if done is not None:
             return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
-        plan = await asyncio.to_thread(
-            plan_import,
-            file,
-            await store.load_users(connection),
-            shapes["User"],
-            new_id=lambda: str(uuid4()),
-            gone=await store.load_users(connection, deleted=True),
-            confirmed=await reuse_store.load_confirmed(connection),
-            complete=complete or mapping.complete,
-            shrink=mapping.shrink,
-            allow_removals=allow_removals,
-        )
+        decide = _people if mapping.ends is None else _courses
+        plan = await decide(connection, file, mapping, shapes["User"], complete=complete, allowed=allow_removals)
         report = _report(plan)
         if not dry_run:
             await write_plan(connection, plan, shapes["Group"], f"csv:{name}")
@@ -91,6 +82,40 @@ async def import_csv(
                 await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d people from a file", len(file.rows), extra={"action": "import"})
     return report
+
+
+async def _people(
+    connection: Connection, file: CsvFile, mapping: FileMapping, shape: Shape, *, complete: bool, allowed: int | None
+) -> ImportPlan:
+    return await asyncio.to_thread(
+        plan_import,
+        file,
+        await store.load_users(connection),
+        shape,
+        new_id=lambda: str(uuid4()),
+        gone=await store.load_users(connection, deleted=True),
+        confirmed=await reuse_store.load_confirmed(connection),
+        complete=complete or mapping.complete,
+        shrink=mapping.shrink,
+        allow_removals=allowed,
+    )
+
+
+async def _courses(
+    connection: Connection, file: CsvFile, mapping: FileMapping, shape: Shape, *, complete: bool, allowed: int | None
+) -> ImportPlan:
+    if complete:
+        raise RefusedError(f"{file.name}: a file of dated rows removes nobody by absence. Leave out --complete.")
+    return await asyncio.to_thread(
+        plan_courses,
+        file,
+        await store.load_users(connection),
+        shape,
+        today=await store.current_day(connection),
+        held={each.person for each in await reuse_store.load_suspicions(connection)},
+        shrink=mapping.shrink,
+        allow_removals=allowed,
+    )
 
 
 async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
@@ -111,7 +136,8 @@ async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, so
 
 def _report(plan: ImportPlan) -> ImportReport:
     changed = len(plan.changed) + len(plan.regrouped)
-    return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, plan.warnings)
+    dated = (f"{name}: does not count for those of whom dated rows say it" for name in plan.dated)
+    return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, (*plan.warnings, *dated))
 
 
 async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str) -> None:

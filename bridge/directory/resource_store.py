@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
@@ -91,6 +91,12 @@ async def next_version(connection: Connection) -> int:
     """Return the directory version that this database transaction makes."""
     version: int = await connection.fetchval("UPDATE directory_version SET version = version + 1 RETURNING version")
     return version
+
+
+async def current_day(connection: Connection) -> date:
+    """Return the day of this database transaction, UTC's."""
+    day: date = await connection.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
+    return day
 
 
 async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:

@@ -27,6 +27,9 @@ STATUS: Final = "employmentStatus"
 """HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
 EMPLOYMENTS: Final = "employments"
 """Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
+COURSE: Final = "course"
+"""In `MUSTER` the jobs that HR's dated files make, each with `DATES` and the texts of `JOB`. With them the plain
+attributes are no job of their own: they hold while one of these is held, unless these say the same attribute."""
 JOB: Final = {
     "title": "title",
     "userType": "user_type",
@@ -202,7 +205,7 @@ def _extension(custom: Sequence[str], *, published: bool) -> dict[str, Any]:
         "name": "Muster",
         "description": "Days and status of the employment, further jobs, and what this company asks for beside",
         "attributes": [
-            *([] if published else [*_days(), _employments()]),
+            *([] if published else [*_days(), *_jobs()]),
             _attribute(STATUS, "HR's own word, which the configuration translates"),
             *(_attribute(name, "Named in the configuration") for name in custom),
         ],
@@ -213,13 +216,19 @@ def _days() -> list[dict[str, Any]]:
     return [_attribute(name, "An ISO 8601 day, at the place of work") for name in DATES]
 
 
-def _employments() -> dict[str, Any]:
-    return {
-        **_attribute(EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
-        "type": "complex",
-        "multiValued": True,
-        "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
-    }
+def _jobs() -> list[dict[str, Any]]:
+    return [
+        {
+            **_attribute(name, description),
+            "type": "complex",
+            "multiValued": True,
+            "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
+        }
+        for name, description in (
+            (EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
+            (COURSE, "The jobs of dated files"),
+        )
+    ]
 
 
 def _attribute(name: str, description: str) -> dict[str, Any]:
