@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge import document
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
-from bridge.directory.scim_schema import JOB
+from bridge.directory.scim_shape import JOB
 from bridge.directory.signature import key_of
 from bridge.document import (
     Kind,

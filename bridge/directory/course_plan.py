@@ -15,7 +15,7 @@ from bridge.directory.course import Piece, Span, courses_of, cut
 from bridge.directory.csv_file import CsvFile, Problem, Row, problems_error
 from bridge.directory.import_plan import ImportPlan, Known, by_external_id, require_few
 from bridge.directory.scim_resource import Resource, resource_of
-from bridge.directory.scim_schema import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
+from bridge.directory.scim_shape import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import day_of, employments_of
 
 _SHOWN: Final = 3

@@ -15,7 +15,8 @@ from bridge.directory.csv_file import read_csv
 from bridge.directory.file_mapping import Ends, FileMapping
 from bridge.directory.import_plan import ImportPlan, Known, plan_import
 from bridge.directory.person import Person, attributes_of, works_here
-from bridge.directory.scim_schema import COURSE, ENTERPRISE, MUSTER, USER, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import COURSE, ENTERPRISE, MUSTER, USER
 from bridge.directory.scim_user import person_of
 from bridge.errors import ImportFileError, RefusedError
 from bridge.ids import PersonId
