@@ -13,12 +13,15 @@ from typing import Any, Final
 
 from bridge.directory.course import Piece, Span, courses_of, cut
 from bridge.directory.csv_file import CsvFile, Problem, Row, problems_error
-from bridge.directory.import_plan import ImportPlan, Known, by_external_id, require_few
+from bridge.directory.import_plan import ImportPlan, Known, by_external_id
 from bridge.directory.scim_resource import Resource, resource_of
 from bridge.directory.scim_shape import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import day_of, employments_of
+from bridge.errors import RefusedError
 
 _SHOWN: Final = 3
+_FLOOR: Final = 5
+"""So many may always leave by a file."""
 
 
 def plan_courses(
@@ -29,13 +32,13 @@ def plan_courses(
     today: date,
     held: Collection[str] = (),
     shrink: float,
-    allow_removals: int | None = None,
+    proven: bool = False,
 ) -> ImportPlan:
     """Decide what dated rows change; `held` are ids of people whose externalId may be somebody else's by now.
 
     `removed` are those who by their course work here today no more. Raises `ImportFileError` when nobody of the file is
     known or several people have one externalId, and `RefusedError` when more are removed than the share `shrink` of the
-    active people, as `plan_import` does.
+    active people (at least five) and the file is not `proven` to be whole.
     """
     rows, warnings = _rows_by_person(file, known, held)
     changed: list[Resource] = []
@@ -47,7 +50,8 @@ def plan_courses(
         if after.document != each.document:
             stays = _works(after.document, today) or not _works(each.document, today)
             (changed if stays else removed).append(after)
-    require_few(len(removed), sum(_works(each.document, today) for each in known), shrink, allow_removals)
+    if not proven:
+        _require_few(len(removed), sum(_works(each.document, today) for each in known), shrink)
     return ImportPlan(
         created=(),
         changed=tuple(changed),
@@ -61,6 +65,11 @@ def plan_courses(
         dated=(),
         warnings=tuple(warnings),
     )
+
+
+def pieces_of(document: Mapping[str, Any]) -> list[Piece]:
+    """Return the jobs of a User's course."""
+    return [_piece(entry) for entry in (document.get(MUSTER) or {}).get(COURSE) or ()]
 
 
 def _rows_by_person(
@@ -95,6 +104,15 @@ def _rows_by_person(
     ]
 
 
+def _require_few(leavers: int, active: int, shrink: float) -> None:
+    limit = max(_FLOOR, int(active * shrink))
+    if leavers > limit:
+        raise RefusedError(
+            f"By these rows {leavers} of {active} active people work here no longer; at most {limit} may, as nothing "
+            "proves that the file is whole. Nothing was changed. Let it end with a `trailer` that counts the rows."
+        )
+
+
 def _warning(name: str, ids: Mapping[str, int], what: str) -> list[str]:
     lines = [f"{name}:{line}: {id_}: {what}" for id_, line in list(ids.items())[:_SHOWN]]
     return [*lines, f"{name}: … and {len(ids) - _SHOWN} more like these"] if len(ids) > _SHOWN else lines
@@ -106,7 +124,7 @@ def _settled(document: Mapping[str, Any], rows: Sequence[Row], columns: Collecti
     extension = dict(document.get(MUSTER) or {})
     courses: dict[str, Sequence[Span]] = {
         name: spans
-        for name, spans in courses_of(map(_piece, extension.get(COURSE) or ())).items()
+        for name, spans in courses_of(pieces_of(document)).items()
         if name not in settled
     }
     for name in settled:

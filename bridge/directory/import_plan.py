@@ -116,7 +116,7 @@ def plan_import(
     regrouped = tuple(dict.fromkeys(id_ for _, id_ in (*joins, *leaves) if id_ not in written))
     unchanged = len(matches) - len(written) - len(regrouped)
     removed = _removed(matches, known, shape) if complete else ()
-    require_few(len(removed), sum(1 for each in known if each.document.get("active", True)), shrink, allow_removals)
+    _require_few(len(removed), sum(1 for each in known if each.document.get("active", True)), shrink, allow_removals)
     return ImportPlan(
         created=tuple(created),
         changed=tuple(changed),
@@ -313,8 +313,7 @@ def _removed(matches: Sequence[_Match], known: Sequence[Known], shape: Shape) ->
     )
 
 
-def require_few(removals: int, active: int, shrink: float, allowed: int | None) -> None:
-    """Refuse an import that removes more than the share `shrink` of the active, unless exactly so many are allowed."""
+def _require_few(removals: int, active: int, shrink: float, allowed: int | None) -> None:
     if allowed is not None and allowed != removals:
         raise RefusedError(f"The file removes {removals} people, not {allowed}. Nothing was changed.")
     limit = max(FLOOR, int(active * shrink))

@@ -16,10 +16,11 @@ from bridge.directory import resource_store as store
 from bridge.directory.course_plan import plan_courses
 from bridge.directory.csv_file import CsvFile, read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
+from bridge.directory.import_diff import ImportDiff, difference
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import Shape, comparison_key
-from bridge.errors import ImportFileError, RefusedError
+from bridge.errors import ImportFileError
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -40,6 +41,8 @@ class ImportReport:
     removed: int
     unchanged: int
     warnings: tuple[str, ...]
+    diff: ImportDiff | None = None
+    """Of a dry run."""
 
     def sentence(self, beginning: str = "People") -> str:
         """Return it in words; `beginning` may be that of a dry run, "Would be"."""
@@ -68,15 +71,36 @@ async def import_csv(
     """
     # Reading 10,000 rows takes a second, which the service has better uses for.
     file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
+    if mapping.ends is not None:
+        return await settle_courses(
+            pool,
+            file,
+            proven=bool(mapping.trailer),
+            shrink=mapping.shrink,
+            custom=custom,
+            dry_run=dry_run,
+            claim=claim,
+        )
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
         await history_store.lock_directory(connection)
         done = None if claim is None else await file_store.find_import(connection, claim)
         if done is not None:
             return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
-        decide = _people if mapping.ends is None else _courses
-        plan = await decide(connection, file, mapping, shapes["User"], complete=complete, allowed=allow_removals)
-        report = _report(plan)
+        known = await store.load_users(connection)
+        plan = await asyncio.to_thread(
+            plan_import,
+            file,
+            known,
+            shapes["User"],
+            new_id=lambda: str(uuid4()),
+            gone=await store.load_users(connection, deleted=True),
+            confirmed=await reuse_store.load_confirmed(connection),
+            complete=complete or mapping.complete,
+            shrink=mapping.shrink,
+            allow_removals=allow_removals,
+        )
+        report = _report(plan, difference(plan, known) if dry_run else None)
         if not dry_run:
             await write_plan(connection, plan, shapes["Group"], f"csv:{name}")
             if claim is not None:
@@ -85,38 +109,44 @@ async def import_csv(
     return report
 
 
-async def _people(
-    connection: Connection, file: CsvFile, mapping: FileMapping, shape: Shape, *, complete: bool, allowed: int | None
-) -> ImportPlan:
-    return await asyncio.to_thread(
-        plan_import,
-        file,
-        await store.load_users(connection),
-        shape,
-        new_id=lambda: str(uuid4()),
-        gone=await store.load_users(connection, deleted=True),
-        confirmed=await reuse_store.load_confirmed(connection),
-        complete=complete or mapping.complete,
-        shrink=mapping.shrink,
-        allow_removals=allowed,
-    )
+async def settle_courses(
+    pool: Pool,
+    file: CsvFile,
+    *,
+    proven: bool,
+    shrink: float,
+    custom: Sequence[str] = (),
+    dry_run: bool = False,
+    claim: str | None = None,
+) -> ImportReport:
+    """Settle the courses that a file of dated rows tells, all of it or nothing; with `dry_run` only say what changes.
 
-
-async def _courses(
-    connection: Connection, file: CsvFile, mapping: FileMapping, shape: Shape, *, complete: bool, allowed: int | None
-) -> ImportPlan:
-    if complete:
-        raise RefusedError(f"{file.name}: a file of dated rows removes nobody by absence. Leave out --complete.")
-    return await asyncio.to_thread(
-        plan_courses,
-        file,
-        await store.load_users(connection),
-        shape,
-        today=await store.current_day(connection),
-        held={each.person for each in await reuse_store.load_suspicions(connection)},
-        shrink=mapping.shrink,
-        allow_removals=allowed,
-    )
+    A file with a `claim` is imported once. Raises `ImportFileError` and `RefusedError` as `plan_courses` does.
+    """
+    shapes = shapes_for(custom)
+    async with pool.acquire() as connection, connection.transaction():
+        await history_store.lock_directory(connection)
+        done = None if claim is None else await file_store.find_import(connection, claim)
+        if done is not None:
+            return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        known = await store.load_users(connection)
+        plan = await asyncio.to_thread(
+            plan_courses,
+            file,
+            known,
+            shapes["User"],
+            today=await store.current_day(connection),
+            held={each.person for each in await reuse_store.load_suspicions(connection)},
+            proven=proven,
+            shrink=shrink,
+        )
+        report = _report(plan, difference(plan, known) if dry_run else None)
+        if not dry_run:
+            await write_plan(connection, plan, shapes["Group"], f"csv:{file.name}")
+            if claim is not None:
+                await file_store.record_import(connection, claim, asdict(report))
+    log.info("read %d dated rows from a file", len(file.rows), extra={"action": "import"})
+    return report
 
 
 async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
@@ -135,10 +165,10 @@ async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, so
         ) from error
 
 
-def _report(plan: ImportPlan) -> ImportReport:
+def _report(plan: ImportPlan, diff: ImportDiff | None) -> ImportReport:
     changed = len(plan.changed) + len(plan.regrouped)
     dated = (f"{name}: does not count for those of whom dated rows say it" for name in plan.dated)
-    return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, (*plan.warnings, *dated))
+    return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, (*plan.warnings, *dated), diff)
 
 
 async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str) -> None:

@@ -46,7 +46,7 @@ def plan(
 
 
 def applied(rows: Sequence[str], person: Known, mapping: FileMapping = DEPARTMENTS) -> Known:
-    decided = plan(rows, [person], mapping, allow_removals=None)
+    decided = plan(rows, [person], mapping)
     written = (*decided.changed, *decided.removed)
     return Known(person.id, written[0].document) if written else person
 
@@ -207,13 +207,13 @@ def test_held_person_is_left_alone() -> None:
 
 
 def test_many_who_would_leave_stop_the_import() -> None:
-    """A file cut in half ends jobs by what it lacks, so more leavers than the share refuse it, unless counted right."""
+    """A file cut in half ends jobs by what it lacks, so more leavers than the share need a proof that it is whole."""
     people = [known(str(number)) for number in range(20)]
     rows = [f"{number},d1,2020-01-01,{'2021-01-01' if number < 6 else ''}" for number in range(20)]
 
-    with pytest.raises(RefusedError, match="--allow-removals 6"):
+    with pytest.raises(RefusedError, match="6 of 20 active people work here no longer; at most 5"):
         plan(rows, people)
-    assert len(plan(rows, people, allow_removals=6).removed) == 6
+    assert len(plan(rows, people, proven=True).removed) == 6
     assert len(plan(rows[1:], people).removed) == 5
 
 
