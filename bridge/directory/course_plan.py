@@ -43,10 +43,10 @@ def plan_courses(
     rows, warnings = _rows_by_person(file, known, held)
     changed: list[Resource] = []
     removed: list[Resource] = []
-    for each in known:
-        if each.id not in rows:
-            continue
-        after = resource_of(_settled(each.document, rows[each.id], file.columns), each.id, shape)
+    by_id = {each.id: each for each in known}
+    for id_, of_person in rows.items():
+        each = by_id[id_]
+        after = resource_of(_settled(each.document, of_person, file.columns), each.id, shape)
         if after.document != each.document:
             stays = _works(after.document, today) or not _works(each.document, today)
             (changed if stays else removed).append(after)

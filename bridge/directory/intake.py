@@ -20,7 +20,7 @@ from bridge.directory.import_diff import ImportDiff, difference
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import Shape, comparison_key
-from bridge.errors import ImportFileError
+from bridge.errors import ImportFileError, RefusedError
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -71,6 +71,8 @@ async def import_csv(
     """
     # Reading 10,000 rows takes a second, which the service has better uses for.
     file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
+    if mapping.ends is not None and complete:
+        raise RefusedError(f"{name}: a file of dated rows removes nobody by absence. Leave out --complete.")
     if mapping.ends is not None:
         return await settle_courses(
             pool,
