@@ -50,7 +50,7 @@ def plan_courses(
         if after.document != each.document:
             stays = _works(after.document, today) or not _works(each.document, today)
             (changed if stays else removed).append(after)
-    if not proven:
+    if not proven and len(removed) > _FLOOR:
         _require_few(len(removed), sum(_works(each.document, today) for each in known), shrink)
     return ImportPlan(
         created=(),
