@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
 from bridge.directory.scim_shape import JOB
 from bridge.directory.signature import key_of
@@ -76,7 +77,8 @@ class Feeds:
 def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
     """Read the files, the drop folder and the webhooks; `attributes` are the company's own, `folder` is the file's."""
     known = (*COLUMNS, *attributes)
-    files = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    mappings = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    files = {name: replace(mapping, name=name) for name, mapping in mappings.items()}
     hook = a(partial(_hook, own=attributes, folder=folder))
     webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
     return Feeds(
@@ -98,6 +100,10 @@ def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
         section.problem("a file of dated rows removes nobody by absence; leave this out", key="complete")
     tables = mapping_of(mapping_of(line), _attribute(sorted(names)))
     translate = section.optional("translate", tables, dict[str, dict[str, str]]())
+    trailer = section.optional("trailer", _trailer, "")
+    digest = section.optional("digest", boolean, False)
+    if section.place is not None and complete and not (trailer or digest):
+        section.problem("expected `trailer` or `digest: true`, which prove a file complete", key="complete")
     return FileMapping(
         columns=columns,
         ends=ends,
@@ -106,8 +112,10 @@ def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
         delimiter=section.optional("delimiter", _delimiter, ""),
         encoding=section.optional("encoding", _encoding, ""),
         complete=complete,
-        shrink=section.optional("shrink", number(0, 1), 0.1),
-        trailer=section.optional("trailer", _trailer, ""),
+        shrink=section.optional("shrink", number(0, 1), SHRINK),
+        trailer=trailer,
+        digest=digest,
+        grace=section.optional("grace", duration, GRACE),
     )
 
 

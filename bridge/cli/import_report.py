@@ -36,6 +36,8 @@ def report_as_json(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
         "changed": report.changed,
         "removed": report.removed,
         "unchanged": report.unchanged,
+        "missing": report.missing,
+        "waiting": {"people": report.waiting, "digest": report.waiting_digest},
         "warnings": list(report.warnings),
         **({} if report.diff is None else {"diff": _diff_as_json(report.diff)}),
     }

@@ -18,6 +18,7 @@ from bridge.directory.scim_resource import Resource, resource_of
 from bridge.directory.scim_shape import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import day_of, employments_of
 from bridge.errors import RefusedError
+from bridge.ids import PersonId
 
 _SHOWN: Final = 3
 _FLOOR: Final = 5
@@ -64,6 +65,7 @@ def plan_courses(
         held=(),
         dated=(),
         warnings=tuple(warnings),
+        named=tuple(map(PersonId, rows)),
     )
 
 
@@ -109,7 +111,8 @@ def _require_few(leavers: int, active: int, shrink: float) -> None:
     if leavers > limit:
         raise RefusedError(
             f"By these rows {leavers} of {active} active people work here no longer; at most {limit} may, as nothing "
-            "proves that the file is whole. Nothing was changed. Let it end with a `trailer` that counts the rows."
+            "proves that the file is whole. Nothing was changed. Expected --rows N, --sha256 HEX, or a mapping with a "
+            "`trailer` or `digest`."
         )
 
 
@@ -123,9 +126,7 @@ def _settled(document: Mapping[str, Any], rows: Sequence[Row], columns: Collecti
     settled = [name for name in JOB if name in columns]
     extension = dict(document.get(MUSTER) or {})
     courses: dict[str, Sequence[Span]] = {
-        name: spans
-        for name, spans in courses_of(pieces_of(document)).items()
-        if name not in settled
+        name: spans for name, spans in courses_of(pieces_of(document)).items() if name not in settled
     }
     for name in settled:
         courses[name] = [

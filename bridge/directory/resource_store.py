@@ -6,7 +6,6 @@ Writers begin and end as `history_store` says; `create_user` and `update_user` d
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.database.listen import DIRECTORY
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.modified"
-
-
-async def current_day(connection: Connection) -> date:
-    """Return the day of this database transaction, UTC's."""
-    day: date = await connection.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
-    return day
 
 
 async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.config import Config, read_config
 from bridge.config_feeds import AdapterName
+from bridge.directory.feed import Feed
 from bridge.directory.file_mapping import Ends
 from bridge.directory.hook_adapters import ADAPTERS
 from bridge.errors import DocumentError
@@ -46,6 +47,8 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     dated = found.files["departments"]
     assert (payroll.ends, dated.ends) == (None, Ends.EXCLUSIVE)
     assert dated.columns["from_date"] == ("from",)
+    assert (payroll.digest, payroll.grace) == (True, timedelta(days=1))
+    assert payroll.feed == Feed("file:payroll", True, 0.05, timedelta(days=1))
     assert found.watch is not None
     assert (found.watch.folder, found.watch.mapping, found.watch.every) == (
         tmp_path / "drop",
@@ -105,6 +108,8 @@ def test_keys_are_not_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (f"files: {{p: {{columns: {{{DATED}, u: userName, t: title}}, ends: never}}}}", "inclusive"),
         ("files: {p: {columns: {a: userName}, translate: {title: {a: b}}}}", "unknown attribute `title`"),
         ("files: {p: {columns: {a: userName}, shrink: 2}}", "expected a number from 0 to 1"),
+        ("files: {p: {columns: {a: userName}, complete: true}}", "expected `trailer` or `digest: true`"),
+        ("files: {p: {columns: {a: userName}, grace: 1y}}", "expected a duration such as"),
         ("watch: {folder: d, mapping: p}", "expected a name under `files`, came p"),
         ("watch: {mapping: p}", "`folder` is missing"),
         ("files: {p: {columns: {a: userName}}}, watch: {folder: d, mapping: p, every: 0s}", "expected at least 1s"),

@@ -31,7 +31,7 @@ def diff(text: str, people: Sequence[Known], **options: Any) -> ImportDiff:
 
 def shown(found: ImportDiff, *, limit: int | None = None, width: int = 80) -> list[str]:
     counts = len(found.added), len(found.changed), len(found.removed), 0
-    return list(lines_of(ImportReport(*counts, ("a warning",), found), width=width, limit=limit))
+    return list(lines_of(ImportReport(*counts, ("a warning",), diff=found), width=width, limit=limit))
 
 
 def test_change_has_before_and_after() -> None:
@@ -138,7 +138,7 @@ def test_terminal_shows_some_and_counts_the_rest() -> None:
 def test_json_has_everything() -> None:
     """For programs nothing is cut; without a dry run there is no difference."""
     many = tuple(PersonDiff(f"u{n}", "U", (AttributeChange("title", "a", "b"),), ("G",), ("H",)) for n in range(30))
-    report = ImportReport(0, 30, 0, 0, (), ImportDiff((), many, ()))
+    report = ImportReport(0, 30, 0, 0, (), diff=ImportDiff((), many, ()))
 
     found = report_as_json(report, dry_run=True)["diff"]
 
