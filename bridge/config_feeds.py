@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bridge import document
 from bridge.directory.feed import GRACE, SHRINK
-from bridge.directory.file_mapping import COLUMNS, FileMapping, is_date_format
+from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
+from bridge.directory.scim_shape import JOB
 from bridge.directory.signature import key_of
 from bridge.document import (
     Kind,
@@ -88,20 +89,25 @@ def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
 
 
 def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
-    columns = section.required("columns", mapping_of(_attributes(known)))
-    if (
-        section.place is not None
-        and columns
-        and "userName" not in {name for names in columns.values() for name in names}
-    ):
-        section.problem("expected a column for userName, such as `employee_id: [userName, externalId]`", key="columns")
+    columns = section.required("columns", mapping_of(_attributes((*known, *SPAN))))
+    ends = section.optional("ends", _or_nothing(choice(*Ends)), None)
+    names = {name for names in columns.values() for name in names}
+    if section.place is not None and columns:
+        for problem in _column_problems(names, ends):
+            section.problem(problem, key="columns")
     complete = section.optional("complete", boolean, False)
+    if complete and ends is not None:
+        section.problem("a file of dated rows removes nobody by absence; leave this out", key="complete")
+    tables = mapping_of(mapping_of(line), _attribute(sorted(names)))
+    translate = section.optional("translate", tables, dict[str, dict[str, str]]())
     trailer = section.optional("trailer", _trailer, "")
     digest = section.optional("digest", boolean, False)
     if section.place is not None and complete and not (trailer or digest):
         section.problem("expected `trailer` or `digest: true`, which prove a file complete", key="complete")
     return FileMapping(
         columns=columns,
+        ends=ends,
+        translate=translate,
         dates=section.optional("dates", _dates, ""),
         delimiter=section.optional("delimiter", _delimiter, ""),
         encoding=section.optional("encoding", _encoding, ""),
@@ -111,6 +117,25 @@ def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
         digest=digest,
         grace=section.optional("grace", duration, GRACE),
     )
+
+
+def _column_problems(names: Collection[str], ends: Ends | None) -> Iterator[str]:
+    if ends is None and "userName" not in names and not set(SPAN) & set(names):
+        yield "expected a column for userName, such as `employee_id: [userName, externalId]`"
+    if ends is None and set(SPAN) & set(names):
+        yield (
+            "expected beside `from` and `to` what `to` is: `ends: inclusive` for the last day, `ends: exclusive` for "
+            "the day after"
+        )
+    if ends is not None and not set(SPAN) <= set(names):
+        yield "expected columns for `from` and `to`, since `ends` is given"
+    if ends is not None and not {"userName", "externalId"} & set(names):
+        yield "expected a column for externalId or userName"
+    if ends is not None and not set(JOB) & set(names):
+        yield f"expected a column for at least one of {', '.join(JOB)}"
+    others = sorted(set(names) - {*SPAN, *JOB, "userName", "externalId"})
+    if ends is not None and others:
+        yield f"dated rows may speak of {', '.join(JOB)}; came {', '.join(others)}"
 
 
 def _watch(section: Section, files: Mapping[str, FileMapping], folder: Path) -> WatchConfig:
@@ -142,8 +167,8 @@ def _one_of(files: Mapping[str, FileMapping]) -> Kind[FileMapping]:
     return Kind(make, FileMapping)
 
 
-def _or_nothing(kind: Kind[WatchConfig]) -> Kind[WatchConfig | None]:
-    def make(value: Value) -> WatchConfig | None:
+def _or_nothing(kind: Kind[document.T]) -> Kind[document.T | None]:
+    def make(value: Value) -> document.T | None:
         return None if value.scalar("null") is not None else kind.make(value)
 
     return Kind(make, lambda: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.cli.identity import add_relink, add_review
+from bridge.cli.import_report import SHOWN, lines_of, report_as_json
 from bridge.cli.waiting import add_waiting
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from bridge.app import Services
     from bridge.cli.command import Subparsers
     from bridge.config import Config
-    from bridge.directory.intake import ImportReport
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -62,7 +63,7 @@ def _add_import(below: Subparsers) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the CSV file, UTF-8 or UTF-16, with , or ;")
     parser.add_argument("--mapping", metavar="NAME", help="read it as `directory.files.NAME` of the configuration says")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change, and of whom")
     parser.add_argument(
         "--complete",
         action="store_true",
@@ -129,11 +130,10 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         clock=services.clock,
     )
     if args.json:
-        print_json(_report_as_json(report, dry_run=args.dry_run))
+        print_json(report_as_json(report, dry_run=args.dry_run))
         return 0
-    for warning in report.warnings:
-        print(warning)
-    print(report.sentence("Would be" if args.dry_run else "People"))
+    for line in lines_of(report, width=width(), limit=SHOWN if sys.stdout.isatty() else None):
+        print(line)
     return 0
 
 
@@ -260,19 +260,6 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _fitted(text: str, size: int) -> str:
     return set_cell_size(text, size) if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
-
-
-def _report_as_json(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
-    return {
-        "dry_run": dry_run,
-        "created": report.created,
-        "changed": report.changed,
-        "removed": report.removed,
-        "unchanged": report.unchanged,
-        "missing": report.missing,
-        "waiting": {"people": report.waiting, "digest": report.waiting_digest},
-        "warnings": list(report.warnings),
-    }
 
 
 def _person_as_json(person: Person, today: date) -> dict[str, Any]:

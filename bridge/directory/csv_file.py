@@ -13,11 +13,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import MAXYEAR, date, timedelta
 from difflib import get_close_matches
 from typing import Final
 from unicodedata import normalize
 
-from bridge.directory.file_mapping import COLUMNS, PLAIN, FileMapping, iso_day
+from bridge.directory.file_mapping import COLUMNS, PLAIN, SPAN, Ends, FileMapping, iso_day
 from bridge.directory.scim_shape import DATES, comparison_key
 from bridge.directory.scim_user import day_of
 from bridge.errors import ImportFileError
@@ -29,6 +30,8 @@ _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": Fal
 _IDS: Final = ("externalId", "employeeNumber", "manager", "userName")
 _FORMULA: Final = re.compile(r"[=@]|[+-].*[(!|]", re.DOTALL)
 _KEYS: Final = ("userName", "externalId")
+_NO_DAY: Final = "0000-00-00"
+"""What databases write for an end that there is not."""
 _ENCODINGS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -42,7 +45,8 @@ class Row:
 
     @property
     def user_name(self) -> str:
-        return self.values["userName"]
+        """Empty when a dated row has none."""
+        return self.values.get("userName", "")
 
     @property
     def external_id(self) -> str:
@@ -70,7 +74,9 @@ class Problem:
 def read_csv(data: bytes, name: str, *, custom: Sequence[str] = (), mapping: FileMapping = PLAIN) -> CsvFile:
     """Read a file of people; `name` is what messages call it, `custom` are the company's own attributes.
 
-    Raises `ImportFileError` with every problem found; a file without people is one, since absence is no news.
+    In a file of dated rows somebody may have several; `from` and `to` are then the first and the last day, ISO 8601,
+    `to` empty where there is no end. Raises `ImportFileError` with every problem found; a file without people is one,
+    since absence is no news.
     """
     text = _decoded(data, name, mapping.encoding)
     if "\x00" in text:
@@ -87,8 +93,13 @@ def read_csv(data: bytes, name: str, *, custom: Sequence[str] = (), mapping: Fil
         problems.append(Problem(text.count("\n") + 1, "", message))
     if mapping.dates:
         rows = [_with_iso_days(row, mapping.dates, problems) for row in rows]
+    if mapping.translate:
+        rows = [_translated(row, mapping.translate, problems) for row in rows]
+    if mapping.ends is not None:
+        rows = [_dated(row, mapping.ends, problems) for row in rows]
     problems.extend(problem for row in rows for problem in row_problems(row))
-    problems.extend(_duplicates(rows))
+    if mapping.ends is None:
+        problems.extend(_duplicates(rows))
     if not rows and not problems:
         problems.append(Problem(1, "", "expected people below the header, came none; nobody is removed by absence"))
     if problems:
@@ -167,7 +178,7 @@ def _is_otherwise_utf_8(data: bytes, wanted: str) -> bool:
 def _without_trailer(text: str, name: str, mapping: FileMapping) -> tuple[str, int | None]:
     """Return the text before the last line, and how many people that announces, where the mapping has such a line.
 
-    A complete file without one at least ends with its last line, not within it.
+    A complete file without one, or one of dated rows, at least ends with its last line, not within it.
     """
     if mapping.trailer:
         before, _, last = text.rstrip("\r\n").rpartition("\n")
@@ -177,8 +188,9 @@ def _without_trailer(text: str, name: str, mapping: FileMapping) -> tuple[str, i
             message = f"expected the last line {expected!r}, came another; is the file cut off?"
             raise problems_error(name, [Problem(text.rstrip("\r\n").count("\n") + 1, "", message)])
         return before + "\n", int(found[1])
-    if mapping.complete and text and text[-1] not in "\r\n":
-        message = "expected a line end after the last line of a complete file; is the file cut off?"
+    if (mapping.complete or mapping.ends) and text and text[-1] not in "\r\n":
+        kind = "complete file" if mapping.complete else "file of dated rows"
+        message = f"expected a line end after the last line of a {kind}; is the file cut off?"
         raise problems_error(name, [Problem(text.count("\n") + 1, "", message)])
     return text, None
 
@@ -267,13 +279,51 @@ def _rows(
 
 def _with_iso_days(row: Row, dates: str, problems: list[Problem]) -> Row:
     days = {}
-    for column in DATES:
-        if text := row.values.get(column):
+    for column in (*DATES, *SPAN):
+        if (text := row.values.get(column)) and text != _NO_DAY:
             day = iso_day(text, dates)
             if day is None:
                 problems.append(Problem(row.line, column, f"expected a day as {dates}, came {text!r}"))
             days[column] = day or ""
     return Row(row.line, {**row.values, **days})
+
+
+def _translated(row: Row, tables: Mapping[str, Mapping[str, str]], problems: list[Problem]) -> Row:
+    """Return the row with what its codes mean."""
+    values = dict(row.values)
+    for column, table in tables.items():
+        code = values.get(column)
+        if code:
+            if code not in table:
+                problems.append(Problem(row.line, column, f"expected a code that `translate` names, came {code!r}"))
+            values[column] = table.get(code, code)
+    return Row(row.line, values)
+
+
+def _dated(row: Row, ends: Ends, problems: list[Problem]) -> Row:
+    """Return a dated row with its first and last day; one of no day has a last day before its first."""
+    values = {name: text for name, text in row.values.items() if text or name not in (*_KEYS, *SPAN)}
+    if not any(name in values for name in _KEYS):
+        problems.append(Problem(row.line, "", "expected a userName or externalId, came neither"))
+    if not any(text for name, text in values.items() if name not in (*_KEYS, *SPAN)):
+        problems.append(Problem(row.line, "", "expected something that was true on these days, came nothing"))
+    days: dict[str, date] = {}
+    for column in SPAN:
+        text = values.get(column, "")
+        try:
+            if text != _NO_DAY and text:
+                days[column] = day_of(text)
+        except ValueError:
+            problems.append(Problem(row.line, column, f"expected a day such as 2027-03-01, came {text!r}"))
+    if "from" not in days and not values.get("from"):
+        problems.append(Problem(row.line, "from", "expected the first day, came nothing"))
+    if days.get("to", date.min).year == MAXYEAR:
+        del days["to"]  # HR's way to write that there is no end
+    if len(days) == len(SPAN) and days["to"] < days["from"]:
+        problems.append(Problem(row.line, "to", f"expected a day not before {days['from']}, came {days['to']}"))
+    elif ends is Ends.EXCLUSIVE and "to" in days:
+        days["to"] -= timedelta(1)
+    return Row(row.line, {**values, **{name: days[name].isoformat() if name in days else "" for name in SPAN}})
 
 
 def _day_problems(row: Row) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Final
 
 from bridge.directory.feed import GRACE, SHRINK, Feed
@@ -17,7 +18,18 @@ COLUMNS: Final = (
     *("timezone", "locale", "preferredLanguage", "groups"),
 )
 """Attributes that a file or a webhook may speak of, beside the company's own; they are SCIM's."""
+SPAN: Final = ("from", "to")
+"""What a file of dated rows says beside: the first day of what a row says, and the last one or the day after."""
 _PARTS: Final = {"YYYY": "(?P<year>[0-9]{4})", "MM": "(?P<month>[0-9]{1,2})", "DD": "(?P<day>[0-9]{1,2})"}
+
+
+class Ends(StrEnum):
+    """What the day in `to` is."""
+
+    INCLUSIVE = "inclusive"
+    """The last day."""
+    EXCLUSIVE = "exclusive"
+    """The day after, which may be the first one of the next row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,10 @@ class FileMapping:
     """The share of the source's people that may be missing from a complete file."""
     trailer: str = ""
     """The last line, in which `{rows}` is the number of people: proof that the file is whole."""
+    ends: Ends | None = None
+    """None for a file of people; else its rows are dated: each says what was true of somebody in a span of days."""
+    translate: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Our attribute → the source's code → what it means."""
     digest: bool = False
     """A file comes with its SHA-256: proof, too."""
     grace: timedelta = GRACE

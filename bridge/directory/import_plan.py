@@ -13,7 +13,7 @@ from typing import Any, Final
 from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems_error, truth_of
 from bridge.directory.identity import Suspicion, is_other
 from bridge.directory.scim_resource import Resource, resource_of
-from bridge.directory.scim_shape import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
+from bridge.directory.scim_shape import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
 from bridge.ids import PersonId
 
 _CORE: Final = frozenset(
@@ -51,14 +51,16 @@ class ImportPlan:
     unchanged: int
     held: tuple[Suspicion, ...]
     """Rows left out because their externalId was somebody else's, who has left."""
+    dated: tuple[str, ...]
+    """Attributes of the file that say nothing about those of whom dated rows say them."""
     warnings: tuple[str, ...]
     named: tuple[PersonId, ...]
     """Ids of everybody in the file."""
     removed: tuple[Resource, ...] = ()
-    """Who leaves by being missing, now inactive, as `without` adds them."""
+    """Who leaves by being missing, now inactive, as `without` adds them, or by dated rows."""
 
 
-NOTHING: Final = ImportPlan((), (), (), (), (), (), 0, (), (), ())
+NOTHING: Final = ImportPlan((), (), (), (), (), (), 0, (), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def plan_import(
         regrouped=regrouped,
         unchanged=unchanged,
         held=tuple(held),
+        dated=tuple(name for name in file.columns if any(name in _dated(match) for match in matches)),
         warnings=tuple(warnings),
         named=tuple(PersonId(match.id) for match in matches),
     )
@@ -144,8 +147,8 @@ def _matched(
     confirmed: Collection[tuple[str, str]],
     new_id: Callable[[], str],
 ) -> tuple[list[_Match], list[Suspicion]]:
-    by_external = _by_external_id(known)
-    formerly = _by_external_id(gone)
+    by_external = by_external_id(known)
+    formerly = by_external_id(gone)
     held: list[Suspicion] = []
     by_name = {comparison_key(each.document["userName"]): each for each in known}
     problems: list[Problem] = []
@@ -207,7 +210,8 @@ def _name_conflicts(matches: Sequence[_Match], known: Sequence[Known]) -> list[P
     ]
 
 
-def _by_external_id(known: Sequence[Known]) -> dict[str, list[Known]]:
+def by_external_id(known: Sequence[Known]) -> dict[str, list[Known]]:
+    """Return who has which externalId; several may have one that was given twice."""
     found: dict[str, list[Known]] = {}
     for each in known:
         value = each.document.get("externalId")
@@ -236,7 +240,10 @@ def _merged(
     after: dict[str, Any] = {**before, "name": dict(before.get("name") or {})}
     after[ENTERPRISE] = dict(before.get(ENTERPRISE) or {})
     after[MUSTER] = dict(before.get(MUSTER) or {})
+    dated = _dated(match)
     for column, value in match.row.values.items():
+        if column in dated:
+            continue
         if column == "active":
             after["active"] = truth_of(value)
         elif column == "email":
@@ -253,6 +260,13 @@ def _merged(
         elif column != "groups":
             _set(after[MUSTER], column, value[:10] if column in DATES else value)
     return {name: value for name, value in after.items() if value != {}}
+
+
+def _dated(match: _Match) -> frozenset[str]:
+    """Return the attributes whose course is known: a word without a day would outlive it."""
+    document = match.known.document if match.known else {}
+    course = (document.get(MUSTER) or {}).get(COURSE) or ()
+    return frozenset(name for entry in course for name in entry if name in JOB)
 
 
 def _manager(

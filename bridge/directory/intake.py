@@ -16,10 +16,12 @@ from bridge.clock import Clock, system_clock
 from bridge.directory import door_store, file_store, group_store, history_store, reuse_store
 from bridge.directory import resource_store as store
 from bridge.directory.absence import judge_absence, record_absence
+from bridge.directory.course_plan import plan_courses
 from bridge.directory.csv_file import CsvFile, read_csv
 from bridge.directory.door import AbsenceList, Judgement, digest_of, words_of
 from bridge.directory.feed import Feed, Proof, prove
 from bridge.directory.file_mapping import PLAIN, FileMapping
+from bridge.directory.import_diff import ImportDiff, difference
 from bridge.directory.import_plan import NOTHING, ImportPlan, group_of, plan_import, without, works
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import Shape, comparison_key
@@ -52,6 +54,8 @@ class ImportReport:
     """Missing, and too many to leave without a second person."""
     waiting_digest: str = ""
     """What `muster approve` names."""
+    diff: ImportDiff | None = None
+    """Of a dry run."""
 
     def sentence(self, beginning: str = "People") -> str:
         """Return it in words; `beginning` may be that of a dry run, "Would be"."""
@@ -83,6 +87,19 @@ async def import_csv(
     # Reading 10,000 rows takes a second, which the service has better uses for.
     file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
     proof = prove(name, data, len(file.rows), trailer=bool(mapping.trailer), rows=rows, sha256=sha256)
+    if mapping.ends is not None and complete:
+        raise RefusedError(f"{name}: a file of dated rows removes nobody by absence. Leave out --complete.")
+    if mapping.ends is not None:
+        return await settle_courses(
+            pool,
+            file,
+            proven=proof is not None,
+            shrink=mapping.shrink,
+            custom=custom,
+            dry_run=dry_run,
+            claim=claim,
+            clock=clock,
+        )
     return await bring_in(
         pool,
         file,
@@ -140,6 +157,8 @@ async def bring_in(
             judgement = await judge_absence(connection, feed, plan.named, known, now)
             plan = without(plan, judgement.leaving, known, shapes["User"])
         report = _report(plan, feed, judgement)
+        if dry_run:
+            report = replace(report, diff=difference(plan, known))
         if not dry_run:
             await write_plan(connection, plan, shapes["Group"], source, absence=feed.name)
             await door_store.put_feed(connection, feed.name, None if judgement is None else now)
@@ -149,6 +168,50 @@ async def bring_in(
             if claim is not None:
                 await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d people from %s", len(file.rows), feed.name, extra={"action": "import"})
+    return report
+
+
+async def settle_courses(
+    pool: Pool,
+    file: CsvFile,
+    *,
+    proven: bool,
+    shrink: float,
+    custom: Sequence[str] = (),
+    dry_run: bool = False,
+    claim: str | None = None,
+    clock: Clock = system_clock,
+) -> ImportReport:
+    """Settle the courses that a file of dated rows tells, all of it or nothing; with `dry_run` only say what changes.
+
+    A file with a `claim` is imported once. Raises `ImportFileError` and `RefusedError` as `plan_courses` does.
+    """
+    shapes = shapes_for(custom)
+    async with pool.acquire() as connection, connection.transaction():
+        await history_store.lock_directory(connection)
+        done = None if claim is None else await file_store.find_import(connection, claim)
+        if done is not None:
+            return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        known = await store.load_users(connection)
+        plan = await asyncio.to_thread(
+            plan_courses,
+            file,
+            known,
+            shapes["User"],
+            today=clock().date(),
+            held={each.person for each in await reuse_store.load_suspicions(connection)},
+            proven=proven,
+            shrink=shrink,
+        )
+        report = ImportReport(0, len(plan.changed), len(plan.removed), plan.unchanged, plan.warnings)
+        if dry_run:
+            report = replace(report, diff=difference(plan, known))
+        if not dry_run:
+            source = f"csv:{file.name}"
+            await write_plan(connection, plan, shapes["Group"], source, absence=source)
+            if claim is not None:
+                await file_store.record_import(connection, claim, asdict(report))
+    log.info("read %d dated rows from a file", len(file.rows), extra={"action": "import"})
     return report
 
 
@@ -204,13 +267,14 @@ async def write_plan(
 
 def _report(plan: ImportPlan, feed: Feed, judgement: Judgement | None) -> ImportReport:
     counts = len(plan.created), len(plan.changed) + len(plan.regrouped), len(plan.removed), plan.unchanged
+    dated = tuple(f"{name}: does not count for those of whom dated rows say it" for name in plan.dated)
     if judgement is None:
         unproven = f"Nothing proves that this is everybody of {feed.name}, so whoever is missing stays."
-        return ImportReport(*counts, (*plan.warnings, *([unproven] if feed.complete else [])))
+        return ImportReport(*counts, (*plan.warnings, *dated, *([unproven] if feed.complete else [])))
     waiting = judgement.waiting
     return ImportReport(
         *counts,
-        (*plan.warnings, *words_of(feed, judgement)),
+        (*plan.warnings, *dated, *words_of(feed, judgement)),
         missing=len(judgement.noted),
         waiting=len(waiting),
         waiting_digest=digest_of(feed.name, waiting) if waiting else "",

@@ -14,6 +14,7 @@ from scim2_models import ResourceType, Schema, ScimPolicy, ScimProvider, Service
 from scim2_server.utils import load_json_resource
 
 from bridge.directory.scim_shape import (
+    COURSE,
     DATES,
     EMPLOYMENTS,
     ENTERPRISE,
@@ -134,7 +135,7 @@ def _extension(custom: Sequence[str], *, published: bool) -> dict[str, Any]:
         "name": "Muster",
         "description": "Days and status of the employment, further jobs, and what this company asks for beside",
         "attributes": [
-            *([] if published else [*_days(), _employments()]),
+            *([] if published else [*_days(), *_jobs()]),
             _attribute(STATUS, "HR's own word, which the configuration translates"),
             *(_attribute(name, "Named in the configuration") for name in custom),
         ],
@@ -145,13 +146,19 @@ def _days() -> list[dict[str, Any]]:
     return [_attribute(name, "An ISO 8601 day, at the place of work") for name in DATES]
 
 
-def _employments() -> dict[str, Any]:
-    return {
-        **_attribute(EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
-        "type": "complex",
-        "multiValued": True,
-        "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
-    }
+def _jobs() -> list[dict[str, Any]]:
+    return [
+        {
+            **_attribute(name, description),
+            "type": "complex",
+            "multiValued": True,
+            "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
+        }
+        for name, description in (
+            (EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
+            (COURSE, "The jobs of dated files"),
+        )
+    ]
 
 
 def _attribute(name: str, description: str) -> dict[str, Any]:

@@ -22,6 +22,9 @@ STATUS: Final = "employmentStatus"
 """HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
 EMPLOYMENTS: Final = "employments"
 """Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
+COURSE: Final = "course"
+"""In `MUSTER` the jobs that HR's dated files make, each with `DATES` and the texts of `JOB`. With them the plain
+attributes are no job of their own: they hold while one of these is held, unless these say the same attribute."""
 JOB: Final = {
     "title": "title",
     "userType": "user_type",

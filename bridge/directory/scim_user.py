@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
 from bridge.directory.person import Employment, Person, Scalar, Standing
-from bridge.directory.scim_shape import DATES, EMPLOYMENTS, ENTERPRISE, JOB, MUSTER
+from bridge.directory.scim_shape import COURSE, DATES, EMPLOYMENTS, ENTERPRISE, JOB, MUSTER
 from bridge.ids import PersonId
 
 _DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})($|[T ])")
@@ -71,10 +72,40 @@ def day_of(text: str) -> date:
 def employments_of(
     document: Mapping[str, Any], manager: PersonId | None = None, manager_name: str | None = None
 ) -> tuple[Employment, ...]:
-    """Return the jobs of a User: that of the plain attributes, then those listed. Raises ValueError for no day."""
-    listed = document.get(MUSTER, {}).get(EMPLOYMENTS) or ()
-    jobs = (_primary(document, manager, manager_name), *map(_listed, listed))
+    """Return the jobs of a User: that of the plain attributes, or those of its course, then those listed.
+
+    Raises ValueError for no day.
+    """
+    extension = document.get(MUSTER, {})
+    plain = _primary(document, manager, manager_name)
+    course = [_listed(entry) for entry in extension.get(COURSE) or ()]
+    first = _along(course, plain) if course else (plain,)
+    jobs = (*first, *map(_listed, extension.get(EMPLOYMENTS) or ()))
     return tuple(dict.fromkeys(job for job in jobs if job != Employment()))
+
+
+def _along(course: Sequence[Employment], plain: Employment) -> list[Employment]:
+    """Return the jobs of a course, with what the plain attributes add: their days, and what no job of it speaks of.
+
+    A job of which that leaves no day is left out, but for one: somebody without any would work here for ever.
+    """
+    added = {
+        name: getattr(plain, name)
+        for name in JOB.values()
+        if getattr(plain, name) and not any(getattr(job, name) for job in course)
+    }
+    jobs = [
+        replace(
+            job,
+            start=max((day for day in (job.start, plain.start) if day), default=None),
+            end=min((day for day in (job.end, plain.end) if day), default=None),
+            manager=plain.manager,
+            manager_name=plain.manager_name,
+            **added,
+        )
+        for job in course
+    ]
+    return [job for job in jobs if job.start is None or job.end is None or job.start <= job.end] or jobs[:1]
 
 
 def _listed(entry: Mapping[str, Any]) -> Employment:
@@ -109,7 +140,7 @@ def _other(
         if value:
             values[f"name.{part.lower()}"] = (value,)
     for name, value in document.get(MUSTER, {}).items():
-        if name not in (*DATES, EMPLOYMENTS) and value:
+        if name not in (*DATES, EMPLOYMENTS, COURSE) and value:
             values[name.lower()] = (value,)
     emails = tuple(entry["value"] for entry in document.get("emails", ()) if entry.get("value"))
     if emails:

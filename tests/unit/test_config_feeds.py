@@ -12,11 +12,13 @@ import pytest
 from bridge.config import Config, read_config
 from bridge.config_feeds import AdapterName
 from bridge.directory.feed import Feed
+from bridge.directory.file_mapping import Ends
 from bridge.directory.hook_adapters import ADAPTERS
 from bridge.errors import DocumentError
 
 ROOT = Path(__file__).parents[2]
 HEAD = "homeserver: {url: 'http://localhost:8008', server_name: example.org}\n"
+DATED = "f: from, e: to"
 KEY = "whsec_" + base64.b64encode(bytes(24)).decode()
 
 
@@ -41,6 +43,10 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert payroll.columns["Personalnummer"] == ("externalId", "userName")
     assert (payroll.dates, payroll.delimiter, payroll.encoding) == ("DD.MM.YYYY", ";", "cp1252")
     assert (payroll.complete, payroll.shrink, payroll.trailer) == (True, 0.05, "ENDE;{rows}")
+    assert payroll.translate == {"department": {"D1": "Sales", "D2": "Finance"}}
+    dated = found.files["departments"]
+    assert (payroll.ends, dated.ends) == (None, Ends.EXCLUSIVE)
+    assert dated.columns["from_date"] == ("from",)
     assert (payroll.digest, payroll.grace) == (True, timedelta(days=1))
     assert payroll.feed == Feed("file:payroll", True, 0.05, timedelta(days=1))
     assert found.watch is not None
@@ -83,6 +89,24 @@ def test_keys_are_not_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("files: {p: {columns: {a: userName}, encoding: latin-99}}", "expected an encoding such as"),
         ("files: {p: {columns: {a: userName}, delimiter: ';;'}}", "expected one character"),
         ("files: {p: {columns: {a: userName}, trailer: END}}", "expected a line with {rows} in it"),
+        ("files: {p: {columns: {a: userName, b: from, c: to}}}", "expected beside `from` and `to` what `to` is"),
+        ("files: {p: {columns: {a: userName, b: title}, ends: inclusive}}", "expected columns for `from` and `to`"),
+        (f"files: {{p: {{columns: {{{DATED}, t: title}}, ends: inclusive}}}}", "expected a column for externalId or"),
+        (
+            f"files: {{p: {{columns: {{{DATED}, u: userName}}, ends: inclusive}}}}",
+            "expected a column for at least one of",
+        ),
+        (
+            f"files: {{p: {{columns: {{{DATED}, u: userName, t: title, m: email}}, ends: inclusive}}}}",
+            "dated rows may speak of title, userType, department, division, organization, costCenter, employeeNumber; "
+            "came email",
+        ),
+        (
+            f"files: {{p: {{columns: {{{DATED}, u: userName, t: title}}, ends: inclusive, complete: true}}}}",
+            "a file of dated rows removes nobody by absence",
+        ),
+        (f"files: {{p: {{columns: {{{DATED}, u: userName, t: title}}, ends: never}}}}", "inclusive"),
+        ("files: {p: {columns: {a: userName}, translate: {title: {a: b}}}}", "unknown attribute `title`"),
         ("files: {p: {columns: {a: userName}, shrink: 2}}", "expected a number from 0 to 1"),
         ("files: {p: {columns: {a: userName}, complete: true}}", "expected `trailer` or `digest: true`"),
         ("files: {p: {columns: {a: userName}, grace: 1y}}", "expected a duration such as"),

@@ -14,6 +14,7 @@ import pytest
 
 from bridge.app import Services
 from bridge.cli import directory
+from bridge.directory.file_mapping import Ends, FileMapping
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Standing
 from bridge.directory.status_store import put_statuses
@@ -78,9 +79,13 @@ def file(tmp_path: Path) -> str:
 
 async def test_import_says_what_it_did(command: Command, file: str) -> None:
     """A dry run only says what would change; the import says what changed; both as JSON when asked."""
-    assert await command.run("import", file, "--dry-run") == (
-        "Would be added: 3, changed: 0, no longer working here: 0, unchanged: 0.\n"
-    )
+    dry = await command.run("import", file, "--dry-run")
+    assert dry.splitlines()[:4] == [
+        "Would be added: 3, changed: 0, no longer working here: 0, unchanged: 0.",
+        "",
+        "Added:",
+        "  anna  Anna Õun, Chief of a very long and winding title of hers, Sales",
+    ]
     assert await command.run("import", file) == (
         "People added: 3, changed: 0, no longer working here: 0, unchanged: 0.\n"
     )
@@ -94,6 +99,49 @@ async def test_import_says_what_it_did(command: Command, file: str) -> None:
         "waiting": {"people": 0, "digest": ""},
         "warnings": [],
     }
+
+
+async def test_dry_run_shows_the_difference(command: Command, file: str, tmp_path: Path) -> None:
+    """Who would change and how, also as JSON; nothing is written."""
+    await command.run("import", file)
+    news = tmp_path / "news.csv"
+    news.write_text("userName,department,manager,groups\nbo,Finance,late,Drivers\n")
+
+    assert (await command.run("import", str(news), "--dry-run")).splitlines()[2:] == [
+        "Changed:",
+        "  bo  department: Sales → Finance",
+        "      manager: anna → late",
+        "      joins Drivers",
+    ]
+    (changed,) = json.loads(await command.run("import", str(news), "--dry-run", "--json"))["diff"]["changed"]
+    assert changed["changes"][0] == {"attribute": "department", "before": "Sales", "after": "Finance"}
+    assert "Finance" not in await command.run("show", "bo")
+
+
+async def test_dated_file_tells_past_and_future(command: Command, file: str, tmp_path: Path) -> None:
+    """`show --at` knows each day of the history from the first row on, and of the moves to come."""
+    columns = {"name": ("userName",), "dept": ("department",), "first": ("from",), "last": ("to",)}
+    mapping = FileMapping(columns=columns, ends=Ends.INCLUSIVE, dates="DD.MM.YYYY")
+    config = cast("FewServices", command.services).config
+    config.directory.feeds = SimpleNamespace(files={"history": mapping})
+    history = tmp_path / "history.csv"
+    rows = ["bo;IT;01.01.2020;31.12.2023", "bo;Sales;01.01.2024;30.06.2027", "bo;Finance;01.07.2027;"]
+    history.write_text("\n".join(["name;dept;first;last", *rows, ""]))
+    await command.run("import", file)
+    await command.run("import", str(history), "--mapping", "history")
+
+    for day, department in [
+        ("2020-01-01", "IT"),
+        ("2023-12-31", "IT"),
+        ("2024-01-01", "Sales"),
+        ("2027-07-01", "Finance"),
+    ]:
+        shown = json.loads(await command.run("show", "bo", "--at", day, "--json"))
+        assert (shown["attributes"]["department"], shown["attributes"]["title"]) == ([department], ["Clerk"])
+    with pytest.raises(UnknownNameError, match="Nothing was known"):
+        await command.run("show", "bo", "--at", "2019-12-31")
+    with pytest.raises(RefusedError, match="removes nobody by absence"):
+        await command.run("import", str(history), "--mapping", "history", "--complete", "--rows", "3")
 
 
 async def test_complete_import_needs_a_proof(command: Command, file: str) -> None:
