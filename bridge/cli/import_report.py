@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
 from bridge.directory.import_diff import ImportDiff, PersonDiff
-from bridge.directory.intake import ImportReport
+
+if TYPE_CHECKING:
+    from bridge.directory.intake import ImportReport
 
 SHOWN: Final = 20
 """So many people of a kind are shown on a terminal."""

@@ -14,7 +14,6 @@ from bridge.clock import Clock
 from bridge.directory import door_store
 from bridge.directory.door import AbsenceList
 from bridge.directory.expression import fold
-from bridge.directory.intake import let_go
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Attributes, Person, attributes_of
 from bridge.directory.selector import matches
@@ -113,6 +112,8 @@ async def approve(
     if isinstance(waiting, Held):
         await audit_store.approve(pool, waiting.digest, person.id, now)
     else:
+        from bridge.directory.intake import let_go  # loads the SCIM library, for which nothing else here shall wait
+
         await let_go(pool, waiting, person.id, now, custom=attributes)
     return waiting
 
