@@ -23,15 +23,17 @@ from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying, Config
+from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, Listener
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, Listener
 from bridge.directory.drop_folder import DropFolder
 from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hook_mapping import adapted
 from bridge.directory.hooks import HookSource, hook_routes
 from bridge.directory.scim import scim_application
+from bridge.directory.vendor_signature import SCHEMES
 from bridge.errors import (
     DatabaseError,
     DatabaseUnavailableError,
@@ -42,6 +44,7 @@ from bridge.errors import (
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.membership.current import Membership
+from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
@@ -78,6 +81,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
+        Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
         source.watch(),
         _keep_complete(services),
     ]
@@ -191,6 +195,7 @@ def _hook_sources(config: Config) -> list[HookSource]:
             name,
             adapted(ADAPTERS[hook.adapter], {**own_paths(hook.adapter, own), **hook.attributes}, hook.statuses),
             hook.keys,
+            SCHEMES[hook.adapter] if hook.signature is SignatureName.VENDOR else None,
         )
         for name, hook in config.directory.feeds.webhooks.items()
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.cli.feeds import add_events
 from bridge.cli.identity import add_relink, add_review
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
@@ -44,6 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     show.set_defaults(handler=with_services(show_person))
     add_review(below)
     add_relink(below)
+    add_events(below)
     _add_token(below)
 
 

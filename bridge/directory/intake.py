@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -95,7 +95,7 @@ async def import_csv(
 
 async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
     """Write what was decided, under the lock of the directory. Raises `ImportFileError` when names are exchanged."""
-    await reuse_store.put_suspicions(connection, plan.held)
+    await reuse_store.put_suspicions(connection, [replace(each, source=source) for each in plan.held])
     if not (plan.created or plan.changed or plan.removed or plan.regrouped):
         return
     try:

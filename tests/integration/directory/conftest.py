@@ -1,4 +1,4 @@
-"""A SCIM endpoint on loopback, with a client that bears its token."""
+"""A SCIM endpoint on loopback, with a client that bears its token; and one for webhooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.directory.scim import scim_application
 from bridge.directory.token_store import create_token
+from tests.integration.directory.sender import Hooks, open_hooks
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -82,3 +83,9 @@ async def scim(pool: Pool) -> AsyncIterator[Scim]:
     application.add_subapp("/scim/v2", scim_application(pool, secret="s", custom=("shift",)))
     async with TestServer(application) as server, ClientSession() as session:
         yield Scim(f"{server.make_url('/scim/v2')}", session, await create_token(pool, "hr"))
+
+
+@pytest.fixture
+async def hooks(pool: Pool) -> AsyncIterator[Hooks]:
+    async with open_hooks(pool) as opened:
+        yield opened
