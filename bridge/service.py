@@ -32,6 +32,7 @@ from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hook_mapping import adapted
 from bridge.directory.hooks import HookSource, hook_routes
+from bridge.directory.refusals import Refusals
 from bridge.directory.scim import scim_application
 from bridge.directory.vendor_signature import SCHEMES
 from bridge.errors import (
@@ -68,7 +69,9 @@ async def serve(services: Services) -> None:
     """
     source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
-    async with _listening(services), asyncio.TaskGroup() as group:
+    refusals = Refusals(services.pool)
+    async with _listening(services, refusals), asyncio.TaskGroup() as group:
+        group.create_task(refusals.run())
         for task in _tasks(services, source):
             group.create_task(task)
 
@@ -154,12 +157,12 @@ async def _compare(services: Services) -> None:
 
 
 @asynccontextmanager
-async def _listening(services: Services) -> AsyncIterator[None]:
+async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[None]:
     """Serve Synapse, HR and whoever asks after our health, on the configured address."""
     pool, config = services.pool, services.config
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
-    application.add_routes(hook_routes(pool, _hook_sources(config), services.clock))
+    application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(
         pool,
@@ -168,6 +171,7 @@ async def _listening(services: Services) -> AsyncIterator[None]:
         custom=config.attributes,
         rate=config.scim.rate,
         public_url=config.scim.public_url,
+        refusals=refusals,
     )
     application.add_subapp("/scim/v2", scim)
     # Requests carry tokens and names in their paths, so they are not logged.

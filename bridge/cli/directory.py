@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
-from bridge.cli.feeds import add_events
+from bridge.cli.feeds import add_events, add_refused
 from bridge.cli.identity import add_relink, add_review
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
@@ -46,6 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_review(below)
     add_relink(below)
     add_events(below)
+    add_refused(below)
     _add_token(below)
 
 

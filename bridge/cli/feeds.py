@@ -1,4 +1,4 @@
-"""`muster directory events`: what became of HR's webhooks."""
+"""`muster directory events` and `refused`: what became of HR's webhooks, and what sources send in vain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from bridge.cli.command import print_json, with_services
 from bridge.directory.hook_outcome import REVIVABLE, Outcome
 from bridge.directory.hook_store import find_event, read_events, retry_events
+from bridge.directory.refusal import is_sensitive
+from bridge.directory.refused_store import load_refused
 from bridge.errors import RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -44,6 +46,18 @@ def add_events(below: Subparsers) -> None:
     retry.set_defaults(handler=with_services(retry_those))
 
 
+def add_refused(below: Subparsers) -> None:
+    """Add `refused`."""
+    parser = below.add_parser(
+        "refused",
+        help="list the attributes that sources send and nobody keeps",
+        description="Lists the attributes that came over SCIM, webhooks and files and were dropped before anything was "
+        "stored or logged: by name and number, never by value. A ! marks what no chat has to know; tell the sender to "
+        "stop sending it.",
+    )
+    parser.set_defaults(handler=with_services(list_refused))
+
+
 async def list_events(args: argparse.Namespace, services: Services) -> int:
     """Print the events."""
     events = await read_events(services.pool, outcome=args.outcome, source=args.source, limit=args.limit)
@@ -58,6 +72,20 @@ async def list_events(args: argparse.Namespace, services: Services) -> int:
         )
     if not events:
         print("There are none.")
+    return 0
+
+
+async def list_refused(args: argparse.Namespace, services: Services) -> int:
+    """Print what was counted."""
+    found = await load_refused(services.pool)
+    if args.json:
+        print_json([asdict(each) | {"sensitive": is_sensitive(each.name)} for each in found])
+        return 0
+    for each in found:
+        mark = "!" if is_sensitive(each.name) else " "
+        print(f"{mark} {each.times:>9}  {each.last_at:%Y-%m-%d}  {each.source}  {each.name}")
+    if not found:
+        print("Nothing was refused.")
     return 0
 
 

@@ -115,7 +115,8 @@ class HookInbox:
             found = other
         if found is None and "userName" not in event.attributes:
             return Outcome.UNKNOWN, "nobody has this id yet, and it names no userName"
-        gone = await _gone(connection, event) if found is None else []
+        subject = comparison_key(event.subject, case_exact=True)
+        gone = await resource_store.find_deleted(connection, subject) if found is None else []
         former = found or next(reversed(gone), None)
         told = await hook_store.told_at(connection, source, event.subject) if former is not None else {}
         news = fresh(event, told)
@@ -140,13 +141,6 @@ class HookInbox:
             await hook_store.reopen_unknown(connection, source, event.subject)
             await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
         return Outcome.APPLIED, "the manager is not known yet" if manager else None
-
-
-async def _gone(connection: Connection, event: HookEvent) -> list[Known]:
-    """Return who was deleted under the id that the event names; they may come back, or somebody else has it now."""
-    subject = comparison_key(event.subject, case_exact=True)
-    people = await resource_store.find_users(connection, [subject], deleted=True)
-    return [each for each in people if _found(event, [each]) is not None]
 
 
 def _keys(event: HookEvent) -> Collection[str]:

@@ -8,6 +8,7 @@ switches a webhook off that is refused, so of those what cannot be used is told 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from unicodedata import category, normalize
 
 from bridge.directory.csv_file import Row, row_problems
 from bridge.directory.hook_outcome import Outcome
+from bridge.directory.refusal import refused_of_delivery
 from bridge.errors import DeliveryError
 
 LONGEST: Final = 1000
@@ -84,14 +86,21 @@ def map_delivery(adapter: Adapter, body: object, sent: datetime) -> tuple[HookEv
     """
     if not isinstance(body, dict):
         raise DeliveryError("expected a JSON object")
-    people = next((found for path in adapter.people if (found := _at(path, {}, body)) is not None), body)
-    if not isinstance(people, list):
-        people = [people]
+    people = _people(adapter, body)
     if not people and adapter.is_lenient:
         return (Unusable("", sent, Outcome.IGNORED, "it names nobody"),)
     if not people:
         raise DeliveryError("expected at least one person")
     return tuple(_told(adapter, person, body, sent) for person in people)
+
+
+def refused_names(adapter: Adapter, body: object) -> Counter[str]:
+    """Return the names of what the body says and the adapter does not look at, with how often each is there."""
+    if not isinstance(body, dict):
+        return Counter()
+    named = (*adapter.subject, *adapter.occurred, *adapter.event, *adapter.people)
+    paths = (path for paths in adapter.attributes.values() for path in paths)
+    return refused_of_delivery((*named, *paths), _people(adapter, body), body)
 
 
 def fresh(event: HookEvent, told_at: Mapping[str, datetime]) -> dict[str, str]:
@@ -101,6 +110,12 @@ def fresh(event: HookEvent, told_at: Mapping[str, datetime]) -> dict[str, str]:
         for name, value in event.attributes.items()
         if name not in told_at or told_at[name] <= event.occurred_at
     }
+
+
+def _people(adapter: Adapter, body: dict[str, Any]) -> list[Any]:
+    """Return whom the body speaks of; the body itself when it has no place for people."""
+    people = next((found for path in adapter.people if (found := _at(path, {}, body)) is not None), body)
+    return people if isinstance(people, list) else [people]
 
 
 def _told(adapter: Adapter, person: object, body: Mapping[str, Any], sent: datetime) -> HookEvent | Unusable:

@@ -22,9 +22,10 @@ from aiohttp import web
 from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.directory import hook_store, vendor_signature
-from bridge.directory.hook_mapping import Adapter, Unusable, map_delivery
+from bridge.directory.hook_mapping import Adapter, Unusable, map_delivery, refused_names
 from bridge.directory.hook_outcome import notice_of
 from bridge.directory.notice_store import put_notice
+from bridge.directory.refusals import Refusals
 from bridge.directory.signature import refusal_of, sent_at
 from bridge.directory.vendor_signature import Scheme, is_ping
 from bridge.errors import DeliveryError
@@ -67,19 +68,32 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
 
 
 def hook_routes(
-    pool: Pool, sources: Iterable[HookSource], clock: Clock, *, max_body: int = MAX_BODY
+    pool: Pool,
+    sources: Iterable[HookSource],
+    clock: Clock,
+    *,
+    max_body: int = MAX_BODY,
+    refusals: Refusals | None = None,
 ) -> list[web.RouteDef]:
-    """Return the endpoint's routes; `max_body` is in bytes."""
-    endpoint = _Endpoint(pool, {source.name: source for source in sources}, clock, max_body)
+    """Return the endpoint's routes; `max_body` is in bytes, `refusals` counts what is sent in vain."""
+    endpoint = _Endpoint(pool, {source.name: source for source in sources}, clock, max_body, refusals)
     return [web.post("/hooks/hr/{source}", endpoint.answer)]
 
 
 class _Endpoint:
-    def __init__(self, pool: Pool, sources: Mapping[str, HookSource], clock: Clock, max_body: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        sources: Mapping[str, HookSource],
+        clock: Clock,
+        max_body: int,
+        refusals: Refusals | None,
+    ) -> None:
         self._pool = pool
         self._sources = sources
         self._clock = clock
         self._max_body = max_body
+        self._refusals = refusals
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a delivery, also one that is refused."""
@@ -105,12 +119,15 @@ class _Endpoint:
             return "pong"
         headers = {name.lower(): value for name, value in request.headers.items()}
         delivery = _checked(source, headers, body, self._clock())
+        said = _json(body)
         try:
-            events = map_delivery(source.adapter, _json(body), delivery.sent)
+            events = map_delivery(source.adapter, said, delivery.sent)
         except DeliveryError as error:
             raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "not_understood", error.message) from error
         is_new = await hook_store.store_events(self._pool, source.name, delivery.id, events)
         if is_new:
+            if self._refusals is not None:
+                self._refusals.count(f"hook:{source.name}", refused_names(source.adapter, said))
             await self._tell(source.name, [event for event in events if isinstance(event, Unusable)])
         return "accepted" if is_new else "duplicate"
 

@@ -16,6 +16,7 @@ from bridge.directory import resource_store as store
 from bridge.directory.csv_file import read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
+from bridge.directory.refusals import write_refused
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import Shape, comparison_key
 from bridge.errors import ImportFileError
@@ -88,6 +89,7 @@ async def import_csv(
         report = _report(plan)
         if not dry_run:
             await write_plan(connection, plan, shapes["Group"], f"csv:{name}")
+            await write_refused(connection, "csv", dict.fromkeys(file.refused, len(file.rows)))
             if claim is not None:
                 await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d people from a file", len(file.rows), extra={"action": "import"})

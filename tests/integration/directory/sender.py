@@ -17,6 +17,7 @@ from bridge.directory import vendor_signature
 from bridge.directory.hook_adapters import ADAPTERS, BAMBOOHR, GENERIC
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hooks import HookSource, hook_routes
+from bridge.directory.refusals import Refusals
 from bridge.directory.signature import sign
 from bridge.directory.vendor_signature import SCHEMES
 
@@ -89,7 +90,7 @@ class Hooks:
 
 
 @asynccontextmanager
-async def open_hooks(pool: Pool) -> AsyncIterator[Hooks]:
+async def open_hooks(pool: Pool, refusals: Refusals) -> AsyncIterator[Hooks]:
     """Listen for the generic source, BambooHR through a gateway, and every vendor with its own signature."""
     sources = [
         HookSource("generic", GENERIC, (KEY, NEXT_KEY)),
@@ -97,7 +98,7 @@ async def open_hooks(pool: Pool) -> AsyncIterator[Hooks]:
         *(HookSource(name, ADAPTERS[name], (VENDOR_KEY,), scheme) for name, scheme in SCHEMES.items()),
     ]
     application = web.Application()
-    application.add_routes(hook_routes(pool, sources, system_clock, max_body=MAX_BODY))
+    application.add_routes(hook_routes(pool, sources, system_clock, max_body=MAX_BODY, refusals=refusals))
     async with TestServer(application) as server, ClientSession() as session:
         yield Hooks(f"{server.make_url('/hooks/hr')}", session, pool, HookInbox(pool))
 
