@@ -16,6 +16,7 @@ from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
 from bridge.directory.scim_shape import JOB
 from bridge.directory.signature import key_of
+from bridge.directory.vendor_signature import SCHEMES, secret_of
 from bridge.document import (
     Kind,
     Section,
@@ -43,6 +44,13 @@ class AdapterName(StrEnum):
     PERSONIO = "personio"
 
 
+class SignatureName(StrEnum):
+    """Who says how deliveries are signed."""
+
+    VENDOR = "vendor"
+    STANDARD = "standard"
+
+
 @dataclass(frozen=True, slots=True)
 class HookConfig:
     """Somebody who may send webhooks."""
@@ -54,6 +62,8 @@ class HookConfig:
     statuses: Mapping[str, bool]
     """A word of the status → whether the person is active."""
     keys: tuple[bytes, ...] = field(repr=False)
+    signature: SignatureName
+    """The vendor's own, by the adapter's name in `bridge.directory.vendor_signature.SCHEMES`, or Standard Webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +159,18 @@ def _watch(section: Section, files: Mapping[str, FileMapping], folder: Path) -> 
 def _hook(section: Section, own: Sequence[str], folder: Path) -> HookConfig:
     paths = section.optional("attributes", mapping_of(line, _attribute((*COLUMNS, *own))), dict[str, str]())
     statuses = section.optional("statuses", mapping_of(boolean), dict[str, bool]())
+    adapter = section.required("adapter", choice(*AdapterName)).value
+    own_way = SignatureName.VENDOR if adapter in SCHEMES else SignatureName.STANDARD
+    signature = section.optional("signature", choice(*SignatureName), own_way)
+    if signature is SignatureName.VENDOR and adapter not in SCHEMES:
+        section.problem(f"expected standard: {adapter} has no way of signing of its own", key="signature")
+    read = secret_of if signature is SignatureName.VENDOR else key_of
     return HookConfig(
-        adapter=section.required("adapter", choice(*AdapterName)).value,
+        adapter=adapter,
         attributes=paths,
         statuses=statuses,
-        keys=section.required("keys", list_of(_key(folder), least=1)),
+        keys=section.required("keys", list_of(_key(folder, read), least=1)),
+        signature=signature,
     )
 
 
@@ -193,7 +210,7 @@ def _attributes(known: Sequence[str]) -> Kind[tuple[str, ...]]:
     return Kind(make, tuple)
 
 
-def _key(folder: Path) -> Kind[bytes]:
+def _key(folder: Path, read: Callable[[str], bytes]) -> Kind[bytes]:
     """Return the kind of keys that are not in the file itself; no message repeats one."""
 
     def make(value: Value) -> bytes:
@@ -206,13 +223,13 @@ def _key(folder: Path) -> Kind[bytes]:
                 value.refuse(f"expected the environment variable `{where[1:]}` to hold a key; it is not set")
         else:
             try:
-                text = (folder / where).read_text(encoding="ascii")
+                text = (folder / where).read_text(encoding="utf-8")
             except (OSError, ValueError):
                 value.refuse(
                     "expected $VARIABLE or the path of a file that holds a key; there is none that can be read"
                 )
         try:
-            return key_of(text)
+            return read(text)
         except ValueError as error:
             value.refuse(str(error))
 

@@ -23,15 +23,18 @@ from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying, Config
+from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, Listener
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, Listener
 from bridge.directory.drop_folder import DropFolder
 from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hook_mapping import adapted
 from bridge.directory.hooks import HookSource, hook_routes
+from bridge.directory.refusals import Refusals
 from bridge.directory.scim import scim_application
+from bridge.directory.vendor_signature import SCHEMES
 from bridge.errors import (
     DatabaseError,
     DatabaseUnavailableError,
@@ -42,6 +45,7 @@ from bridge.errors import (
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.membership.current import Membership
+from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
@@ -65,7 +69,9 @@ async def serve(services: Services) -> None:
     """
     source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
-    async with _listening(services), asyncio.TaskGroup() as group:
+    refusals = Refusals(services.pool)
+    async with _listening(services, refusals), asyncio.TaskGroup() as group:
+        group.create_task(refusals.run())
         for task in _tasks(services, source):
             group.create_task(task)
 
@@ -78,6 +84,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
+        Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
         source.watch(),
         _keep_complete(services),
     ]
@@ -150,12 +157,12 @@ async def _compare(services: Services) -> None:
 
 
 @asynccontextmanager
-async def _listening(services: Services) -> AsyncIterator[None]:
+async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[None]:
     """Serve Synapse, HR and whoever asks after our health, on the configured address."""
     pool, config = services.pool, services.config
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
-    application.add_routes(hook_routes(pool, _hook_sources(config), services.clock))
+    application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(
         pool,
@@ -164,6 +171,7 @@ async def _listening(services: Services) -> AsyncIterator[None]:
         custom=config.attributes,
         rate=config.scim.rate,
         public_url=config.scim.public_url,
+        refusals=refusals,
     )
     application.add_subapp("/scim/v2", scim)
     # Requests carry tokens and names in their paths, so they are not logged.
@@ -191,6 +199,7 @@ def _hook_sources(config: Config) -> list[HookSource]:
             name,
             adapted(ADAPTERS[hook.adapter], {**own_paths(hook.adapter, own), **hook.attributes}, hook.statuses),
             hook.keys,
+            SCHEMES[hook.adapter] if hook.signature is SignatureName.VENDOR else None,
         )
         for name, hook in config.directory.feeds.webhooks.items()
     ]

@@ -59,7 +59,7 @@ def _add_common_options(parent: argparse.ArgumentParser) -> None:
     for action in below:
         for verb in action.choices.values():
             _add_common_options(verb)
-    if not below:
+    if not any(action.required for action in below):
         parent.add_argument(
             "-c",
             "--config",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.cli.feeds import add_events, add_refused
 from bridge.cli.identity import add_relink, add_review
 from bridge.cli.import_report import SHOWN, lines_of, report_as_json
 from bridge.cli.waiting import add_waiting
@@ -48,6 +49,8 @@ def add_parser(subparsers: Subparsers) -> None:
     add_review(below)
     add_relink(below)
     add_waiting(below)
+    add_events(below)
+    add_refused(below)
     _add_token(below)
 
 

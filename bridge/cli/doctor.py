@@ -6,17 +6,19 @@ import argparse
 import errno
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from bridge.app import open_homeserver, open_storage
 from bridge.cli.command import from_here, print_json, width
 from bridge.config import AppserviceConfig, Config, load_config, load_registration
+from bridge.directory.refusal import is_sensitive
+from bridge.directory.refused_store import Refused, load_refused
 from bridge.directory.store import count_people
 from bridge.errors import DatabaseError, DocumentError
 from bridge.homeserver.checkup import (
@@ -34,6 +36,10 @@ from bridge.policy.source import read_policy
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers
+
+
+_NAMED: Final = 5
+"""So many attributes a hint names."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -93,6 +99,15 @@ def _policy(config: Config) -> Finding:
     return Finding("policy", Grade.OK, f"good: rules for {len(policy.rooms)} rooms and {len(policy.spaces)} spaces")
 
 
+def _privacy(refused: Sequence[Refused]) -> Finding:
+    sensitive = sorted({f"{each.source} {each.name}" for each in refused if is_sensitive(each.name)})
+    if not sensitive:
+        return Finding("privacy", Grade.OK, "nobody sends attributes that no chat has to know")
+    more = f" and {len(sensitive) - _NAMED} more" if len(sensitive) > _NAMED else ""
+    found = f"dropped before they are stored: {', '.join(sensitive[:_NAMED])}{more}"
+    return Finding("privacy", Grade.ADVICE, found, "Let the sender stop sending them; muster directory refused.")
+
+
 def _first(error: DocumentError) -> str:
     others = len(error.problems) - 1
     return f"{error.problems[0]}{f' and {others} more' if others else ''}"
@@ -106,6 +121,7 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
             theirs = await storage.pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float")
             yield clocks_agree(time.time(), theirs)
             yield user_directory_is_bearable(await count_people(storage.pool))
+            yield _privacy(await load_refused(storage.pool))
     except DatabaseError as error:
         what, _, mend = error.message.partition(". ")
         yield Finding("database", Grade.FAILED, what, mend)

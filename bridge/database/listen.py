@@ -31,6 +31,8 @@ ANNOUNCEMENTS = "muster_announcements"
 """An announcement waits to be delivered."""
 HOOKS = "muster_hooks"
 """A webhook of HR's waits in the inbox."""
+NOTICES = "muster_notices"
+"""The administrators are to be told something."""
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""

@@ -19,6 +19,7 @@ from typing import Final
 from unicodedata import normalize
 
 from bridge.directory.file_mapping import COLUMNS, PLAIN, SPAN, Ends, FileMapping, iso_day
+from bridge.directory.refusal import counted_name
 from bridge.directory.scim_shape import DATES, comparison_key
 from bridge.directory.scim_user import day_of
 from bridge.errors import ImportFileError
@@ -60,6 +61,8 @@ class CsvFile:
     name: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    refused: tuple[str, ...] = ()
+    """Columns at which the mapping does not look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ def read_csv(data: bytes, name: str, *, custom: Sequence[str] = (), mapping: Fil
         problems.append(Problem(1, "", "expected people below the header, came none; nobody is removed by absence"))
     if problems:
         raise problems_error(name, problems)
-    return CsvFile(name, tuple(name for names in columns for name in names), tuple(rows))
+    refused = tuple(counted_name(field) for field, names in zip(records[0][1], columns, strict=True) if not names)
+    return CsvFile(name, tuple(name for names in columns for name in names), tuple(rows), refused)
 
 
 def truth_of(text: str) -> bool:

@@ -2,8 +2,10 @@
 
 BambooHR: field-based webhooks (an `employees` list with `fields`); of event-based ones, which carry no values, only
 the deletion says something. HiBob: version 1 (an `employee`), and lifecycle events of version 2, which carry no
-values. Personio: its events carry no values either; the end of an employment is understood, and the values come as
-the `Employee` objects of its API, which a relay sends. Everybody else: `generic`.
+values. Personio: its events (`event_name`, `occurred_at`, `payload`: developer.personio.de/reference/webhooks) carry no
+values either; the end of an employment is understood, and the values come as the `Employee` objects of its API, which
+a relay sends. An id of its own kind in a payload, such as an employment's, is never taken for the person's. Everybody
+else: `generic`.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ BAMBOOHR: Final = Adapter(
     },
     statuses=_STATUSES,
     events={"deleted": False, "employee.deleted": False},
+    is_lenient=True,
 )
 
 HIBOB: Final = Adapter(
@@ -68,13 +71,14 @@ HIBOB: Final = Adapter(
         "employee.left": False,
         "employee.deleted": False,
     },
+    is_lenient=True,
 )
 
 PERSONIO: Final = Adapter(
     people=("/data",),
-    subject=("attributes.id", "person.id", "person_id"),
+    subject=("attributes.id", "/payload.person.id", "/payload.person_id"),
     occurred=("/timestamp", "/occurred_at"),
-    event=("/type", "/event_type"),
+    event=("/event_name",),
     attributes={
         "userName": ("attributes.email",),
         "email": ("attributes.email",),
@@ -90,6 +94,7 @@ PERSONIO: Final = Adapter(
     },
     statuses={**_STATUSES, "onboarding": True},
     events={"person.deleted": False, "employment.started": True, "employment.terminated": False},
+    is_lenient=True,
 )
 
 GENERIC: Final = Adapter(

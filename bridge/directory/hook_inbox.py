@@ -3,7 +3,8 @@
 The directory's change, the note of what became of the event, and the moments that keep older news from overwriting
 newer are committed together, so nothing is done twice or by half. An event about somebody unknown without a name to
 make a person of waits for the event that brings the name, and a manager may come after the reports; an event that
-cannot be is set aside with its reason.
+cannot be is set aside with its reason, and so is one under the id of a leaver who seems to be somebody else, until it
+is decided. The administrators are told of both.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from bridge.database import AWAY
-from bridge.directory import history_store, hook_store, resource_store
+from bridge.directory import history_store, hook_store, notice_store, resource_store, reuse_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
+from bridge.directory.hook_outcome import QUIET, Outcome, notice_of
 from bridge.directory.import_plan import Known, plan_import
 from bridge.directory.intake import write_plan
 from bridge.directory.scim_schema import shapes_for
@@ -75,9 +77,12 @@ class HookInbox:
             waiting = await hook_store.next_waiting(connection)
             if waiting is None:
                 await hook_store.forget_old(connection)
+                await notice_store.forget_quiet(connection, QUIET)
                 return False
             outcome, reason = await self._outcome(connection, waiting.source, waiting.event)
             await hook_store.finish(connection, waiting.seq, outcome, reason)
+            if notice := notice_of(waiting.source, outcome, reason or ""):
+                await notice_store.put_notice(connection, notice)
         log.info(
             "webhook event %d of %s: %s%s",
             waiting.seq,
@@ -88,47 +93,54 @@ class HookInbox:
         )
         return True
 
-    async def _outcome(self, connection: Connection, source: str, event: HookEvent) -> tuple[str, str | None]:
+    async def _outcome(self, connection: Connection, source: str, event: HookEvent) -> tuple[Outcome, str | None]:
         """Act on one event and return what became of it, and why; a failed one leaves nothing behind."""
         try:
             async with connection.transaction():
                 return await self._apply(connection, source, event)
         except ImportFileError as error:
-            return "refused", f"{', '.join(filter(None, error.columns)) or 'the person'} cannot be as it says"
+            return Outcome.REFUSED, f"{', '.join(filter(None, error.columns)) or 'the person'} cannot be as it says"
         except AWAY:
             raise
         except Exception as error:  # one event nobody foresaw must not stop all others
-            return "refused", type(error).__name__
+            return Outcome.REFUSED, type(error).__name__
 
-    async def _apply(self, connection: Connection, source: str, event: HookEvent) -> tuple[str, str | None]:
+    async def _apply(self, connection: Connection, source: str, event: HookEvent) -> tuple[Outcome, str | None]:
         known = await resource_store.find_users(connection, _keys(event))
         found = _found(event, known)
         mine = await hook_store.people_of(connection, source, [each.id for each in known])
         if found is None and (other := _namesake(event, known)) is not None:
             if other.id not in mine:
-                return "refused", "the userName is that of somebody whom this source did not bring"
+                return Outcome.REFUSED, "the userName is that of somebody whom this source did not bring"
             found = other
         if found is None and "userName" not in event.attributes:
-            return "unknown", "nobody has this id yet, and it names no userName"
-        told = await hook_store.told_at(connection, source, event.subject) if found is not None else {}
+            return Outcome.UNKNOWN, "nobody has this id yet, and it names no userName"
+        subject = comparison_key(event.subject, case_exact=True)
+        gone = await resource_store.find_deleted(connection, subject) if found is None else []
+        former = found or next(reversed(gone), None)
+        told = await hook_store.told_at(connection, source, event.subject) if former is not None else {}
         news = fresh(event, told)
         if not news:
-            return "outdated", None
-        person_id = found.id if found is not None else str(uuid4())
+            return Outcome.OUTDATED, None
+        person_id = former.id if former is not None else str(uuid4())
         plan = plan_import(
             _file(source, event.subject, news, found),
             known,
             self._shapes["User"],
             new_id=lambda: person_id,
+            gone=gone,
+            confirmed=await reuse_store.load_confirmed(connection) if former is not None else (),
         )
         await write_plan(connection, plan, self._shapes["Group"], f"hook:{source}")
+        if plan.held:
+            return Outcome.HELD, "muster directory review"
         manager = news["manager"] if plan.warnings else None
         told_now = dict.fromkeys(news, event.occurred_at)
         await hook_store.remember_person(connection, source, event.subject, person_id, told_now, manager)
         if found is None:
             await hook_store.reopen_unknown(connection, source, event.subject)
             await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
-        return "applied", "the manager is not known yet" if manager else None
+        return Outcome.APPLIED, "the manager is not known yet" if manager else None
 
 
 def _keys(event: HookEvent) -> Collection[str]:

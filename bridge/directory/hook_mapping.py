@@ -2,11 +2,13 @@
 
 An adapter is data: where in the body the people are, and which attribute stands where. Only what it names is read;
 everything else in a body (HR sends birth dates and salaries along) is dropped here, before anything is stored. What
-comes out has the attributes and the notation of a CSV file, so that there is one way into the directory.
+comes out has the attributes and the notation of a CSV file, so that there is one way into the directory. A vendor
+switches a webhook off that is refused, so of those what cannot be used is told as such, person by person.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ from typing import Any, Final
 from unicodedata import category, normalize
 
 from bridge.directory.csv_file import Row, row_problems
+from bridge.directory.hook_outcome import Outcome
+from bridge.directory.refusal import refused_of_delivery
 from bridge.errors import DeliveryError
 
 LONGEST: Final = 1000
@@ -37,6 +41,8 @@ class Adapter:
     """What a word of the status, in lower case, means for `active`; other words are refused."""
     events: Mapping[str, bool] = field(default_factory=dict)
     """What the kind of an event, in lower case, says about `active` without any attribute."""
+    is_lenient: bool = False
+    """Its sender would switch off a webhook that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,18 @@ class HookEvent:
     occurred_at: datetime
     attributes: Mapping[str, str]
     """As `csv_file.Row.values`, for those attributes alone that were said; `externalId` is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a source says about somebody and nobody can act on."""
+
+    subject: str
+    """Empty when it names nobody."""
+    occurred_at: datetime
+    outcome: Outcome
+    reason: str
+    """Never a value."""
 
 
 def adapted(
@@ -60,19 +78,29 @@ def adapted(
     )
 
 
-def map_delivery(adapter: Adapter, body: object, sent: datetime) -> tuple[HookEvent, ...]:
+def map_delivery(adapter: Adapter, body: object, sent: datetime) -> tuple[HookEvent | Unusable, ...]:
     """Return what the body says about people; `sent` stands in for a moment that it does not name.
 
-    Raises `DeliveryError`, whose message names attributes and never what they hold.
+    Raises `DeliveryError`, whose message names attributes and never what they hold; for a lenient adapter only when
+    the body is no JSON object.
     """
     if not isinstance(body, dict):
         raise DeliveryError("expected a JSON object")
-    people = next((found for path in adapter.people if (found := _at(path, {}, body)) is not None), body)
-    if not isinstance(people, list):
-        people = [people]
+    people = _people(adapter, body)
+    if not people and adapter.is_lenient:
+        return (Unusable("", sent, Outcome.IGNORED, "it names nobody"),)
     if not people:
         raise DeliveryError("expected at least one person")
-    return tuple(_event(adapter, person, body, sent) for person in people)
+    return tuple(_told(adapter, person, body, sent) for person in people)
+
+
+def refused_names(adapter: Adapter, body: object) -> Counter[str]:
+    """Return the names of what the body says and the adapter does not look at, with how often each is there."""
+    if not isinstance(body, dict):
+        return Counter()
+    named = (*adapter.subject, *adapter.occurred, *adapter.event, *adapter.people)
+    paths = (path for paths in adapter.attributes.values() for path in paths)
+    return refused_of_delivery((*named, *paths), _people(adapter, body), body)
 
 
 def fresh(event: HookEvent, told_at: Mapping[str, datetime]) -> dict[str, str]:
@@ -84,7 +112,29 @@ def fresh(event: HookEvent, told_at: Mapping[str, datetime]) -> dict[str, str]:
     }
 
 
-def _event(adapter: Adapter, person: object, body: Mapping[str, Any], sent: datetime) -> HookEvent:
+def _people(adapter: Adapter, body: dict[str, Any]) -> list[Any]:
+    """Return whom the body speaks of; the body itself when it has no place for people."""
+    people = next((found for path in adapter.people if (found := _at(path, {}, body)) is not None), body)
+    return people if isinstance(people, list) else [people]
+
+
+def _told(adapter: Adapter, person: object, body: Mapping[str, Any], sent: datetime) -> HookEvent | Unusable:
+    try:
+        return _event(adapter, person, body, sent)
+    except DeliveryError as error:
+        if not adapter.is_lenient:
+            raise
+        return Unusable(_subject_or_nobody(adapter, person, body), sent, Outcome.REFUSED, error.message)
+
+
+def _subject_or_nobody(adapter: Adapter, person: object, body: Mapping[str, Any]) -> str:
+    try:
+        return (_first(adapter.subject, person, body, "externalId") or "") if isinstance(person, dict) else ""
+    except DeliveryError:
+        return ""
+
+
+def _event(adapter: Adapter, person: object, body: Mapping[str, Any], sent: datetime) -> HookEvent | Unusable:
     if not isinstance(person, dict):
         raise DeliveryError("expected each person to be a JSON object")
     subject = _first(adapter.subject, person, body, "externalId")
@@ -95,11 +145,22 @@ def _event(adapter: Adapter, person: object, body: Mapping[str, Any], sent: date
     if kind in adapter.events and (said.get("active") != "false" or not adapter.events[kind]):
         said["active"] = str(adapter.events[kind]).lower()
     if not said:
-        raise DeliveryError("it names no attribute of the person; let the source send the values along")
+        return _without_values(
+            adapter, subject, _moment(_first(adapter.occurred, person, body, "time"), sent), person is body
+        )
     problems = sorted({problem.column for problem in row_problems(Row(1, {"externalId": subject, **said}))})
     if problems:
         raise DeliveryError(f"what it says does not read: {', '.join(problems)}")
     return HookEvent(subject, _moment(_first(adapter.occurred, person, body, "time"), sent), said)
+
+
+def _without_values(adapter: Adapter, subject: str, occurred_at: datetime, is_bare: bool) -> Unusable:
+    """Return an event that says nothing of what is kept: about nothing at all, or about what only others keep."""
+    if not adapter.is_lenient:
+        raise DeliveryError("it names no attribute of the person; let the source send the values along")
+    if is_bare:
+        return Unusable(subject, occurred_at, Outcome.WITHOUT_VALUES, "it has no values")
+    return Unusable(subject, occurred_at, Outcome.IGNORED, "it says nothing of what is kept")
 
 
 def _attributes(adapter: Adapter, person: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from bridge.directory.feed import Feed, Proof, prove
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_diff import ImportDiff, difference
 from bridge.directory.import_plan import NOTHING, ImportPlan, group_of, plan_import, without, works
+from bridge.directory.refusals import write_refused
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import Shape, comparison_key
 from bridge.directory.store import directory_version
@@ -93,8 +94,8 @@ async def import_csv(
         return await settle_courses(
             pool,
             file,
+            mapping.feed,
             proven=proof is not None,
-            shrink=mapping.shrink,
             custom=custom,
             dry_run=dry_run,
             claim=claim,
@@ -165,6 +166,7 @@ async def bring_in(
             await door_store.put_named(connection, feed.name, plan.named)
             if judgement is not None:
                 await record_absence(connection, feed, plan.named, judgement, now)
+            await write_refused(connection, feed.name, dict.fromkeys(file.refused, len(file.rows)))
             if claim is not None:
                 await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d people from %s", len(file.rows), feed.name, extra={"action": "import"})
@@ -174,9 +176,9 @@ async def bring_in(
 async def settle_courses(
     pool: Pool,
     file: CsvFile,
+    feed: Feed,
     *,
     proven: bool,
-    shrink: float,
     custom: Sequence[str] = (),
     dry_run: bool = False,
     claim: str | None = None,
@@ -201,7 +203,7 @@ async def settle_courses(
             today=clock().date(),
             held={each.person for each in await reuse_store.load_suspicions(connection)},
             proven=proven,
-            shrink=shrink,
+            shrink=feed.shrink,
         )
         report = ImportReport(0, len(plan.changed), len(plan.removed), plan.unchanged, plan.warnings)
         if dry_run:
@@ -209,6 +211,7 @@ async def settle_courses(
         if not dry_run:
             source = f"csv:{file.name}"
             await write_plan(connection, plan, shapes["Group"], source, absence=source)
+            await write_refused(connection, feed.name, dict.fromkeys(file.refused, len(file.rows)))
             if claim is not None:
                 await file_store.record_import(connection, claim, asdict(report))
     log.info("read %d dated rows from a file", len(file.rows), extra={"action": "import"})
@@ -251,7 +254,7 @@ async def write_plan(
 
     Raises `ImportFileError` when names are exchanged.
     """
-    await reuse_store.put_suspicions(connection, plan.held)
+    await reuse_store.put_suspicions(connection, [replace(each, source=source) for each in plan.held])
     if not (plan.created or plan.changed or plan.removed or plan.regrouped):
         return
     try:

@@ -151,7 +151,7 @@ async def load_users(connection: Connection, *, deleted: bool = False) -> list[K
 async def find_users(connection: Connection, keys: Collection[str]) -> list[Known]:
     """Return those whose externalId or userName, in the form comparisons use, is one of these."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document,
+        """SELECT r.id, r.document, r.deleted, r.standing, (now() AT TIME ZONE 'UTC')::date AS today,
                   ARRAY(SELECT g.display_name FROM group_member m JOIN scim_resource g ON g.id = m.group_id
                         WHERE m.member_id = r.id ORDER BY g.id) AS names
            FROM scim_resource r
@@ -159,7 +159,17 @@ async def find_users(connection: Connection, keys: Collection[str]) -> list[Know
            ORDER BY r.created, r.id""",
         list(keys),
     )
-    return [Known(row["id"], row["document"], tuple(row["names"])) for row in rows]
+    return [Known(row["id"], row["document"], tuple(row["names"]), left=_has_left(row)) for row in rows]
+
+
+async def find_deleted(connection: Connection, external_id: str) -> list[Known]:
+    """Return those who were deleted under this externalId, in the order of creation."""
+    rows = await connection.fetch(
+        """SELECT id, document, deleted, standing, (now() AT TIME ZONE 'UTC')::date AS today FROM scim_resource
+           WHERE kind = 'User' AND deleted AND external_id = $1 ORDER BY created, id""",
+        external_id,
+    )
+    return [Known(row["id"], row["document"], left=_has_left(row), deleted=True) for row in rows]
 
 
 async def analyze(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Suspected reuse of an externalId: who is sent under the id of somebody else who has left, and what was decided.
 
-What is held is not written to the directory: HR's next push or file brings it again, after somebody has decided.
+What is held is not written to the directory: HR's next push or file brings it again, after somebody has decided; what a
+webhook said, which nobody says again, is kept in the inbox until then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from bridge.directory import history_store
+from bridge.directory import history_store, hook_store
 from bridge.directory.identity import Suspicion
 from bridge.directory.person import Person, Standing
 from bridge.directory.scim_shape import comparison_key
@@ -95,7 +96,8 @@ async def decide_reuse(pool: Pool, user_name: str, *, same: bool) -> Sequence[Pe
     async with pool.acquire() as connection, connection.transaction():
         await history_store.lock_directory(connection)
         rows = await connection.fetch(
-            "SELECT person_id FROM suspected_reuse WHERE name_key = $1 AND NOT confirmed", comparison_key(user_name)
+            "SELECT person_id, external_id FROM suspected_reuse WHERE name_key = $1 AND NOT confirmed",
+            comparison_key(user_name),
         )
         former = [PersonId(row["person_id"]) for row in rows]
         if not former:
@@ -104,6 +106,7 @@ async def decide_reuse(pool: Pool, user_name: str, *, same: bool) -> Sequence[Pe
             await _confirm(connection, comparison_key(user_name))
         else:
             await _release(connection, former)
+        await hook_store.reopen_held(connection, [row["external_id"] for row in rows])
     return former
 
 

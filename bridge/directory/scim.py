@@ -22,6 +22,7 @@ from scim2_server.responses import ScimResponse
 
 from bridge.database import AWAY
 from bridge.directory.allowance import Allowance, draw
+from bridge.directory.refusals import Refusals
 from bridge.directory.scim_service import DirectoryService, ListResponse
 from bridge.directory.token_store import Bearer, find_token
 
@@ -44,14 +45,17 @@ def scim_application(
     rate: int = RATE,
     max_body: int = MAX_BODY,
     public_url: str | None = None,
+    refusals: Refusals | None = None,
 ) -> web.Application:
     """Return the endpoint, to be mounted by `add_subapp("/scim/v2", …)`.
 
     `secret` seals the cursors of lists, and is the same for every process; `custom` are the attributes of its own that
     the company keeps; `rate` is how many requests a second a token may make; `max_body` is in bytes; `public_url` is
-    the endpoint's address as clients see it, without it that of the request.
+    the endpoint's address as clients see it, without it that of the request; `refusals` counts what is sent in vain.
     """
-    endpoint = _Endpoint(pool, DirectoryService(pool, custom, secret=secret), rate, max_body, public_url)
+    endpoint = _Endpoint(
+        pool, DirectoryService(pool, custom, secret=secret, refusals=refusals), rate, max_body, public_url
+    )
     application = web.Application()
     application.router.add_route("*", "/{tail:.*}", endpoint.answer)
     return application

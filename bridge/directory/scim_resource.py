@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from bridge.directory.refusal import is_work_email
 from bridge.directory.scim_shape import Attribute, Shape, comparison_key, comparison_keys
 from bridge.directory.scim_user import display_name_of, manager_of
 
@@ -97,8 +98,12 @@ WHOLE: Final = Projection()
 
 
 def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource:
-    """Return what to store of a SCIM document that is valid for `shape`."""
+    """Return what to store of a SCIM document that is valid for `shape`: no private e-mail addresses."""
     kept = {name: value for name, value in document.items() if name not in ELSEWHERE}
+    if "emails" in kept:
+        kept["emails"] = [entry for entry in kept["emails"] or () if is_work_email(entry)]
+        if not kept["emails"]:
+            del kept["emails"]
     kept["schemas"] = [shape.schema, *sorted(name for name in kept if name.startswith("urn:"))]
     is_user = shape.kind == "User"
     external_id = kept.get("externalId")

@@ -118,7 +118,10 @@ def _definitions(custom: Sequence[str], *, published: bool = False) -> list[dict
                 attribute for attribute in definition["attributes"] if attribute["name"] in _KEPT[definition["id"]]
             ]
             kept.append({**definition, "attributes": attributes})
-    group = next(definition for definition in kept if definition["id"] == GROUP)
+    user, group = (next(each for each in kept if each["id"] == urn) for urn in (USER, GROUP))
+    emails = next(attribute for attribute in user["attributes"] if attribute["name"] == "emails")
+    # Addresses of other types are private, and dropped.
+    next(part for part in emails["subAttributes"] if part["name"] == "type")["canonicalValues"] = ["work"]
     for attribute in group["attributes"]:
         if attribute["name"] == "displayName":
             attribute["uniqueness"] = "server"

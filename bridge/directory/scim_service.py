@@ -28,6 +28,8 @@ from scim2_server.routing import Operation, Target
 from scim2_server.service import ScimService
 from scim2_server.utils import parametrize
 
+from bridge.directory.refusal import refused_of_bulk, refused_of_patch, refused_of_user
+from bridge.directory.refusals import Refusals
 from bridge.directory.scim_dialect import (
     require_text,
     standard_bulk,
@@ -60,13 +62,17 @@ class ListResponse(ScimResponse):
 class DirectoryService(ScimService):
     """The SCIM protocol over our schemas; `custom` are the attributes of its own that the company keeps.
 
-    `secret` seals the cursors; every process has the same, and keeps it over a restart.
+    `secret` seals the cursors; every process has the same, and keeps it over a restart. `refusals` counts what is sent
+    in vain.
     """
 
-    def __init__(self, pool: Pool, custom: Sequence[str] = (), *, secret: str) -> None:
+    def __init__(
+        self, pool: Pool, custom: Sequence[str] = (), *, secret: str, refusals: Refusals | None = None
+    ) -> None:
         super().__init__(provider_for(custom), secret=secret)
         self._published = ScimService(provider_for(custom, published=True), secret=secret)
         self._pool = pool
+        self._refusals = refusals
         self._shapes = shapes_for(custom)
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
         self._kept = [
@@ -82,7 +88,7 @@ class DirectoryService(ScimService):
         with self.provider:
             target = self.match(request)
             if target.operation in _WITH_BODY:
-                body = self._standard_body(request, target)
+                body = self._standard_body(request, target, source)
                 write = self._group_write(target, body)
                 if write is not None:
                     return await self._write_group(request, target, write, source)
@@ -124,18 +130,25 @@ class DirectoryService(ScimService):
             }
         return super().read_search(resource_types, payload)
 
-    def _standard_body(self, request: ScimRequest, target: Target) -> Any:
-        """Return the request's JSON as the RFC writes it."""
+    def _standard_body(self, request: ScimRequest, target: Target, source: str) -> Any:
+        """Return the request's JSON as the RFC writes it, and count what of it is dropped."""
         body = self.decode_body(request.body, request.header("Content-Type"))
         require_text(body)
         user = self._shapes["User"]
         if target.operation is Operation.bulk:
-            return standard_bulk(body, user)
-        if target.endpoint is None or self.resource_type_at(target.endpoint).name != "User":
+            standard, refused = standard_bulk, refused_of_bulk
+        elif target.endpoint is None or self.resource_type_at(target.endpoint).name != "User":
             return body
-        if target.operation is Operation.patch:
-            return standard_patch(body, user)
-        return standard_user(body, user) if target.operation in (Operation.create, Operation.replace) else body
+        elif target.operation is Operation.patch:
+            standard, refused = standard_patch, refused_of_patch
+        elif target.operation in (Operation.create, Operation.replace):
+            standard, refused = standard_user, refused_of_user
+        else:
+            return body
+        made = standard(body, user)
+        if self._refusals is not None:
+            self._refusals.count(source, refused(made, user))
+        return made
 
     def _group_write(self, target: Target, body: Any) -> GroupWrite | None:
         """Divide the body of a write of a group into its members and the rest; None if it is not one."""

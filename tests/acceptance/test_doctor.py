@@ -36,6 +36,7 @@ GREEN = [
     "database",
     "clock",
     "user directory",
+    "privacy",
     "homeserver",
     "registration",
     "way back",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Config, read_config
-from bridge.config_feeds import AdapterName
+from bridge.config_feeds import AdapterName, SignatureName
 from bridge.directory.feed import Feed
 from bridge.directory.file_mapping import Ends
 from bridge.directory.hook_adapters import ADAPTERS
@@ -35,8 +35,9 @@ def problem(text: str, folder: Path) -> str:
 def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What docs/feeds.md shows is what the reader takes, and every key of a mapping is shown there."""
     files, hooks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
-    monkeypatch.setenv("BAMBOO_KEY", KEY)
-    (tmp_path / "next-key.txt").write_text(KEY + "\n")
+    monkeypatch.setenv("BAMBOO_KEY", "0123456789abcdef")
+    monkeypatch.setenv("PAYROLL_KEY", KEY)
+    (tmp_path / "next-key.txt").write_text("fedcba9876543210\n")
     found = load(files, tmp_path).directory.feeds
 
     payroll = found.files["payroll"]
@@ -55,10 +56,13 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         payroll,
         timedelta(seconds=10),
     )
-    bamboo = load(
+    webhooks = load(
         hooks.replace("directory:\n", "directory:\n  attributes: [shift]\n"), tmp_path
-    ).directory.feeds.webhooks["bamboo"]
-    assert (bamboo.adapter, bamboo.keys) == ("bamboohr", (bytes(24), bytes(24)))
+    ).directory.feeds.webhooks
+    bamboo, payroll_hook = webhooks["bamboo"], webhooks["payroll"]
+    assert (bamboo.adapter, bamboo.signature) == ("bamboohr", SignatureName.VENDOR)
+    assert bamboo.keys == (b"0123456789abcdef", b"fedcba9876543210")
+    assert (payroll_hook.keys, payroll_hook.signature) == ((bytes(24),), SignatureName.STANDARD)
     assert bamboo.attributes == {"shift": "fields.customShift"}
     assert bamboo.statuses == {"garden leave": False}
 
@@ -120,12 +124,18 @@ def test_keys_are_not_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("webhooks: {a: {adapter: generic, keys: [nothing.txt]}}", "there is none that can be read"),
         ("webhooks: {a: {adapter: generic, keys: [bad.txt]}}", "at least 16 bytes in base64"),
         (f"webhooks: {{a: {{adapter: generic, keys: [{KEY}]}}}}", "came the key itself"),
+        ("webhooks: {a: {adapter: bamboohr, keys: [whsec.txt]}}", "say `signature: standard`"),
+        ("webhooks: {a: {adapter: hibob, keys: [short.txt]}}", "at least 16 characters"),
+        ("webhooks: {a: {adapter: generic, signature: vendor, keys: [bad.txt]}}", "expected standard: generic has no"),
+        ("webhooks: {a: {adapter: hibob, signature: hibob, keys: [bad.txt]}}", "expected vendor or standard"),
         ("webhooks: {a: {adapter: generic, keys: [$K], attributes: {ssn: fields.ssn}}}", "unknown attribute `ssn`"),
     ],
 )
 def test_bad_feeds_are_told_without_secrets(text: str, message: str, tmp_path: Path) -> None:
     """Each with its place; no key is repeated."""
     (tmp_path / "bad.txt").write_text("whsec_c2VjcmV0\n")
+    (tmp_path / "whsec.txt").write_text(KEY)
+    (tmp_path / "short.txt").write_text("c2VjcmV0")
     found = problem(f"directory: {{{text}}}\n", tmp_path)
     assert message in found
     assert KEY not in found

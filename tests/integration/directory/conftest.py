@@ -1,4 +1,4 @@
-"""A SCIM endpoint on loopback, with a client that bears its token."""
+"""A SCIM endpoint on loopback, with a client that bears its token; and one for webhooks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from bridge.directory.refusals import Refusals
 from bridge.directory.scim import scim_application
 from bridge.directory.token_store import create_token
+from tests.integration.directory.sender import Hooks, open_hooks
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -77,8 +79,20 @@ class Scim:
 
 
 @pytest.fixture
-async def scim(pool: Pool) -> AsyncIterator[Scim]:
+async def refusals(pool: Pool) -> Refusals:
+    """What the endpoints have counted and nobody has written yet."""
+    return Refusals(pool)
+
+
+@pytest.fixture
+async def scim(pool: Pool, refusals: Refusals) -> AsyncIterator[Scim]:
     application = web.Application()
-    application.add_subapp("/scim/v2", scim_application(pool, secret="s", custom=("shift",)))
+    application.add_subapp("/scim/v2", scim_application(pool, secret="s", custom=("shift",), refusals=refusals))
     async with TestServer(application) as server, ClientSession() as session:
         yield Scim(f"{server.make_url('/scim/v2')}", session, await create_token(pool, "hr"))
+
+
+@pytest.fixture
+async def hooks(pool: Pool, refusals: Refusals) -> AsyncIterator[Hooks]:
+    async with open_hooks(pool, refusals) as opened:
+        yield opened

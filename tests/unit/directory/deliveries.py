@@ -81,10 +81,11 @@ def personio(**attributes: Any) -> dict[str, Any]:
 def personio_event(kind: str) -> dict[str, Any]:
     """Return an event, which carries no values."""
     return {
-        "id": "0b8fda0e-9f5d-4f9e-8a43-2b2c5a4c2a51",
-        "type": kind,
-        "timestamp": "2026-01-31T18:42:00Z",
-        "data": {"person": {"id": "98765"}},
+        "company_id": "16",
+        "event_name": kind,
+        "occurred_at": "2026-01-31T18:42:00Z",
+        "payload": {"person_id": "98765", "employment_id": "4711"},
+        "meta": {},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from bridge.directory.file_mapping import COLUMNS
 from bridge.directory.hook_adapters import ADAPTERS, BAMBOOHR, GENERIC, HIBOB, PERSONIO, own_paths
-from bridge.directory.hook_mapping import LONGEST, Adapter, HookEvent, adapted, fresh, map_delivery
+from bridge.directory.hook_mapping import LONGEST, Adapter, HookEvent, Unusable, adapted, fresh, map_delivery
 from bridge.errors import DeliveryError
 from tests.unit.directory import deliveries
 
@@ -98,6 +99,7 @@ def test_vendors_changes_and_terminations_are_understood(
     """Each adapter reads its vendor's documented bodies: a hire, a change of one attribute, a termination."""
     (event,) = map_delivery(adapter, body, SENT)
 
+    assert isinstance(event, HookEvent)
     assert event.subject == subject
     assert dict(event.attributes) == said
 
@@ -105,7 +107,7 @@ def test_vendors_changes_and_terminations_are_understood(
 @pytest.mark.parametrize(("adapter", "body"), [case[:2] for case in CHANGES])
 def test_private_attributes_are_dropped_unread(adapter: Adapter, body: dict[str, Any]) -> None:
     """Privacy: birth date, gender, pay, home address, private contacts and reason of leave go no further."""
-    kept = json.dumps([dict(event.attributes) for event in map_delivery(adapter, body, SENT)])
+    kept = json.dumps([asdict(event) for event in map_delivery(adapter, body, SENT)], default=str)
 
     assert [value for value in deliveries.PRIVATE if value in kept] == []
 
@@ -139,9 +141,6 @@ def test_event_has_its_own_time(adapter: Adapter, body: dict[str, Any], moment: 
         (GENERIC, {"userName": "anna"}, "expected the person's id at externalId"),
         (GENERIC, {"externalId": "", "userName": "anna"}, "expected the person's id"),
         (GENERIC, {"externalId": "1"}, "it names no attribute of the person"),
-        (BAMBOOHR, deliveries.bamboohr_event("employee.updated"), "let the source send the values along"),
-        (HIBOB, deliveries.hibob_event("employee.updated"), "let the source send the values along"),
-        (PERSONIO, deliveries.personio_event("person.updated"), "let the source send the values along"),
         (GENERIC, {"externalId": "1", "active": "sabbatical"}, "does not read: active"),
         (GENERIC, {"externalId": "1", "start": "5 May", "email": "none"}, "does not read: email, start"),
         (GENERIC, {"externalId": "1.2E+10", "title": "x"}, "does not read: externalId"),
@@ -162,6 +161,41 @@ def test_what_is_not_understood_is_told_without_values(adapter: Adapter, body: o
     assert "sabbatical" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("adapter", "body", "subject", "outcome", "reason"),
+    [
+        (BAMBOOHR, deliveries.bamboohr_event("employee.updated"), "123", "without_values", "no values"),
+        (HIBOB, deliveries.hibob_event("employee.updated"), "3332883854254932743", "without_values", "no values"),
+        (PERSONIO, deliveries.personio_event("person.updated"), "98765", "without_values", "no values"),
+        (BAMBOOHR, deliveries.bamboohr(), "123", "ignored", "nothing of what is kept"),
+        (BAMBOOHR, {"employees": []}, "", "ignored", "names nobody"),
+        (BAMBOOHR, deliveries.bamboohr(status="sabbatical"), "123", "refused", "does not read: active"),
+        (HIBOB, {"type": "timeoff.request", "data": {"id": 7}}, "", "refused", "expected the person's id"),
+        (PERSONIO, {"event_name": "document.created", "payload": {"id": "4"}}, "", "refused", "the person's id"),
+        (HIBOB, {"employee": "anna"}, "", "refused", "each person to be a JSON object"),
+        (HIBOB, {"employee": {"id": {"a": 1}}}, "", "refused", "expected text in externalId"),
+    ],
+)
+def test_what_a_vendor_says_in_vain_is_kept_as_such(
+    adapter: Adapter, body: object, subject: str, outcome: str, reason: str
+) -> None:
+    """A vendor whose webhook is refused switches it off: the event is taken, with why nobody can act on it."""
+    (event,) = map_delivery(adapter, body, SENT)
+
+    assert isinstance(event, Unusable)
+    assert (event.subject, event.outcome) == (subject, outcome)
+    assert reason in event.reason
+    assert "sabbatical" not in event.reason
+
+
+def test_one_bad_person_of_a_vendors_does_not_hide_the_others() -> None:
+    """The vendor does not send the delivery again, so each person counts by itself."""
+    good, bad = deliveries.bamboohr(jobTitle="x"), deliveries.bamboohr(status="sabbatical")
+    events = map_delivery(BAMBOOHR, {"employees": bad["employees"] + good["employees"]}, SENT)
+
+    assert [type(event) for event in events] == [Unusable, HookEvent]
+
+
 def test_one_bad_person_refuses_the_delivery() -> None:
     """All or nothing."""
     with pytest.raises(DeliveryError):
@@ -173,6 +207,7 @@ def test_company_names_its_own_attributes_and_words() -> None:
     adapter = adapted(BAMBOOHR, {"shift": "fields.customShift"}, {"Garden Leave": False})
     (event,) = map_delivery(adapter, deliveries.bamboohr(customShift="night", status="garden leave"), SENT)
 
+    assert isinstance(event, HookEvent)
     assert event.attributes == {"shift": "night", "active": "false"}
     assert own_paths("generic", ["shift"]) == {"shift": "shift"}
     assert own_paths("hibob", ["shift"]) == {}
@@ -202,7 +237,8 @@ def test_no_body_is_more_than_refused(adapter: str, body: Any) -> None:
         events = map_delivery(ADAPTERS[adapter], body, SENT)
     except DeliveryError:
         return
-    assert all(event.subject and event.attributes for event in events)
+    assert all(isinstance(event, Unusable) or (event.subject and event.attributes) for event in events)
+    assert adapter != "generic" or not any(isinstance(event, Unusable) for event in events)
 
 
 @given(

@@ -1,0 +1,96 @@
+"""Telling the administrators in their room what they ought to know, once each: what `notice_store` keeps.
+
+A notice that was sent twice because of a crash is the same event on the homeserver. What waits for approval has words
+of its own, in `held`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bridge.database import AWAY
+from bridge.directory.notice_store import mark_told, read_untold
+from bridge.errors import HomeserverError
+from bridge.ids import EventId, RoomId, UserId
+from bridge.membership import store
+from bridge.membership.desired import ADMINISTRATORS
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds between tries while somebody is away, or there is no room yet."""
+
+
+class Voice(Protocol):
+    """Who can say something in a room."""
+
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId: ...
+
+
+class Noticeboard:
+    """Who tells the administrators; any number of them may run."""
+
+    def __init__(self, pool: Pool, homeserver: Voice) -> None:
+        self._pool = pool
+        self._homeserver = homeserver
+
+    async def run(self, wake: asyncio.Event) -> None:
+        """Tell whatever comes until cancelled; while nobody can be told, try again with back-off."""
+        pause, said = _FIRST_PAUSE, ""
+        while True:
+            wake.clear()
+            problem = ""
+            try:
+                if await self.tell():
+                    pause, said = _FIRST_PAUSE, ""
+                    await wake.wait()
+                    continue
+            except HomeserverError as error:
+                problem = error.message
+            except AWAY as error:
+                problem = type(error).__name__
+            if problem and problem != said:
+                log.warning("the administrators cannot be told: %s", problem, extra={"action": "notice"})
+            said = problem or said
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def tell(self) -> bool:
+        """Say what nobody has said yet; return whether all is said, which it cannot be before there is a room."""
+        untold = await read_untold(self._pool)
+        if not untold:
+            return True
+        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        if room is None or room.room_id is None:
+            return False
+        for notice, raised_at in untold:
+            await self._homeserver.send(
+                room.room_id,
+                "m.room.message",
+                {"msgtype": "m.text", "body": notice.body},
+                transaction_id=_transaction_id(notice.topic, raised_at),
+            )
+            await mark_told(self._pool, notice.topic)
+        return True
+
+
+def _transaction_id(topic: str, raised_at: datetime) -> str:
+    digest = hashlib.sha256(topic.encode()).hexdigest()[:32]
+    return f"notice-{digest}-{int(raised_at.timestamp() * 1000)}"
