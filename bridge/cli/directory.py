@@ -19,7 +19,7 @@ from bridge.directory.selector import matches, parse
 from bridge.directory.store import load_history, load_people, load_person
 from bridge.directory.token_store import create_token, load_tokens, revoke_token
 from bridge.document import nearest
-from bridge.errors import ImportFileError, UnknownNameError
+from bridge.errors import ImportFileError, RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -61,11 +61,13 @@ def _add_import(below: Subparsers) -> None:
     parser.add_argument("--mapping", metavar="NAME", help="read it as `directory.files.NAME` of the configuration says")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument(
-        "--complete", action="store_true", help="the file names everybody: whoever is missing works here no longer"
+        "--complete",
+        action="store_true",
+        help="the file names everybody of its source: whoever is missing works here no longer; needs --rows, --sha256 "
+        "or a mapping with a trailer",
     )
-    parser.add_argument(
-        "--allow-removals", type=int, metavar="N", help="with --complete: exactly N people are meant to be missing"
-    )
+    parser.add_argument("--rows", type=int, metavar="N", help="refuse the file unless it names N people")
+    parser.add_argument("--sha256", metavar="HEX", help="refuse the file unless this is its SHA-256")
     parser.set_defaults(handler=with_services(import_file))
 
 
@@ -100,15 +102,23 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         data = args.file.read_bytes()
     except OSError as error:
         raise ImportFileError(f"{args.file}: {error.strerror}. Expected a CSV file that can be read.") from error
+    mapping = PLAIN if args.mapping is None else _mapping(services.config, args.mapping)
+    if args.complete and not mapping.trailer and args.rows is None and args.sha256 is None:
+        raise RefusedError(
+            "A complete file must be known to be whole. Expected --rows N, --sha256 HEX, or a mapping with a trailer. "
+            "Nothing was changed."
+        )
     report = await import_csv(
         services.pool,
         data,
         args.file.name,
         custom=services.config.attributes,
-        mapping=PLAIN if args.mapping is None else _mapping(services.config, args.mapping),
+        mapping=mapping,
         complete=args.complete,
-        allow_removals=args.allow_removals,
+        rows=args.rows,
+        sha256=args.sha256,
         dry_run=args.dry_run,
+        clock=services.clock,
     )
     if args.json:
         print_json(_report_as_json(report, dry_run=args.dry_run))
@@ -251,6 +261,8 @@ def _report_as_json(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
         "changed": report.changed,
         "removed": report.removed,
         "unchanged": report.unchanged,
+        "missing": report.missing,
+        "waiting": {"people": report.waiting, "digest": report.waiting_digest},
         "warnings": list(report.warnings),
     }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
+
+from bridge.directory.feed import GRACE, SHRINK, Feed
 
 COLUMNS: Final = (
     *("userName", "externalId", "displayName", "givenName", "familyName", "email", "title", "userType", "active"),
@@ -32,11 +34,22 @@ class FileMapping:
     encoding: str = ""
     """A codec's name; empty to tell UTF-8 from UTF-16 by the first bytes."""
     complete: bool = False
-    """The file names everybody of the company: whoever is missing works here no longer."""
-    shrink: float = 0.1
-    """The share of the active people that may be missing from a complete file."""
+    """Each file names everybody of this source: whoever is missing from one that is whole works here no longer."""
+    shrink: float = SHRINK
+    """The share of the source's people that may be missing from a complete file."""
     trailer: str = ""
     """The last line, in which `{rows}` is the number of people: proof that the file is whole."""
+    digest: bool = False
+    """A file comes with its SHA-256: proof, too."""
+    grace: timedelta = GRACE
+    """How long somebody must be missing from complete files."""
+    name: str = "csv"
+    """What the configuration calls it."""
+
+    @property
+    def feed(self) -> Feed:
+        """Return whose people the files bring."""
+        return Feed(f"file:{self.name}", self.complete, self.shrink, self.grace)
 
 
 PLAIN: Final = FileMapping()

@@ -1,27 +1,20 @@
 """What a file of people changes: decided from the file and what is known, before anything is written. Pure.
 
 People are matched by externalId, else by userName. A column of the file settles its attribute, also by being empty;
-what the file has no column for stays. Whoever is not in the file is left alone, unless the file is said to be
-complete.
+what the file has no column for stays. What becomes of whoever is not in the file is left to `door`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems_error, truth_of
 from bridge.directory.identity import Suspicion, is_other
 from bridge.directory.scim_resource import Resource, resource_of
 from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
-from bridge.errors import RefusedError
 from bridge.ids import PersonId
-
-MAX_FRACTION: Final = 0.1
-"""Share of the active people that a complete file may remove without further ado."""
-FLOOR: Final = 5
-"""So many it may always remove."""
 
 _CORE: Final = frozenset(
     {"userName", "externalId", "displayName", "title", "userType", "timezone", "locale", "preferredLanguage"}
@@ -50,8 +43,6 @@ class ImportPlan:
     changed: tuple[Resource, ...]
     renamed: tuple[str, ...]
     """Ids of those among `changed` whose display name changes, which their reports see."""
-    removed: tuple[Resource, ...]
-    """Who is missing from a complete file, now inactive."""
     joins: tuple[tuple[str, str], ...]
     """Pairs of a group's display name and a person's id."""
     leaves: tuple[tuple[str, str], ...]
@@ -61,6 +52,13 @@ class ImportPlan:
     held: tuple[Suspicion, ...]
     """Rows left out because their externalId was somebody else's, who has left."""
     warnings: tuple[str, ...]
+    named: tuple[PersonId, ...]
+    """Ids of everybody in the file."""
+    removed: tuple[Resource, ...] = ()
+    """Who leaves by being missing, now inactive, as `without` adds them."""
+
+
+NOTHING: Final = ImportPlan((), (), (), (), (), (), 0, (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +76,12 @@ def plan_import(
     new_id: Callable[[], str],
     gone: Sequence[Known] = (),
     confirmed: Collection[tuple[str, str]] = (),
-    complete: bool = False,
-    shrink: float = MAX_FRACTION,
-    allow_removals: int | None = None,
 ) -> ImportPlan:
     """Decide what a file changes; `new_id` makes the id of a new person.
 
     `gone` are those who were deleted; they come back under their externalId. A row that looks like somebody else than
     the leaver whose externalId it has is held, unless the leaver's id and the userName are among those `confirmed`.
-    Raises `ImportFileError` when rows and known people cannot be told apart, and `RefusedError` when a complete file
-    would remove more than the share `shrink` of the active people (at least five) and `allow_removals` is not exactly
-    their number.
+    Raises `ImportFileError` when rows and known people cannot be told apart.
     """
     matches, held = _matched(file, known, gone, confirmed, new_id)
     warnings = [
@@ -113,20 +106,30 @@ def plan_import(
     written = {each.id for each in (*created, *changed)}
     regrouped = tuple(dict.fromkeys(id_ for _, id_ in (*joins, *leaves) if id_ not in written))
     unchanged = len(matches) - len(written) - len(regrouped)
-    removed = _removed(matches, known, shape) if complete else ()
-    _require_few(len(removed), sum(1 for each in known if each.document.get("active", True)), shrink, allow_removals)
     return ImportPlan(
         created=tuple(created),
         changed=tuple(changed),
         renamed=tuple(renamed),
-        removed=removed,
         joins=joins,
         leaves=leaves,
         regrouped=regrouped,
         unchanged=unchanged,
         held=tuple(held),
         warnings=tuple(warnings),
+        named=tuple(PersonId(match.id) for match in matches),
     )
+
+
+def works(known: Known) -> bool:
+    """Tell whether somebody is here to be missed, as far as HR's flag and the last days of the employments go."""
+    return bool(known.document.get("active", True)) and not known.left
+
+
+def without(plan: ImportPlan, leaving: Collection[PersonId], known: Sequence[Known], shape: Shape) -> ImportPlan:
+    """Return the plan with these people made inactive, too; whoever is not among `known` and here is passed over."""
+    removed = (each for each in known if each.id in leaving and works(each))
+    inactive = (resource_of({**each.document, "active": False}, each.id, shape) for each in removed)
+    return replace(plan, removed=tuple(inactive))
 
 
 def group_of(name: str, id_: str, shape: Shape) -> Resource:
@@ -288,23 +291,3 @@ def _group_changes(
             joins.extend((name, match.id) for name in wanted if comparison_key(name) not in present_keys)
             leaves.extend((name, match.id) for name in present if comparison_key(name) not in wanted_keys)
     return tuple(joins), tuple(leaves)
-
-
-def _removed(matches: Sequence[_Match], known: Sequence[Known], shape: Shape) -> tuple[Resource, ...]:
-    present = {match.id for match in matches}
-    return tuple(
-        resource_of({**each.document, "active": False}, each.id, shape)
-        for each in known
-        if each.id not in present and each.document.get("active", True)
-    )
-
-
-def _require_few(removals: int, active: int, shrink: float, allowed: int | None) -> None:
-    if allowed is not None and allowed != removals:
-        raise RefusedError(f"The file removes {removals} people, not {allowed}. Nothing was changed.")
-    limit = max(FLOOR, int(active * shrink))
-    if allowed is None and removals > limit:
-        raise RefusedError(
-            f"{removals} of {active} active people are missing from the file; at most {limit} may be. Nothing was "
-            f"changed. Is the file whole? If they have all left, say --allow-removals {removals}."
-        )

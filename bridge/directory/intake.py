@@ -1,23 +1,30 @@
-"""Bringing a file of people into the directory, in one database transaction."""
+"""Bringing a picture of people into the directory, in one database transaction, and letting go whom one left out."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import asyncpg
 
-from bridge.directory import file_store, reuse_store
+from bridge.clock import Clock, system_clock
+from bridge.directory import door_store, file_store, reuse_store
 from bridge.directory import resource_store as store
-from bridge.directory.csv_file import read_csv
+from bridge.directory.absence import judge_absence, record_absence
+from bridge.directory.csv_file import CsvFile, read_csv
+from bridge.directory.door import AbsenceList, Judgement, digest_of, words_of
+from bridge.directory.feed import Feed, Proof, prove
 from bridge.directory.file_mapping import PLAIN, FileMapping
-from bridge.directory.import_plan import ImportPlan, group_of, plan_import
+from bridge.directory.import_plan import NOTHING, ImportPlan, group_of, plan_import, without, works
 from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
-from bridge.errors import ImportFileError
+from bridge.directory.store import directory_version
+from bridge.errors import ImportFileError, RefusedError
+from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -38,6 +45,12 @@ class ImportReport:
     removed: int
     unchanged: int
     warnings: tuple[str, ...]
+    missing: int = 0
+    """Not named by a whole picture, and not for long enough to leave."""
+    waiting: int = 0
+    """Missing, and too many to leave without a second person."""
+    waiting_digest: str = ""
+    """What `muster approve` names."""
 
     def sentence(self, beginning: str = "People") -> str:
         """Return it in words; `beginning` may be that of a dry run, "Would be"."""
@@ -55,52 +68,131 @@ async def import_csv(
     custom: Sequence[str] = (),
     mapping: FileMapping = PLAIN,
     complete: bool = False,
-    allow_removals: int | None = None,
+    rows: int | None = None,
+    sha256: str | None = None,
     dry_run: bool = False,
     claim: str | None = None,
+    clock: Clock = system_clock,
 ) -> ImportReport:
     """Import a CSV file called `name`, all of it or nothing; with `dry_run` only say what would change.
 
-    A file with a `claim` is imported once, however often it is asked for. Raises `ImportFileError` and `RefusedError`
-    as `read_csv` and `plan_import` do.
+    `rows` and `sha256` are what the file ought to have, and prove it whole. A file with a `claim` is imported once,
+    however often it is asked for. Raises `ImportFileError` as `read_csv`, `prove` and `plan_import` do.
     """
     # Reading 10,000 rows takes a second, which the service has better uses for.
     file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
+    proof = prove(name, data, len(file.rows), trailer=bool(mapping.trailer), rows=rows, sha256=sha256)
+    return await bring_in(
+        pool,
+        file,
+        replace(mapping.feed, complete=complete or mapping.complete),
+        proof=proof,
+        source=f"csv:{name}",
+        custom=custom,
+        dry_run=dry_run,
+        claim=claim,
+        clock=clock,
+    )
+
+
+async def bring_in(
+    pool: Pool,
+    file: CsvFile,
+    feed: Feed,
+    *,
+    proof: Proof | None,
+    source: str,
+    custom: Sequence[str] = (),
+    dry_run: bool = False,
+    claim: str | None = None,
+    clock: Clock = system_clock,
+) -> ImportReport:
+    """Bring a picture of people into the directory, all of it or nothing, under the name of its `source`.
+
+    Who is missing from it is judged only when the feed shows everybody and there is a `proof` that this one does.
+    Raises `ImportFileError` when people cannot be told apart, and for a complete picture of nobody.
+    """
+    if feed.complete and not file.rows:
+        raise ImportFileError(
+            f"{file.name}: error: expected everybody of {feed.name}, came 0 entries; nobody is removed by absence."
+            "\nNothing was changed."
+        )
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
         await store.lock_directory(connection)
         done = None if claim is None else await file_store.find_import(connection, claim)
         if done is not None:
             return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        known = await store.load_users(connection)
         plan = await asyncio.to_thread(
             plan_import,
             file,
-            await store.load_users(connection),
+            known,
             shapes["User"],
             new_id=lambda: str(uuid4()),
             gone=await store.load_users(connection, deleted=True),
             confirmed=await reuse_store.load_confirmed(connection),
-            complete=complete or mapping.complete,
-            shrink=mapping.shrink,
-            allow_removals=allow_removals,
         )
-        report = _report(plan)
+        now = clock()
+        judgement = None
+        if feed.complete and proof is not None:
+            judgement = await judge_absence(connection, feed, plan.named, known, now)
+            plan = without(plan, judgement.leaving, known, shapes["User"])
+        report = _report(plan, feed, judgement)
         if not dry_run:
-            await write_plan(connection, plan, shapes["Group"], f"csv:{name}")
+            await write_plan(connection, plan, shapes["Group"], source, absence=feed.name)
+            await door_store.put_feed(connection, feed.name, None if judgement is None else now)
+            await door_store.put_named(connection, feed.name, plan.named)
+            if judgement is not None:
+                await record_absence(connection, feed, plan.named, judgement, now)
             if claim is not None:
                 await file_store.record_import(connection, claim, asdict(report))
-    log.info("read %d people from a file", len(file.rows), extra={"action": "import"})
+    log.info("read %d people from %s", len(file.rows), feed.name, extra={"action": "import"})
     return report
 
 
-async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, source: str) -> None:
-    """Write what was decided, under the lock of the directory. Raises `ImportFileError` when names are exchanged."""
+async def let_go(
+    pool: Pool, waiting: AbsenceList, by: PersonId, now: datetime, *, custom: Sequence[str] = ()
+) -> AbsenceList:
+    """Make exactly the people of a list inactive, because a second person says so.
+
+    Raises `RefusedError` when it is not the list any more, or somebody on it has been named again.
+    """
+    shapes = shapes_for(custom)
+    async with pool.acquire() as connection, connection.transaction():
+        await store.lock_directory(connection)
+        lists = await door_store.load_lists(connection, waiting.feed)
+        known = await store.load_users(connection)
+        missing = await door_store.load_missing(connection, waiting.feed, waiting.people)
+        here = {each.id for each in known if works(each)}.intersection(waiting.people)
+        gone = {each.person for each in missing if each.since is not None and not each.kept_by}
+        if waiting.digest not in [each.digest for each in lists] or here - gone:
+            raise RefusedError(
+                f"The list {waiting.digest[:12]} of {waiting.feed} has changed: somebody on it has been named again."
+                " Nothing was changed. Look at `muster directory waiting`; the next whole picture makes a new list."
+            )
+        plan = without(NOTHING, waiting.people, known, shapes["User"])
+        source = f"{waiting.feed}; approved by {by}"
+        await write_plan(connection, plan, shapes["Group"], source, absence=source)
+        await door_store.forget_named(connection, waiting.feed, waiting.people)
+        await door_store.approve_list(connection, waiting, by, now, await directory_version(connection))
+    log.info("%d people were let go as approved", len(plan.removed), extra={"action": "import"})
+    return waiting
+
+
+async def write_plan(
+    connection: Connection, plan: ImportPlan, groups: Shape, source: str, *, absence: str = ""
+) -> None:
+    """Write what was decided, under the lock of the directory; `absence` is the source of who is removed.
+
+    Raises `ImportFileError` when names are exchanged.
+    """
     await reuse_store.put_suspicions(connection, plan.held)
     if not (plan.created or plan.changed or plan.removed or plan.regrouped):
         return
     try:
         async with connection.transaction():
-            await _write(connection, plan, groups, source)
+            await _write(connection, plan, groups, source, absence)
     except asyncpg.UniqueViolationError as error:
         raise ImportFileError(
             f"{source.partition(':')[2]}: people exchange their userNames in this file. Nothing was changed. "
@@ -109,24 +201,36 @@ async def write_plan(connection: Connection, plan: ImportPlan, groups: Shape, so
         ) from error
 
 
-def _report(plan: ImportPlan) -> ImportReport:
-    changed = len(plan.changed) + len(plan.regrouped)
-    return ImportReport(len(plan.created), changed, len(plan.removed), plan.unchanged, plan.warnings)
+def _report(plan: ImportPlan, feed: Feed, judgement: Judgement | None) -> ImportReport:
+    counts = len(plan.created), len(plan.changed) + len(plan.regrouped), len(plan.removed), plan.unchanged
+    if judgement is None:
+        unproven = f"Nothing proves that this is everybody of {feed.name}, so whoever is missing stays."
+        return ImportReport(*counts, (*plan.warnings, *([unproven] if feed.complete else [])))
+    waiting = judgement.waiting
+    return ImportReport(
+        *counts,
+        (*plan.warnings, *words_of(feed, judgement)),
+        missing=len(judgement.noted),
+        waiting=len(waiting),
+        waiting_digest=digest_of(feed.name, waiting) if waiting else "",
+    )
 
 
-async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str) -> None:
+async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str, absence: str) -> None:
     version = await store.next_version(connection)
     await store.insert_resources(connection, plan.created, version)
     await store.update_resources(connection, (*plan.changed, *plan.removed), version)
     await store.touch_reports(connection, plan.renamed, version)
     await _write_groups(connection, plan, shape, version)
     created = [each.id for each in plan.created]
-    changed = [each.id for each in (*plan.changed, *plan.removed)]
+    changed = [each.id for each in plan.changed]
+    removed = [each.id for each in plan.removed]
     for action, ids in (("created", created), ("changed", changed), ("groups", plan.regrouped)):
         await store.record_history(connection, ids, version=version, source=source, action=action)
-    if len(created) + len(changed) > ANALYZE_FROM:
+    await store.record_history(connection, removed, version=version, source=absence, action="changed")
+    if len(created) + len(changed) + len(removed) > ANALYZE_FROM:
         await store.analyze(connection)
-    await store.wake(connection, [*created, *changed, *plan.regrouped])
+    await store.wake(connection, [*created, *changed, *removed, *plan.regrouped])
 
 
 async def _write_groups(connection: Connection, plan: ImportPlan, shape: Shape, version: int) -> None:

@@ -13,7 +13,7 @@ from bridge.directory.csv_file import CsvFile, read_csv
 from bridge.directory.file_mapping import FileMapping
 from bridge.directory.import_plan import ImportPlan, Known, plan_import
 from bridge.directory.scim_schema import USER, shapes_for
-from bridge.errors import ImportFileError, RefusedError
+from bridge.errors import ImportFileError
 
 MAPPING = FileMapping(
     columns={"Nr": ("externalId",), "Login": ("userName",), "Straße": ("department",), "Eintritt": ("start",)},
@@ -47,18 +47,10 @@ def staff(number: int) -> list[Known]:
     ]
 
 
-def plan(text: str, people: Sequence[Known], *, mapping: FileMapping, **options: Any) -> ImportPlan:
+def plan(text: str, people: Sequence[Known], *, mapping: FileMapping) -> ImportPlan:
     numbers = count()
     file = read_csv(text.encode(), "hr.csv", mapping=mapping)
-    return plan_import(
-        file,
-        people,
-        SHAPE,
-        new_id=lambda: f"new{next(numbers)}",
-        complete=mapping.complete,
-        shrink=mapping.shrink,
-        **options,
-    )
+    return plan_import(file, people, SHAPE, new_id=lambda: f"new{next(numbers)}")
 
 
 def test_bom() -> None:
@@ -142,7 +134,7 @@ def test_complete_file_that_is_cut_within_its_last_field() -> None:
 
 
 def test_half_file() -> None:
-    """Cut between two rows, a complete file lacks its trailer, or too many people: absence does not act."""
+    """Cut between two rows, a complete file lacks its trailer, or people."""
     assert refused(TEXT, trailer="ENDE {rows}").endswith(
         "hr.csv:2: error: expected the last line 'ENDE N', came another; is the file cut off?"
     )
@@ -151,20 +143,6 @@ def test_half_file() -> None:
     )
     is_read(TEXT + "ENDE 1\n", trailer="ENDE {rows}")
     is_read(TEXT + "ENDE 1;;;\r\n\r\n", trailer="ENDE {rows}")
-    half = "userName\n" + "".join(f"p{each}\n" for each in range(50))
-    with pytest.raises(RefusedError, match="50 of 100 active people are missing"):
-        plan(half, staff(100), mapping=FileMapping(complete=True))
-
-
-def test_complete_file_may_shrink_by_what_the_mapping_says() -> None:
-    """The bound is the company's own, and `--allow-removals` names an exact number."""
-    file = "userName\n" + "".join(f"p{each}\n" for each in range(92))
-    assert len(plan(file, staff(100), mapping=FileMapping(complete=True)).removed) == 8
-    strict = FileMapping(complete=True, shrink=0.05)
-    with pytest.raises(RefusedError, match="8 of 100"):
-        plan(file, staff(100), mapping=strict)
-    assert len(plan(file, staff(100), mapping=strict, allow_removals=8).removed) == 8
-    assert plan(file, staff(100), mapping=FileMapping()).removed == ()
 
 
 def test_header_only() -> None:

@@ -7,14 +7,13 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from bridge.directory.csv_file import read_csv
-from bridge.directory.import_plan import ImportPlan, Known, plan_import
+from bridge.directory.import_plan import ImportPlan, Known, plan_import, without
 from bridge.directory.scim_resource import Resource
 from bridge.directory.scim_schema import ENTERPRISE, MUSTER, USER, shapes_for
-from bridge.errors import ImportFileError, RefusedError
+from bridge.errors import ImportFileError
+from bridge.ids import PersonId
 
 SHAPE = shapes_for(["shift"])["User"]
 
@@ -167,30 +166,20 @@ def file_of(numbers: Iterable[int]) -> str:
     return "userName\n" + "".join(f"u{number}\n" for number in numbers)
 
 
-def test_absent_people_stay_unless_the_file_is_complete() -> None:
-    """Absence is no news; in a complete file it makes inactive, and keeps everything else."""
+def test_absent_people_stay_and_those_in_the_file_are_named() -> None:
+    """What absence means is judged elsewhere: the plan tells who is in the file, and touches nobody else."""
     people = [*company(3), known("gone", "gone", active=False)]
+    decided = plan(file_of([0, 7]), people)
 
-    assert plan(file_of([0]), people).removed == ()
-    removed = plan(file_of([0]), people, complete=True).removed
-    assert {each.id for each in removed} == {"1", "2"}
-    assert not any(each.active for each in removed)
+    assert decided.named == ("0", "new1")
+    assert (decided.changed, decided.removed) == ((), ())
 
 
-@example(active=60, absent=6, allowed=None)
-@example(active=60, absent=5, allowed=None)
-@example(active=79, absent=8, allowed=None)
-@example(active=80, absent=8, allowed=None)
-@given(active=st.integers(1, 80), absent=st.integers(0, 79), allowed=st.none() | st.integers(0, 80))
-def test_mass_removal_needs_its_exact_number(active: int, absent: int, allowed: int | None) -> None:
-    """Up to five, or a tenth, may be missing; more only when exactly that number is allowed."""
-    absent = min(absent, active - 1)
-    is_allowed = absent == allowed if allowed is not None else absent <= max(5, active // 10)
+def test_those_who_leave_keep_all_but_their_being_active() -> None:
+    """Whoever is not here, has left before, or is not known is passed over."""
+    left = Known("past", {"schemas": [USER], "userName": "past", "active": True}, left=True)
+    people = [known("1", "a", title="T"), known("2", "b"), known("gone", "gone", active=False), left]
+    leaving = {PersonId(each) for each in ("1", "gone", "past", "nobody")}
+    removed = without(plan("userName\nb\n", people), leaving, people, SHAPE).removed
 
-    try:
-        decided = plan(file_of(range(absent, active)), company(active), complete=True, allow_removals=allowed)
-    except RefusedError:
-        assert not is_allowed
-    else:
-        assert is_allowed
-        assert len(decided.removed) == absent
+    assert documents(removed) == {"1": {"userName": "a", "title": "T", "active": False}}
