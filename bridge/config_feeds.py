@@ -1,4 +1,4 @@
-"""The part of the configuration that says who brings people besides SCIM: files, a drop folder, webhooks."""
+"""The part of the configuration that says who brings people besides SCIM: files, a drop folder, LDAP, webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.config_ldap import ldap_sources
 from bridge.directory.file_mapping import COLUMNS, FileMapping, is_date_format
+from bridge.directory.ldap_mapping import LdapSource
 from bridge.directory.signature import key_of
 from bridge.document import (
     Kind,
@@ -70,18 +72,24 @@ class Feeds:
     files: Mapping[str, FileMapping] = field(default_factory=dict)
     watch: WatchConfig | None = None
     webhooks: Mapping[str, HookConfig] = field(default_factory=dict)
+    ldap: Mapping[str, LdapSource] = field(default_factory=dict)
 
 
 def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
-    """Read the files, the drop folder and the webhooks; `attributes` are the company's own, `folder` is the file's."""
+    """Read the files, the drop folder, the webhooks and the LDAP servers.
+
+    `attributes` are the company's own, `folder` is the file's.
+    """
     known = (*COLUMNS, *attributes)
     files = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
     hook = a(partial(_hook, own=attributes, folder=folder))
     webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
+    ldap = section.optional("ldap", ldap_sources(attributes, folder), dict[str, LdapSource]())
     return Feeds(
         files=files,
         watch=section.optional("watch", _or_nothing(a(partial(_watch, files=files, folder=folder))), None),
         webhooks=webhooks,
+        ldap=ldap,
     )
 
 

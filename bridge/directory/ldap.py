@@ -19,9 +19,17 @@ from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
 from bridge.database import AWAY
-from bridge.directory.intake import ImportReport
+from bridge.directory.feed import Feed, Proof
+from bridge.directory.intake import ImportReport, bring_in
 from bridge.directory.ldap_exchange import Answer, Request, decode_answer, encode_request
-from bridge.directory.ldap_mapping import NOTHING_SEEN, LdapSource, fingerprint, picture_of, request_of
+from bridge.directory.ldap_mapping import (
+    NOTHING_SEEN,
+    LdapSource,
+    Picture,
+    fingerprint,
+    picture_of,
+    request_of,
+)
 from bridge.directory.ldap_store import Place, load_place, put_place
 from bridge.errors import LdapError, MusterError
 
@@ -82,15 +90,30 @@ class LdapReader:
         answer = await ask(request_of(source, since), source.timeout)
         seen = place.counts if place and usable and not answer.changes_only else NOTHING_SEEN
         picture = await asyncio.to_thread(picture_of, source, answer, self._timezone, seen)
-        report = await self._bring_in(picture, answer, dry_run=dry_run)
+        report = await self._bring_in(picture, whole=not answer.changes_only, dry_run=dry_run)
         if not dry_run:
             kept = place if answer.changes_only else None
             full_at, counts = (kept.full_at, kept.counts) if kept else (now, picture.counts)
             await put_place(self._pool, source.name, Place(asked, answer.server, answer.cursor, full_at, counts))
         return replace(report, warnings=(*picture.notes, *report.warnings))
 
+    async def _bring_in(self, picture: Picture, *, whole: bool, dry_run: bool) -> ImportReport:
+        if not picture.file.rows:  # nobody has changed
+            return ImportReport(0, 0, 0, 0, ())
+        source = self._source
+        return await bring_in(
+            self._pool,
+            picture.file,
+            Feed(source.origin, complete=whole, shrink=source.shrink, grace=source.grace),
+            proof=Proof.PAGES if picture.proven else None,
+            source=source.origin,
+            custom=self._custom,
+            dry_run=dry_run,
+            clock=self._clock,
+        )
 
-async def ask(request: Request, timeout: timedelta) -> Answer:
+
+async def ask(request: Request, within: timedelta) -> Answer:
     """Return what the server says. Raises `LdapError` unless that is all of it, within the time."""
     if find_spec("bonsai") is None:
         raise LdapError(_MISSING)
@@ -102,11 +125,11 @@ async def ask(request: Request, timeout: timedelta) -> Answer:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(timeout.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             out, err = await process.communicate(encode_request(request))
     except TimeoutError as error:
         raise LdapError(
-            f"{request.url} has not said everything within {timeout.total_seconds():g} s. Nothing was changed. Is it "
+            f"{request.url} has not said everything within {within.total_seconds():g} s. Nothing was changed. Is it "
             "there? If it is slow, raise `timeout`."
         ) from error
     finally:

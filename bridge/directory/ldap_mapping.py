@@ -15,6 +15,7 @@ from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from bridge.directory.csv_file import SHOWN, CsvFile, Problem, Row, row_problems
+from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.ldap_exchange import Answer, Entry, Request, Search
 from bridge.directory.ldap_values import dn_key, dn_parts, is_enabled, last_day
 from bridge.directory.scim_schema import DATES, comparison_key
@@ -92,8 +93,8 @@ class LdapSource:
     every: timedelta = timedelta(minutes=10)
     full: timedelta = timedelta(hours=24)
     """How often everybody is read, since only that tells who is there no longer."""
-    shrink: float = 0.1
-    grace: timedelta = timedelta(hours=12)
+    shrink: float = SHRINK
+    grace: timedelta = GRACE
     expect: str = ""
     """Name of an entry that is always there."""
 

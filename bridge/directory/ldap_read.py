@@ -40,6 +40,9 @@ def main() -> int:
     except bonsai.LDAPError as error:
         sys.stderr.write(explained(error, request))
         return 1
+    except Exception as error:  # its text may hold values of people
+        sys.stderr.write(f"{type(error).__name__}: {request.url} says what Muster cannot read")
+        return 1
     sys.stdout.buffer.write(encode_answer(answer))
     return 0
 
