@@ -59,11 +59,6 @@ def guid_text(octets: bytes) -> str:
     return str(UUID(bytes_le=octets))
 
 
-def filter_text(value: str) -> str:
-    """Return a value as it stands in a search filter (RFC 4515)."""
-    return re.sub(r"[\\*()\x00]", lambda found: f"\\{ord(found[0]):02x}", value)
-
-
 def _guarded(name: str) -> str:
     """Return the name with its doubled backslashes written in hexadecimal, so that one before a comma escapes it."""
     return name.replace("\\\\", "\\5c")

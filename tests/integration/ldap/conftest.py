@@ -17,7 +17,7 @@ async def slapd(tmp_path: Path) -> AsyncIterator[Slapd]:
     """A server without people, not started."""
     missing = [what for what, there in (("slapd", SLAPD), ("the extra `ldap`", find_spec("bonsai"))) if not there]
     if missing:
-        reason = f"{' and '.join(missing)} missing; `make ldap` installs both"
+        reason = f"{' and '.join(missing)} missing: apt-get install slapd ldap-utils; make ldap"
         if os.environ.get("MUSTER_TEST_LDAP") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
