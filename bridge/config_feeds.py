@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bridge import document
 from bridge.config_ldap import ldap_sources
+from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, FileMapping, is_date_format
 from bridge.directory.ldap_mapping import LdapSource
 from bridge.directory.signature import key_of
@@ -81,7 +82,8 @@ def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
     `attributes` are the company's own, `folder` is the file's.
     """
     known = (*COLUMNS, *attributes)
-    files = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    mappings = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    files = {name: replace(mapping, name=name) for name, mapping in mappings.items()}
     hook = a(partial(_hook, own=attributes, folder=folder))
     webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
     ldap = section.optional("ldap", ldap_sources(attributes, folder), dict[str, LdapSource]())
@@ -101,14 +103,21 @@ def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
         and "userName" not in {name for names in columns.values() for name in names}
     ):
         section.problem("expected a column for userName, such as `employee_id: [userName, externalId]`", key="columns")
+    complete = section.optional("complete", boolean, False)
+    trailer = section.optional("trailer", _trailer, "")
+    digest = section.optional("digest", boolean, False)
+    if section.place is not None and complete and not (trailer or digest):
+        section.problem("expected `trailer` or `digest: true`, which prove a file complete", key="complete")
     return FileMapping(
         columns=columns,
         dates=section.optional("dates", _dates, ""),
         delimiter=section.optional("delimiter", _delimiter, ""),
         encoding=section.optional("encoding", _encoding, ""),
-        complete=section.optional("complete", boolean, False),
-        shrink=section.optional("shrink", number(0, 1), 0.1),
-        trailer=section.optional("trailer", _trailer, ""),
+        complete=complete,
+        shrink=section.optional("shrink", number(0, 1), SHRINK),
+        trailer=trailer,
+        digest=digest,
+        grace=section.optional("grace", duration, GRACE),
     )
 
 

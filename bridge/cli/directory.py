@@ -11,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.cli.identity import add_relink, add_review
+from bridge.cli.waiting import add_waiting
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
 from bridge.directory.intake import ImportReport, import_csv
@@ -46,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
     show.set_defaults(handler=with_services(show_person))
     add_review(below)
     add_relink(below)
+    add_waiting(below)
     _add_token(below)
 
 

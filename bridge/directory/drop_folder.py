@@ -4,6 +4,8 @@ A file is taken when two looks in a row find it the same, also under another nam
 or under a temporary name and then renamed is never read half. Taking moves it to `working/` under a name of its own;
 the database remembers that name in the transaction that imports the file; then it goes to `done/` or `failed/`, with
 a `.txt` beside it that says what happened. Killed at any point, the next run goes on from what is in `working/`.
+`NAME.sha256`, as sha256sum writes it, proves the file NAME whole and goes where it goes; a mapping with `digest` waits
+for it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +22,7 @@ from uuid import uuid4
 
 from bridge.clock import Clock
 from bridge.database import AWAY
+from bridge.directory.feed import sidecar_digest
 from bridge.directory.file_mapping import FileMapping
 from bridge.directory.intake import import_csv
 from bridge.errors import MusterError
@@ -32,9 +36,12 @@ LARGEST: Final = 256 * 1024 * 1024
 """Bytes a file may have."""
 _TEMPORARY: Final = (".part", ".tmp", ".filepart", ".crdownload", ".swp", "~")
 _LONGEST_NAME: Final = 150
+_LONGEST_SIDECAR: Final = 4096
 _DIGITS: Final = 8
 _SHOWN: Final = len("20270301T080000Z-") + _DIGITS
 _WORKING, _DONE, _FAILED = "working", "done", "failed"
+_SIDECAR: Final = ".sha256"
+_NO_PEOPLE: Final = (*_TEMPORARY, _SIDECAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,25 @@ class Look:
     """Nanoseconds since 1970."""
 
 
-def settled(before: Mapping[int, Look], now: Mapping[int, Look]) -> list[str]:
+def settled(before: Mapping[int, Look], now: Mapping[int, Look], *, digest: bool = False) -> list[str]:
     """Return the names of the files to take, the oldest first: unchanged since the last look, and not temporary.
 
-    Both are by inode, which a file keeps when it is renamed.
+    A digest beside a file must not have changed either, and with `digest` there must be one. Both mappings are by
+    inode, which a file keeps when it is renamed.
     """
     same = [
         look
         for inode, look in now.items()
         if inode in before and (before[inode].size, before[inode].modified) == (look.size, look.modified)
     ]
-    ready = [look for look in same if not look.name.startswith(".") and not look.name.lower().endswith(_TEMPORARY)]
-    return [look.name for look in sorted(ready, key=lambda look: (look.modified, look.name))]
+    ready = [look for look in same if not look.name.startswith(".") and not look.name.lower().endswith(_NO_PEOPLE)]
+    there = {look.name for look in now.values()}
+    sure = {look.name for look in same}
+    return [
+        look.name
+        for look in sorted(ready, key=lambda look: (look.modified, look.name))
+        if look.name + _SIDECAR in sure or not (digest or look.name + _SIDECAR in there)
+    ]
 
 
 def claim_name(name: str, now: datetime, number: str) -> str:
@@ -105,7 +119,7 @@ class DropFolder:
     async def look(self) -> None:
         """Take what is ready, and import all that was taken. Raises one of `AWAY`; then it is tried again later."""
         now = await asyncio.to_thread(_files, self._folder)
-        for name in settled(self._seen, now):
+        for name in settled(self._seen, now, digest=self._mapping.digest):
             await asyncio.to_thread(_claim, self._folder, name, self._clock())
         self._seen = now
         for claim in await asyncio.to_thread(_claims, self._folder):
@@ -121,7 +135,9 @@ class DropFolder:
                 claim,
                 custom=self._custom,
                 mapping=self._mapping,
+                sha256=await asyncio.to_thread(_digest, file),
                 claim=claim,
+                clock=self._clock,
             )
             outcome, words = _DONE, "\n".join([report.sentence(), *report.warnings])
         except MusterError as error:
@@ -152,12 +168,36 @@ def _files(folder: Path) -> dict[int, Look]:
 
 
 def _claim(folder: Path, name: str, now: datetime) -> None:
-    (folder / name).rename(folder / _WORKING / claim_name(name, now, uuid4().hex[:_DIGITS]))
+    """Move the file, with a copy of its digest there before it: killed in between, neither is without the other."""
+    sidecar, taken = folder / (name + _SIDECAR), folder / _WORKING / claim_name(name, now, uuid4().hex[:_DIGITS])
+    if sidecar.is_file():
+        _sidecar(taken).write_bytes(sidecar.read_bytes())
+    (folder / name).rename(taken)
+    sidecar.unlink(missing_ok=True)
 
 
 def _claims(folder: Path) -> list[str]:
+    """Return what is to be imported, oldest first; a digest without its file is left from before a kill."""
     entries = [entry for entry in (folder / _WORKING).iterdir() if entry.is_file()]
-    return [entry.name for entry in sorted(entries, key=lambda entry: (entry.stat().st_mtime_ns, entry.name))]
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        if entry.name.endswith(_SIDECAR) and entry.name.removesuffix(_SIDECAR) not in names:
+            entry.unlink()
+    files = (entry for entry in entries if not entry.name.endswith(_SIDECAR))
+    return [entry.name for entry in sorted(files, key=lambda entry: (entry.stat().st_mtime_ns, entry.name))]
+
+
+def _sidecar(file: Path) -> Path:
+    return file.with_name(file.name + _SIDECAR)
+
+
+def _digest(file: Path) -> str | None:
+    """Return the digest that came with the file, None when none did."""
+    try:
+        text = _sidecar(file).read_bytes()[:_LONGEST_SIDECAR].decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    return sidecar_digest(text, _sidecar(file).name)
 
 
 def _content(file: Path) -> bytes:
@@ -174,4 +214,7 @@ def _content(file: Path) -> bytes:
 def _put_away(folder: Path, claim: str, outcome: str, words: str) -> None:
     """Say what happened before the file arrives, so that it is never there without."""
     (folder / outcome / f"{claim}.txt").write_text(words + "\n", encoding="utf-8")
-    (folder / _WORKING / claim).rename(folder / outcome / claim)
+    taken = folder / _WORKING / claim
+    taken.rename(folder / outcome / claim)
+    with suppress(FileNotFoundError):
+        _sidecar(taken).rename(_sidecar(folder / outcome / claim))

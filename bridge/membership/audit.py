@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.ids import PersonId, RoomId, UserId
@@ -18,6 +19,8 @@ class Run:
     policy_digest: str
     approval: str | None = None
     """Digest of the held plan whose approval lets this run take away."""
+    pardons: Mapping[PersonId, str] = field(default_factory=dict)
+    """Whom a second person has let go already → the digest of that list, which is the approval for them."""
 
 
 @dataclass(frozen=True, slots=True)

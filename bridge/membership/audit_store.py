@@ -70,7 +70,7 @@ async def begin_entry(
         run.directory_version,
         run.policy_digest,
         grant,
-        run.approval,
+        run.pardons.get(PersonId(change.person), run.approval),
     )
     return entry
 

@@ -2,8 +2,9 @@
 
 Pure. Counted are people, not changes: whoever loses an account, a place in a room or power counts once, together with
 those who lost something within the policy's window. Over any limit everything that takes away waits; what is added
-goes on. So a broken feed that empties the company, or one department, harms nobody. Keeping the window, the held
-plans and the approvals is left to `store`, telling the administrators to `reconcile`.
+goes on. So a broken feed that empties the company, or one department, harms nobody. Whom a second person has let go at
+the directory's door (`bridge.directory.door`) is not asked about again. Keeping the window, the held plans and the
+approvals is left to `store`, telling the administrators to `reconcile`.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ def brake(
     recent: Losses,
     protected_people: frozenset[PersonId],
     approved: Collection[str],
+    pardoned: Collection[PersonId] = (),
 ) -> Verdict:
     """Divide the plan: over a limit all that takes away is held, unless the digest of exactly that is approved.
 
     `population` are the people who work here, `room_sizes` the members of the rooms as they are, `recent` the losses
-    of `limits.window`, `approved` digests of held plans.
+    of `limits.window`, `approved` digests of held plans. What is taken from the `pardoned` goes and does not count.
     """
-    taking = plan_of((change for change in plan.changes if change.action in TAKES_AWAY), plan.rooms)
+    taking = taking_of(plan, pardoned)
     nothing = plan_of((), {})
     if not taking.changes or taking.digest in approved:
         return Verdict(plan, nothing, ())
@@ -68,8 +70,16 @@ def brake(
     )
     if not reasons:
         return Verdict(plan, nothing, ())
-    adding = plan_of((change for change in plan.changes if change.action not in TAKES_AWAY), plan.rooms)
-    return Verdict(adding, taking, reasons)
+    waiting = set(taking.changes)
+    going = plan_of((change for change in plan.changes if change not in waiting), plan.rooms)
+    return Verdict(going, taking, reasons)
+
+
+def taking_of(plan: Plan, pardoned: Collection[PersonId] = ()) -> Plan:
+    """Return the part of the plan that takes something away, from others than these."""
+    return plan_of(
+        (change for change in plan.changes if change.action in TAKES_AWAY and change.person not in pardoned), plan.rooms
+    )
 
 
 def losses_of(plan: Plan) -> Losses:

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
+from bridge.directory import door_store
+from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership import acts, audit_store, held, store
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
-from bridge.membership.brake import Verdict
+from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
-from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
-from bridge.membership.values import TAKES_AWAY, Plan
+from bridge.membership.values import Plan
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -112,11 +113,44 @@ class Reconciler:
             found = await self._survey_whole(policy, scope)
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, progress)
-            await self._tell_administrators()
+            await self.tell_administrators()
             if scope is None:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
+
+    async def tell_administrators(self) -> None:
+        """Post a notice of everything that waits and that they have not been told of; the same again is the same event.
+
+        Raises `HomeserverUnavailableError` when the homeserver is away.
+        """
+        for plan in await audit_store.read_held(self._pool):
+            if not plan.told and await self._tell(plan, held.notice(plan)):
+                await audit_store.mark_told(self._pool, plan.digest, self._clock())
+        for waiting in await door_store.load_lists(self._pool):
+            if waiting.told:
+                continue
+            people = await load_people(self._pool, waiting.people)
+            if await self._tell(waiting, held.absence_notice(waiting, people)):
+                await door_store.mark_told(self._pool, waiting, self._clock())
+
+    async def _tell(self, waiting: held.Waiting, content: Mapping[str, object]) -> bool:
+        """Post into the administrators' room, and tell whether that was possible."""
+        extra = {"action": "hold"}
+        log.warning("something waits for a second person as %s", waiting.digest[:12], extra=extra)
+        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        if room is None or room.room_id is None:
+            return False
+        try:
+            await self._homeserver.send(
+                room.room_id, "m.room.message", content, transaction_id=held.transaction_id_of(waiting)
+            )
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError as error:
+            log.warning("the administrators cannot be told: %s", error.message, extra=extra)
+            return False
+        return True
 
     async def _survey_whole(self, policy: Policy, scope: Scope | None) -> Survey:
         """Survey, and once more together with all that is held when this is held too: what waits is one plan."""
@@ -135,7 +169,7 @@ class Reconciler:
         approval, cause = _approval_of(found, cause)
         now = self._clock()
         run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
-        run = Run(run_id, found.directory_version, found.policy.digest, approval)
+        run = Run(run_id, found.directory_version, found.policy.digest, approval, found.pardons)
         if fresh:
             await self._hold(run, verdict)
         applied = await self._apply(verdict.go, run, progress)
@@ -177,31 +211,6 @@ class Reconciler:
         if past:
             await audit_store.release(self._pool, past)
 
-    async def _tell_administrators(self) -> None:
-        """Post a notice of every held plan that they have not been told of; the same again is the same event."""
-        untold = [plan for plan in await audit_store.read_held(self._pool) if not plan.told]
-        if not untold:
-            return
-        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
-        for plan in untold:
-            extra = {"action": "hold"}
-            log.warning("%d changes are held as %s", len(plan.changes), plan.digest[:12], extra=extra)
-            if room is None or room.room_id is None:
-                continue
-            try:
-                await self._homeserver.send(
-                    room.room_id,
-                    "m.room.message",
-                    held.notice(plan),
-                    transaction_id=held.transaction_id_of(plan),
-                )
-            except HomeserverUnavailableError:
-                raise
-            except HomeserverError as error:
-                log.warning("the administrators cannot be told: %s", error.message, extra=extra)
-            else:
-                await audit_store.mark_told(self._pool, plan.digest, self._clock())
-
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """Wait until nobody else applies, in this process or another, and keep others out."""
@@ -229,8 +238,7 @@ def _insist_on(digest: str | None, plan: Plan) -> None:
 
 def _approval_of(found: Survey, cause: str) -> tuple[str | None, str]:
     """Return the digest of the approval that lets this plan take away, if it needs one, and the cause with its name."""
-    going = found.verdict.go
-    taking = plan_of((change for change in going.changes if change.action in TAKES_AWAY), going.rooms)
+    taking = taking_of(found.verdict.go, found.pardons)
     for plan in found.held:
         if plan.digest == taking.digest and plan.approved_by is not None:
             return plan.digest, f"{cause}; approved by {plan.approved_by}"

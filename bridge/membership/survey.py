@@ -7,11 +7,12 @@ because deliveries may have been lost. The decisions are those of `desired`, `pl
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.directory.census import Census
+from bridge.directory.door_store import load_pardons
 from bridge.directory.local_day import LocalDays
 from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
@@ -19,7 +20,7 @@ from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
 from bridge.membership import audit_store, store
 from bridge.membership.audit import Held, Loss
-from bridge.membership.brake import Losses, Verdict, brake
+from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
@@ -65,6 +66,8 @@ class Survey:
     """What waited for approval already."""
     concerned: tuple[Held, ...]
     """Those of `held` that this survey looks at again, whole."""
+    pardons: Mapping[PersonId, str] = field(default_factory=dict)
+    """Who loses something because a second person has let them go at the door → the digest of that list."""
 
 
 async def survey(
@@ -99,8 +102,9 @@ async def survey(
         for user_id in sorted(leaving.intersection(going)):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
         changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
-        verdict = await _brake(connection, policy, changes, census, held, now)
-    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned)
+        pardons = await load_pardons(connection, losses_of(changes).people)
+        verdict = await _brake(connection, policy, changes, census, held, pardons, now)
+    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
@@ -157,7 +161,13 @@ async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:
 
 
 async def _brake(
-    connection: Connection, policy: Policy, changes: Plan, census: Census, held: tuple[Held, ...], now: datetime
+    connection: Connection,
+    policy: Policy,
+    changes: Plan,
+    census: Census,
+    held: tuple[Held, ...],
+    pardons: Mapping[PersonId, str],
+    now: datetime,
 ) -> Verdict:
     limits = policy.brake
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
@@ -170,4 +180,5 @@ async def _brake(
         losses(await audit_store.read_losses(connection, now - limits.window)),
         frozenset(census.person(row).id for row in protected),
         frozenset(plan.digest for plan in held if plan.approved_by is not None),
+        pardons.keys(),
     )

@@ -100,13 +100,14 @@ class Upkeep:
                 await _any_of(wakes, await self._seconds_to_next())
 
     async def catch_up(self) -> list[Reconciled]:
-        """Do everything that is due, and return what it came to.
+        """Do everything that is due, tell the administrators what waits, and return what it came to.
 
         Raises what `Reconciler.reconcile` raises; what is left stays due.
         """
         results = []
         while (due := await self._next()) is not None:
             results.append(await self._do(due))
+        await self._reconciler.tell_administrators()
         return results
 
     async def _next(self) -> Due | None:

@@ -207,6 +207,20 @@ class Company:
 
         await wait_until(settled)
 
+    async def notice(self, name: str, words: str) -> str:
+        """Wait until the colleague can read a message with these words in the administrators' room; return it."""
+        reader = await self.client(name)
+        room = (await self.managed())["administrators"]
+        found: list[str] = []
+
+        async def is_told() -> bool:
+            bodies = [str(event["content"].get("body", "")) for event in await reader.messages(room)]
+            found.extend(body for body in bodies if words in body)
+            return bool(found)
+
+        await wait_until(is_told, seconds=60)
+        return found[0]
+
     async def has_settled(self) -> None:
         """Wait until there is nothing left to do."""
 

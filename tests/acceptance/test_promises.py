@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -143,20 +144,7 @@ async def test_a_broken_feed_does_not_empty_the_company(company: Company) -> Non
     await company.is_in("nora", SALES)
     kept = [name for name in (f"p{number}" for number in range(4)) if "square" in await company.rooms_of(name)]
     assert len(kept) >= 2
-    boss = await company.client("ines")
-    room = (await company.managed())["administrators"]
-
-    async def notice() -> str:
-        for event in await boss.messages(room):
-            body = str(event["content"].get("body", ""))
-            if event["type"] == "m.room.message" and "muster approve" in body:
-                return body
-        return ""
-
-    async def is_told() -> bool:
-        return bool(await notice())
-
-    await wait_until(is_told, seconds=30)
+    await company.notice("ines", "muster approve")
     plan = json.loads((await company.muster("plan", "--json")).out)
     refused = await company.muster("approve", plan["held"]["digest"], "--by", company.user_name("nora"))
     assert refused.code == 1
@@ -167,6 +155,56 @@ async def test_a_broken_feed_does_not_empty_the_company(company: Company) -> Non
         return not any([await company.rooms_of(name) for name in kept])
 
     await wait_until(are_out, seconds=60)
+
+
+async def test_a_shrunk_file_takes_nobody_away(company: Company) -> None:
+    """Whoever is missing from it stays until a second person lets exactly them go; who is new still gets in."""
+    drop = company.folder / "drop"
+    config = json.loads((company.folder / "config.yaml").read_text())
+    columns = {"name": "userName", "shown": "displayName", "title": "title", "department": "department"}
+    payroll = {"columns": columns, "complete": True, "digest": True, "grace": "0s"}
+    config["directory"] = {
+        "files": {"payroll": payroll},
+        "watch": {"folder": str(drop), "mapping": "payroll", "every": "1s"},
+    }
+    await company.stop()
+    (company.folder / "config.yaml").write_text(json.dumps(config))
+    await company.start()
+
+    def send(names: list[str]) -> None:
+        rows = [f"{company.user_name(name)},{name.title()},Clerk,Sales\n" for name in names]
+        boss = f"{company.user_name('ines')},Ines,Chief Information Officer,IT\n"
+        data = "".join(["name,shown,title,department\n", boss, *rows]).encode()
+        (drop / "hr.csv.part").write_bytes(data)
+        (drop / "hr.csv.sha256").write_text(f"{hashlib.sha256(data).hexdigest()}  hr.csv\n")
+        (drop / "hr.csv.part").rename(drop / "hr.csv")
+
+    staff = [f"p{number}" for number in range(7)]
+    await wait_until((drop / "done").is_dir)
+    send(staff)
+    for name in staff:
+        await company.is_in(name, SALES)
+    await company.is_in("ines", {"square", "news", "department/IT", "administrators"})
+    send(["p0", "nora"])
+    await company.is_in("nora", SALES)
+    notice = await company.notice("ines", "are missing from it; the limit is 5.")
+    assert "P6" in notice
+    for name in staff:
+        await company.is_in(name, SALES)
+
+    waiting = json.loads((await company.muster("directory", "waiting", "--json")).out)["waiting"]
+    digest = waiting[0]["digest"]
+    assert f"muster approve {digest[:12]}" in notice
+    assert (await company.muster("approve", digest, "--by", company.user_name("nora"))).code == 1
+    approved = await company.muster("approve", digest, "--by", company.user_name("ines"))
+    assert approved.code == 0, approved.err
+
+    async def are_out() -> bool:
+        return not any([await company.rooms_of(name) for name in staff[1:]])
+
+    await wait_until(are_out, seconds=60)
+    await company.is_in("p0", SALES)
+    assert json.loads((await company.muster("plan", "--json")).out)["changes"] == []
 
 
 async def test_a_bad_policy_changes_nothing(company: Company) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.config import Config, read_config
 from bridge.config_feeds import AdapterName
+from bridge.directory.feed import Feed
 from bridge.directory.hook_adapters import ADAPTERS
 from bridge.errors import DocumentError
 
@@ -31,7 +32,7 @@ def problem(text: str, folder: Path) -> str:
 
 def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What docs/feeds.md shows is what the reader takes, and every key of a mapping is shown there."""
-    files, hooks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
+    files, hooks, *_ = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
     monkeypatch.setenv("BAMBOO_KEY", KEY)
     (tmp_path / "next-key.txt").write_text(KEY + "\n")
     found = load(files, tmp_path).directory.feeds
@@ -40,6 +41,8 @@ def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert payroll.columns["Personalnummer"] == ("externalId", "userName")
     assert (payroll.dates, payroll.delimiter, payroll.encoding) == ("DD.MM.YYYY", ";", "cp1252")
     assert (payroll.complete, payroll.shrink, payroll.trailer) == (True, 0.05, "ENDE;{rows}")
+    assert (payroll.digest, payroll.grace) == (True, timedelta(days=1))
+    assert payroll.feed == Feed("file:payroll", True, 0.05, timedelta(days=1))
     assert found.watch is not None
     assert (found.watch.folder, found.watch.mapping, found.watch.every) == (
         tmp_path / "drop",
@@ -81,6 +84,8 @@ def test_keys_are_not_printable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("files: {p: {columns: {a: userName}, delimiter: ';;'}}", "expected one character"),
         ("files: {p: {columns: {a: userName}, trailer: END}}", "expected a line with {rows} in it"),
         ("files: {p: {columns: {a: userName}, shrink: 2}}", "expected a number from 0 to 1"),
+        ("files: {p: {columns: {a: userName}, complete: true}}", "expected `trailer` or `digest: true`"),
+        ("files: {p: {columns: {a: userName}, grace: 1y}}", "expected a duration such as"),
         ("watch: {folder: d, mapping: p}", "expected a name under `files`, came p"),
         ("watch: {mapping: p}", "`folder` is missing"),
         ("files: {p: {columns: {a: userName}}}, watch: {folder: d, mapping: p, every: 0s}", "expected at least 1s"),

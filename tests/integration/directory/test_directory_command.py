@@ -18,7 +18,7 @@ from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Standing
 from bridge.directory.status_store import put_statuses
 from bridge.directory.token_store import find_token
-from bridge.errors import ImportFileError, UnknownNameError
+from bridge.errors import ImportFileError, RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -90,8 +90,42 @@ async def test_import_says_what_it_did(command: Command, file: str) -> None:
         "changed": 0,
         "removed": 0,
         "unchanged": 3,
+        "missing": 0,
+        "waiting": {"people": 0, "digest": ""},
         "warnings": [],
     }
+
+
+async def test_complete_import_needs_a_proof(command: Command, file: str) -> None:
+    """Nobody is missing from a file that nothing proves whole; a count that is not right refuses it."""
+    with pytest.raises(RefusedError, match="Expected --rows N, --sha256 HEX, or a mapping with a trailer"):
+        await command.run("import", file, "--complete")
+    with pytest.raises(ImportFileError, match="expected 4 people, came 3"):
+        await command.run("import", file, "--complete", "--rows", "4")
+    assert "added: 3" in await command.run("import", file, "--complete", "--rows", "3")
+
+
+async def test_waiting_names_who_is_missing(command: Command, tmp_path: Path) -> None:
+    """First the list that waits for a second person, with how to approve it; then who is noted, and since when."""
+    assert await command.run("waiting") == "Nobody is missing.\n"
+    path = tmp_path / "hr.csv"
+    for count in (9, 3):
+        path.write_text("userName,displayName\n" + "".join(f"u{each},Person {each}\n" for each in range(count)))
+        await command.run("import", str(path), "--complete", "--rows", str(count))
+    noted = await command.run("waiting")
+    assert noted.startswith("Missing from file:csv:\n  u3  Person 3  since 2026-06-01 12:00 UTC\n")
+    await command.services.pool.execute("UPDATE feed_person SET absent_since = absent_since - interval '1 day'")
+    said = await command.run("import", str(path), "--complete", "--rows", "3")
+
+    found = json.loads(await command.run("waiting", "--json"))
+    digest = found["waiting"][0]["digest"]
+    assert f"muster approve {digest[:12]} --by PERSON" in said
+    assert sorted(each["userName"] for each in found["waiting"][0]["people"]) == [f"u{each}" for each in range(3, 9)]
+    assert {each["userName"]: each["waits"] for each in found["missing"]} == {f"u{each}": True for each in range(3, 9)}
+    shown = await command.run("waiting")
+    assert "6 of 9 people of file:csv are missing from it; the limit is 5." in shown
+    assert "  u8  Person 8\n" in shown
+    assert "Missing from" not in shown
 
 
 async def test_file_that_is_not_there_is_told(command: Command, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -121,6 +122,50 @@ async def test_same_content_dropped_again_is_imported_again(pool: Pool, tmp_path
         await drop.look()
     assert len(names(tmp_path / "done")) == 4
     assert await pool.fetchval("SELECT count(*) FROM file_import") == 2
+
+
+async def test_digest_goes_with_its_file(pool: Pool, tmp_path: Path) -> None:
+    """A right one proves the file whole, any other refuses it; each is put away beside the file."""
+    drop = watcher(pool, tmp_path)
+    for words in (f"{hashlib.sha256(GOOD).hexdigest()}  hr.csv\n", "0" * 64, "?"):
+        (tmp_path / "hr.csv").write_bytes(GOOD)
+        (tmp_path / "hr.csv.sha256").write_text(words)
+        await drop.look()
+        await drop.look()
+
+    assert names(tmp_path / "done") == ["hr.csv", "hr.csv.sha256", "hr.csv.txt"]
+    assert names(tmp_path / "failed") == sorted(2 * ["hr.csv", "hr.csv.sha256", "hr.csv.txt"])
+    assert names(tmp_path) == ["done", "failed", "working"]
+    assert names(tmp_path / "working") == []
+    reasons = "".join(sorted(each.read_text() for each in (tmp_path / "failed").glob("*.txt")))
+    assert "expected the SHA-256 0000" in reasons
+    assert "expected a SHA-256 of 64 hexadecimal digits" in reasons
+
+
+async def test_digest_is_not_lost_when_muster_is_killed_while_taking_its_file(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays where it was with its digest; a copy that was taken before it is cleared away."""
+
+    class KilledError(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    drop = watcher(pool, tmp_path)
+    (tmp_path / "hr.csv").write_bytes(GOOD)
+    (tmp_path / "hr.csv.sha256").write_text("0" * 64)
+    await drop.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die)
+        with pytest.raises(KilledError):
+            await drop.look()
+    again = watcher(pool, tmp_path)
+    await again.look()
+    assert names(tmp_path / "working") == []
+    await again.look()
+    assert names(tmp_path / "failed") == ["hr.csv", "hr.csv.sha256", "hr.csv.txt"]
 
 
 async def test_file_waits_while_the_database_is_away(pool: Pool, tmp_path: Path) -> None:

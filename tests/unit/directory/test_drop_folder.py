@@ -34,6 +34,17 @@ def test_file_that_was_renamed_into_place_is_taken() -> None:
     assert settled({1: Look("hr.csv.part", 5, 70)}, {1: Look("hr.csv", 5, 70)}) == ["hr.csv"]
 
 
+def test_file_waits_for_its_digest() -> None:
+    """A digest that is being written, or that the mapping wants, is waited for; by itself it is no file."""
+    file, digest = {1: Look("hr.csv", 5, 70)}, {2: Look("hr.csv.sha256", 64, 70)}
+
+    assert settled(file, file) == ["hr.csv"]
+    assert settled(file, file, digest=True) == []
+    assert settled(file, file | digest) == []
+    assert settled(file | digest, file | digest, digest=True) == ["hr.csv"]
+    assert settled(digest, digest) == []
+
+
 @pytest.mark.parametrize("name", ["hr.csv.part", "HR.CSV.TMP", ".hidden.csv", "hr.csv~", "hr.filepart"])
 def test_temporary_file_is_left_alone(name: str) -> None:
     """However long it stays."""

@@ -64,6 +64,21 @@ _BRAKES = st.builds(
 )
 
 
+@given(st.lists(_CHANGES, max_size=20), _BRAKES, st.frozensets(st.integers(0, 12).map(str).map(PersonId)))
+def test_pardon_lets_go_those_people_and_nobody_else(
+    changes: list[Change], limits: Brake, pardoned: frozenset[PersonId]
+) -> None:
+    """What is taken from the pardoned goes; all else is divided as if they were not in the plan."""
+    sizes = {RoomKey("sales"): 10, RoomKey("it"): 3}
+    plan = plan_of(set(changes), {})
+    others = plan_of((change for change in plan.changes if change.person not in pardoned), {})
+    verdict = brake(plan, limits, 20, sizes, Losses(), NOBODY, (), pardoned)
+
+    assert not any(change.person in pardoned for change in verdict.held.changes)
+    assert verdict.held == brake(others, limits, 20, sizes, Losses(), NOBODY, ()).held
+    assert sorted(verdict.go.changes + verdict.held.changes) == sorted(plan.changes)
+
+
 @given(st.lists(st.lists(_CHANGES, max_size=8), max_size=8), _BRAKES)
 def test_splitting_a_change_into_many_cannot_pass_the_brake(parts: list[list[Change]], limits: Brake) -> None:
     """However a change is split, within one window no more people lose something than the limits say."""
@@ -102,6 +117,7 @@ def _verdict(case: dict[str, Any], plan: Plan, approved: set[str]) -> Verdict:
         ),
         frozenset(map(PersonId, _names(str(case.get("protected", ""))))),
         approved,
+        frozenset(map(PersonId, _names(str(case.get("pardoned", ""))))),
     )
 
 
