@@ -80,7 +80,8 @@ def explained(error: bonsai.LDAPError, request: Request) -> str:
         return f"{request.url} cannot be reached, broke off, or has a certificate that is not trusted ({error})"
     if isinstance(error, bonsai.SizeLimitError):
         return (
-            f"{request.url} ends the list early (sizeLimitExceeded); let {request.bind_dn} read everybody, page by page"
+            f"{request.url} ends the list early (sizeLimitExceeded); let the account read everybody page by page: with "
+            f'OpenLDAP by `limits dn.exact="{request.bind_dn}" size.prtotal=unlimited`'
         )
     if isinstance(error, bonsai.NoSuchObjectError):
         return f"{request.url} knows no `base` {request.people.base}, or {request.bind_dn} may not see it"

@@ -6,11 +6,12 @@ import asyncio
 import base64
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from bridge.process import free_port
 
 SLAPD: Final = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 SLAPADD: Final = shutil.which("slapadd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -63,7 +64,7 @@ class Slapd:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.access = _READABLE
         self.limits = ""
         self.tls = ""
@@ -128,9 +129,14 @@ class Slapd:
         await self.start()
 
     def freeze(self) -> None:
-        """Let it take connections and never answer again."""
+        """Let it take connections and not answer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     async def change(self, text: str) -> None:
         """Change entries as LDIF says."""
@@ -149,7 +155,7 @@ class Slapd:
 
     def encrypt(self, certificate: Path, key: Path) -> None:
         """Speak TLS as well: on a port of its own, and by StartTLS."""
-        (self.folder / "port").write_text(str(_free_port()))
+        (self.folder / "port").write_text(str(free_port()))
         self.tls = f"TLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n"
 
     def _configure(self) -> str:
@@ -199,10 +205,3 @@ def user(name: str, usn: int, **values: str | bytes | Sequence[str]) -> str:
         "accountExpires": "9223372036854775807",
     }
     return ldif(f"cn={name.replace(',', chr(92) + ',')},{PEOPLE}", {**plain, **values})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
