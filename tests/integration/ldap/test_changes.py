@@ -181,7 +181,7 @@ async def test_changes_are_told_by_usn(pool: Pool, slapd: Slapd) -> None:
     slapd.root = {**slapd.root, "highestCommittedUSN": "101"}
     await slapd.restart()
     report = await reader(pool, domain(slapd)).read()
-    assert (report.changed, report.unchanged) == (1, 0)
+    assert (report.changed, report.unchanged, report.warnings) == (1, 0, ())
     assert await active(pool) == {"b"}
     assert (await attributes(pool, "a"))["manager"] == (await attributes(pool, "b"))["id"]
     assert await answered(pool, domain(slapd)) == []
