@@ -13,7 +13,7 @@ from uuid import uuid4
 import asyncpg
 
 from bridge.clock import Clock, system_clock
-from bridge.directory import door_store, file_store, reuse_store
+from bridge.directory import door_store, file_store, group_store, history_store, reuse_store
 from bridge.directory import resource_store as store
 from bridge.directory.absence import judge_absence, record_absence
 from bridge.directory.csv_file import CsvFile, read_csv
@@ -21,7 +21,8 @@ from bridge.directory.door import AbsenceList, Judgement, digest_of, words_of
 from bridge.directory.feed import Feed, Proof, prove
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import NOTHING, ImportPlan, group_of, plan_import, without, works
-from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import Shape, comparison_key
 from bridge.directory.store import directory_version
 from bridge.errors import ImportFileError, RefusedError
 from bridge.ids import PersonId
@@ -119,7 +120,7 @@ async def bring_in(
         )
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
-        await store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         done = None if claim is None else await file_store.find_import(connection, claim)
         if done is not None:
             return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
@@ -160,7 +161,7 @@ async def let_go(
     """
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
-        await store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         lists = await door_store.load_lists(connection, waiting.feed)
         known = await store.load_users(connection)
         missing = await door_store.load_missing(connection, waiting.feed, waiting.people)
@@ -217,32 +218,32 @@ def _report(plan: ImportPlan, feed: Feed, judgement: Judgement | None) -> Import
 
 
 async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str, absence: str) -> None:
-    version = await store.next_version(connection)
+    version = await history_store.next_version(connection)
     await store.insert_resources(connection, plan.created, version)
     await store.update_resources(connection, (*plan.changed, *plan.removed), version)
-    await store.touch_reports(connection, plan.renamed, version)
+    await history_store.touch_reports(connection, plan.renamed, version)
     await _write_groups(connection, plan, shape, version)
     created = [each.id for each in plan.created]
     changed = [each.id for each in plan.changed]
     removed = [each.id for each in plan.removed]
     for action, ids in (("created", created), ("changed", changed), ("groups", plan.regrouped)):
-        await store.record_history(connection, ids, version=version, source=source, action=action)
-    await store.record_history(connection, removed, version=version, source=absence, action="changed")
+        await history_store.record_history(connection, ids, version=version, source=source, action=action)
+    await history_store.record_history(connection, removed, version=version, source=absence, action="changed")
     if len(created) + len(changed) + len(removed) > ANALYZE_FROM:
         await store.analyze(connection)
-    await store.wake(connection, [*created, *changed, *removed, *plan.regrouped])
+    await history_store.wake(connection, [*created, *changed, *removed, *plan.regrouped])
 
 
 async def _write_groups(connection: Connection, plan: ImportPlan, shape: Shape, version: int) -> None:
     """Make the groups that are missing, and change who is in them."""
-    ids = await store.group_ids(connection)
+    ids = await group_store.group_ids(connection)
     missing = {comparison_key(name): name for name, _ in plan.joins if comparison_key(name) not in ids}
     groups = [group_of(name, str(uuid4()), shape) for name in missing.values()]
     await store.insert_resources(connection, groups, version)
     ids |= {group.name_key: group.id for group in groups}
     joins = [(ids[comparison_key(name)], person) for name, person in plan.joins]
     leaves = [(ids[comparison_key(name)], person) for name, person in plan.leaves]
-    await store.add_members(connection, joins)
-    await store.remove_members(connection, leaves)
-    await store.touch_groups(connection, {group for group, _ in (*joins, *leaves)}, version)
-    await store.touch_people(connection, plan.regrouped, version)
+    await group_store.add_members(connection, joins)
+    await group_store.remove_members(connection, leaves)
+    await group_store.touch_groups(connection, {group for group, _ in (*joins, *leaves)}, version)
+    await history_store.touch_people(connection, plan.regrouped, version)
