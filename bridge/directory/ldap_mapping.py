@@ -18,7 +18,7 @@ from bridge.directory.csv_file import SHOWN, CsvFile, Problem, Row, row_problems
 from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.ldap_exchange import Answer, Entry, Request, Search
 from bridge.directory.ldap_values import dn_key, dn_parts, is_enabled, last_day
-from bridge.directory.scim_schema import DATES, comparison_key
+from bridge.directory.scim_shape import DATES, comparison_key
 from bridge.errors import ImportFileError, RefusedError
 
 ACTIVE_DIRECTORY: Final[Mapping[str, tuple[str, ...]]] = {
