@@ -14,9 +14,12 @@ LOCAL_UV := .tools/uv-$(UV_VERSION)
 UV := $(if $(shell uv --version 2>/dev/null),uv,$(LOCAL_UV)/bin/uv)
 LOCAL := $(filter-out uv,$(UV))
 READY := .venv/.ready
+# Made by `make ldap`. That extra is compiled, which a first look at Muster should not need.
+LDAP := .venv/.ldap
+SYNC = $(UV) sync $$([ -t 2 ] || echo --quiet) --locked --extra demo --python $(PYTHON)
 BIN := .venv/bin
 
-.PHONY: help venv demo run test check bench clean
+.PHONY: help venv ldap demo run test check bench clean
 
 help: ## show this
 	@echo 'usage: make TARGET'
@@ -42,13 +45,19 @@ bench: $(READY) ## figures as JSON lines; ONLY=ingest for a part
 
 venv: $(READY) ## only install what is needed, into .venv
 
+ldap: $(READY) ## install the LDAP extra as well, which wants a compiler; the tests of LDAP want slapd
+	@command -v gcc >/dev/null && [ -e /usr/include/ldap.h ] && [ -e /usr/include/sasl/sasl.h ] \
+	|| { echo 'make: the LDAP extra is compiled; first: apt-get install' \
+	          'gcc libc6-dev python3-dev libldap2-dev libsasl2-dev' >&2; exit 1; }
+	@$(SYNC) --extra ldap >&2 && touch $(LDAP)
+
 clean: ## remove what the other targets made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # Standard output belongs to the target: `make demo ONCE=1` ends with one JSON line. So set-up speaks on standard error.
 $(READY): pyproject.toml uv.lock | $(LOCAL)
 	@echo 'Installing the packages of uv.lock into .venv' >&2
-	@$(UV) sync $$([ -t 2 ] || echo --quiet) --locked --all-extras --python $(PYTHON) >&2
+	@$(SYNC) $(if $(wildcard $(LDAP)),--extra ldap) >&2
 	@touch $@
 
 # Debian splits venv and pip off Python; either will do.

@@ -1,4 +1,4 @@
-"""The part of the configuration that says who brings people besides SCIM: files, a drop folder, webhooks."""
+"""The part of the configuration that says who brings people besides SCIM: files, a drop folder, LDAP, webhooks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.config_ldap import ldap_sources
 from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
+from bridge.directory.ldap_mapping import LdapSource
 from bridge.directory.scim_shape import JOB
 from bridge.directory.signature import key_of
 from bridge.directory.vendor_signature import SCHEMES, secret_of
@@ -82,19 +84,25 @@ class Feeds:
     files: Mapping[str, FileMapping] = field(default_factory=dict)
     watch: WatchConfig | None = None
     webhooks: Mapping[str, HookConfig] = field(default_factory=dict)
+    ldap: Mapping[str, LdapSource] = field(default_factory=dict)
 
 
 def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
-    """Read the files, the drop folder and the webhooks; `attributes` are the company's own, `folder` is the file's."""
+    """Read the files, the drop folder, the webhooks and the LDAP servers.
+
+    `attributes` are the company's own, `folder` is the file's.
+    """
     known = (*COLUMNS, *attributes)
     mappings = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
     files = {name: replace(mapping, name=name) for name, mapping in mappings.items()}
     hook = a(partial(_hook, own=attributes, folder=folder))
     webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
+    ldap = section.optional("ldap", ldap_sources(attributes, folder), dict[str, LdapSource]())
     return Feeds(
         files=files,
         watch=section.optional("watch", _or_nothing(a(partial(_watch, files=files, folder=folder))), None),
         webhooks=webhooks,
+        ldap=ldap,
     )
 
 

@@ -7,6 +7,7 @@
     │   ├── ImportFileError            a directory file, with line and column
     │   ├── DeliveryError              a webhook that says nothing about people that could be understood
     │   └── UnknownNameError           a person, room, announcement or event that does not exist
+    ├── LdapError                      an LDAP server cannot be read to the end
     ├── RefusedError                   a rule of ours says no (stale digest, brake, wrong approver)
     ├── DatabaseError                  PostgreSQL
     │   ├── DatabaseUnavailableError   away for now; try again
@@ -86,6 +87,10 @@ class DeliveryError(InputError):
 
 class UnknownNameError(InputError):
     """There is nothing by that name."""
+
+
+class LdapError(MusterError):
+    """The LDAP server cannot be read to the end; nothing was changed."""
 
 
 class RefusedError(MusterError):

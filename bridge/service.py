@@ -32,6 +32,7 @@ from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hook_mapping import adapted
 from bridge.directory.hooks import HookSource, hook_routes
+from bridge.directory.ldap import LdapReader
 from bridge.directory.refusals import Refusals
 from bridge.directory.scim import scim_application
 from bridge.directory.vendor_signature import SCHEMES
@@ -106,6 +107,10 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
                 pool, watch.folder, watch.mapping, every=watch.every, custom=config.attributes, clock=clock
             ).run()
         )
+    tasks += [
+        LdapReader(pool, ldap, timezone=config.directory.timezone, custom=config.attributes, clock=clock).run()
+        for ldap in config.directory.feeds.ldap.values()
+    ]
     if services.storage.embedded is not None:
         tasks.append(_watch_embedded(services.storage.embedded))
     return [*tasks, listener.run()]

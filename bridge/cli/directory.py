@@ -1,4 +1,4 @@
-"""`muster directory`: who works here, by hand: import a file, list, show one person, and SCIM tokens."""
+"""`muster directory`: who works here, by hand: import a file, read LDAP, list, show one person, and SCIM tokens."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.app import Services
     from bridge.cli.command import Subparsers
     from bridge.config import Config
+    from bridge.directory.intake import ImportReport
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -40,6 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_import(below)
+    _add_ldap(below)
     _add_list(below)
     show = below.add_parser("show", help="show all that is known of a person, and since when")
     show.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
@@ -76,6 +78,18 @@ def _add_import(below: Subparsers) -> None:
     parser.add_argument("--rows", type=int, metavar="N", help="refuse the file unless it names N people")
     parser.add_argument("--sha256", metavar="HEX", help="refuse the file unless this is its SHA-256")
     parser.set_defaults(handler=with_services(import_file))
+
+
+def _add_ldap(below: Subparsers) -> None:
+    parser = below.add_parser(
+        "ldap",
+        help="read an LDAP server or Active Directory now",
+        description="Reads everybody whom `directory.ldap.NAME` of the configuration describes, as the service does by "
+        "itself now and then. The server is read to the end, or nothing is changed.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the name under `directory.ldap`")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+    parser.set_defaults(handler=with_services(read_ldap))
 
 
 def _add_list(below: Subparsers) -> None:
@@ -132,6 +146,30 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         dry_run=args.dry_run,
         clock=services.clock,
     )
+    return _print_report(report, args)
+
+
+async def read_ldap(args: argparse.Namespace, services: Services) -> int:
+    """Read all of an LDAP server now and say what changed."""
+    from bridge.directory.ldap import LdapReader  # likewise
+
+    config = services.config
+    sources = config.directory.feeds.ldap
+    if args.name not in sources:
+        raise UnknownNameError(
+            f"There is no `directory.ldap.{args.name}` in {config.path}{nearest(args.name, sources)}."
+        )
+    reader = LdapReader(
+        services.pool,
+        sources[args.name],
+        timezone=config.directory.timezone,
+        custom=config.attributes,
+        clock=services.clock,
+    )
+    return _print_report(await reader.read(full=True, dry_run=args.dry_run), args)
+
+
+def _print_report(report: ImportReport, args: argparse.Namespace) -> int:
     if args.json:
         print_json(report_as_json(report, dry_run=args.dry_run))
         return 0

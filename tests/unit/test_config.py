@@ -112,6 +112,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "files": str(found.directory.feeds.files),
         "watch": "null" if found.directory.feeds.watch is None else str(found.directory.feeds.watch),
         "webhooks": str(found.directory.feeds.webhooks),
+        "ldap": str(found.directory.feeds.ldap),
         "statuses": str(found.directory.statuses),
         "timezone": found.directory.timezone,
         "log": found.log.value,

@@ -34,7 +34,7 @@ def problem(text: str, folder: Path) -> str:
 
 def test_documented_examples_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What docs/feeds.md shows is what the reader takes, and every key of a mapping is shown there."""
-    files, hooks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
+    files, hooks, *_ = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "feeds.md").read_text(), re.DOTALL)
     monkeypatch.setenv("BAMBOO_KEY", "0123456789abcdef")
     monkeypatch.setenv("PAYROLL_KEY", KEY)
     (tmp_path / "next-key.txt").write_text("fedcba9876543210\n")
