@@ -11,13 +11,18 @@ if TYPE_CHECKING:
 RELATED_TO: Final = """CASE WHEN NOT {wanted} THEN NULL WHEN r.kind = 'Group' THEN
     (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('value', m.member_id, '$ref', o.kind || 's/' || o.id,
             'type', o.kind)) ORDER BY m.position)
-        FROM group_member m LEFT JOIN scim_resource o ON o.id = m.member_id WHERE m.group_id = r.id)
+        FROM group_member m LEFT JOIN LATERAL (SELECT * FROM scim_resource s WHERE s.id = m.member_id OFFSET 0) AS o
+            ON true WHERE m.group_id = r.id)
     ELSE
     (SELECT jsonb_agg(jsonb_build_object('value', o.id, '$ref', 'Groups/' || o.id, 'type', 'direct',
             'display', o.display_name) ORDER BY o.display_name COLLATE "C", o.id)
-        FROM group_member m JOIN scim_resource o ON o.id = m.group_id WHERE m.member_id = r.id)
+        FROM group_member m JOIN LATERAL (SELECT * FROM scim_resource s WHERE s.id = m.group_id OFFSET 0) AS o
+            ON true WHERE m.member_id = r.id)
     END AS related"""
-"""The groups of the User `r`, or the members of the Group, as SCIM lists them; NULL unless `wanted`."""
+"""The groups of the User `r`, or the members of the Group, as SCIM lists them; NULL unless `wanted`.
+
+OFFSET 0 keeps PostgreSQL from reading the whole table for it, as it would with a plan made while that was small.
+"""
 
 
 async def group_ids(connection: Connection) -> dict[str, str]:

@@ -40,16 +40,21 @@ _UPDATED: Final = f"""{_SENT},
               display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
               keys = u.keys, version = v.version, changed = v.version, modified = now(), deleted = false,
               standing = employment_standing(u.keys, r.standing)
-          FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND ({{unless}}) IS NOT TRUE RETURNING r.*),
-    d AS (DELETE FROM employment_boundary WHERE person_id IN (SELECT id FROM r))"""  # noqa: S608
+          FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND {{which}} RETURNING r.*),
+    d AS (DELETE FROM employment_boundary WHERE person_id = ANY(ARRAY(SELECT id FROM r)))"""  # noqa: S608
 """What is changed, with the version in `v`."""
 _BOUNDARIES: Final = """INSERT INTO employment_boundary (person_id, day)
     SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day) WHERE r.kind = 'User'"""
 """The days on which the employments of those in `r` begin or are over."""
+_UNCHANGED: Final = "r.id = ($1::text[])[1] AND NOT r.deleted AND r.version = $10 AND r.changed = $11"
+"""The one in `u` is as it was read; by the id alone PostgreSQL sees that one row is meant."""
 _KNOWN: Final = """u.external_id <> '' AND (
-    EXISTS (SELECT FROM scim_resource f WHERE f.kind = 'User' AND f.external_id = u.external_id AND NOT f.deleted)
-    OR EXISTS (SELECT FROM scim_resource f WHERE f.kind = 'User' AND f.external_id = u.external_id AND f.deleted))"""
-"""Somebody has or had the externalId of `u`; in two parts because each has its index."""
+    (SELECT true FROM scim_resource f WHERE f.external_id = u.external_id AND NOT f.deleted LIMIT 1)
+    OR (SELECT true FROM scim_resource f WHERE f.external_id = u.external_id AND f.deleted LIMIT 1))"""
+"""Somebody, or a group, has or had the externalId of `u`; in two parts because each has its index.
+
+Of EXISTS PostgreSQL makes a hash of every externalId there is, as long as it believes the table to be small.
+"""
 
 
 async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:
@@ -76,7 +81,7 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        f"WITH v AS (SELECT $10::bigint AS version), {_UPDATED.format(unless='false')} {_BOUNDARIES}",
+        f"WITH v AS (SELECT $10::bigint AS version), {_UPDATED.format(which='true')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
@@ -107,7 +112,7 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
     Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
     """
     row = await db.fetchrow(
-        f"""WITH {_NEXT}, {_UPDATED.format(unless="r.deleted OR r.version <> $10 OR r.changed <> $11")},
+        f"""WITH {_NEXT}, {_UPDATED.format(which=_UNCHANGED)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
             h AS ({insert_history("p.version", "$12", "'changed'")})
