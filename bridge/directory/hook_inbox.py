@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from bridge.database import AWAY
-from bridge.directory import hook_store, resource_store
+from bridge.directory import hook_store, resource_store, reuse_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
 from bridge.directory.import_plan import Known, plan_import
@@ -101,12 +101,14 @@ class HookInbox:
 
     async def _apply(self, connection: Connection, source: str, event: HookEvent) -> tuple[str, str | None]:
         known = await resource_store.find_users(connection, _keys(event))
+        gone = await resource_store.find_users(connection, _keys(event), deleted=True)
         found = _found(event, known)
         mine = await hook_store.people_of(connection, source, [each.id for each in known])
         if found is None and (other := _namesake(event, known)) is not None:
             if other.id not in mine:
                 return "refused", "the userName is that of somebody whom this source did not bring"
             found = other
+        found = found or _found(event, gone)
         if found is None and "userName" not in event.attributes:
             return "unknown", "nobody has this id yet, and it names no userName"
         told = await hook_store.told_at(connection, source, event.subject) if found is not None else {}
@@ -119,15 +121,17 @@ class HookInbox:
             known,
             self._shapes["User"],
             new_id=lambda: person_id,
+            gone=gone,
+            confirmed=await reuse_store.load_confirmed(connection),
         )
         await write_plan(connection, plan, self._shapes["Group"], f"hook:{source}")
-        manager = news["manager"] if plan.warnings else None
+        if plan.held:
+            return "refused", "the id was somebody else's, who has left; held: muster directory review"
         told_now = dict.fromkeys(news, event.occurred_at)
-        await hook_store.remember_person(connection, source, event.subject, person_id, told_now, manager)
+        await hook_store.remember_person(connection, source, event.subject, person_id, told_now)
         if found is None:
             await hook_store.reopen_unknown(connection, source, event.subject)
-            await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
-        return "applied", "the manager is not known yet" if manager else None
+        return "applied", "the manager is not known yet" if plan.warnings else None
 
 
 def _keys(event: HookEvent) -> Collection[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.directory.expression import fold
 from bridge.directory.local_day import DayOf
-from bridge.directory.person import Person, works_here
+from bridge.directory.person import Person, is_employed
 from bridge.directory.scim_user import display_name_of
 from bridge.ids import PersonId
 
@@ -36,11 +36,16 @@ class Suspicion:
     user_name: str
     """Of who was sent."""
     source: str
+    is_change: bool = False
+    """It was sent as a change of the leaver's own record."""
 
 
 def has_left(person: Person, day: date) -> bool:
-    """Tell whether somebody worked here and does no more, so that the id may have been given to another."""
-    return not person.active or (
+    """Tell whether somebody worked here and does no more, so that the id may have been given to another.
+
+    Nobody has who is only barred, or who has not come yet.
+    """
+    return not (person.active or person.barred or person.awaited) or (
         bool(person.employments) and all(job.end is not None and job.end < day for job in person.employments)
     )
 
@@ -108,10 +113,10 @@ def _chain(
 
 
 def _is_coming(person: Person, day_of: DayOf) -> bool:
-    """Tell whether somebody works here, or will."""
+    """Tell whether somebody is employed here, or will be."""
     day = day_of(person)
     later = any(job.start is not None and job.start > day for job in person.employments)
-    return works_here(person, day) or (person.active and later)
+    return is_employed(person, day) or person.awaited or ((person.active or person.barred) and later)
 
 
 def _traits(person: Person) -> Iterator[tuple[str, ...]]:

@@ -138,12 +138,12 @@ async def select_resources(
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
+        """INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, document, keys,
                                       version, changed, created, modified, standing)
-           SELECT u.*, $10, $10, now(), now(), employment_standing(u.keys, 'left')
+           SELECT u.*, $9, $9, now(), now(), employment_standing(u.keys, 'left')
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-               $6::boolean[], $7::text[], $8::jsonb[], $9::jsonb[])
-               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)""",
+               $6::boolean[], $7::jsonb[], $8::jsonb[])
+               AS u(id, kind, name_key, external_id, display_name, active, document, keys)""",
         *_columns(resources),
         version,
     )
@@ -154,12 +154,12 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
     """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
         """UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
-               display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
-               keys = u.keys, version = $10, changed = $10, modified = now(), deleted = false,
+               display_name = u.display_name, active = u.active, document = u.document,
+               keys = u.keys, version = $9, changed = $9, modified = now(), deleted = false,
                standing = employment_standing(u.keys, r.standing)
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                       $8::jsonb[], $9::jsonb[])
-               AS u(id, kind, name_key, external_id, display_name, active, manager_id, document, keys)
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
+                       $7::jsonb[], $8::jsonb[])
+               AS u(id, kind, name_key, external_id, display_name, active, document, keys)
            WHERE r.id = u.id AND r.kind = u.kind""",
         *_columns(resources),
         version,
@@ -177,17 +177,17 @@ async def create_user(db: Connection | Pool, user: Resource, source: str) -> Sto
     """
     row = await db.fetchrow(
         f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
-            r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id,
+            r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active,
                                              document, keys, version, changed, created, modified, standing)
-                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, v.version, v.version, now(), now(),
-                         employment_standing($9, 'left') FROM v RETURNING *),
+                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, v.version, v.version, now(), now(),
+                         employment_standing($8, 'left') FROM v RETURNING *),
             b AS (INSERT INTO employment_boundary (person_id, day)
                   SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
             h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
                                               valid_from)
-                  SELECT r.id, r.version, now(), $10, 'created', r.document || '{{"groups": []}}'::jsonb, r.standing,
+                  SELECT r.id, r.version, now(), $9, 'created', r.document || '{{"groups": []}}'::jsonb, r.standing,
                          effective_day(NULL, r.document, now()) FROM r)
-            SELECT {_COLUMNS}, NULL::jsonb AS related, pg_notify($11, r.id) FROM r""",  # noqa: S608
+            SELECT {_COLUMNS}, NULL::jsonb AS related, pg_notify($10, r.id) FROM r""",  # noqa: S608
         *(column[0] for column in _columns([user])),
         source,
         DIRECTORY,
@@ -204,9 +204,9 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
     row = await db.fetchrow(
         f"""WITH v AS (UPDATE directory_version SET version = version + 1 RETURNING version),
             r AS (UPDATE scim_resource r SET name_key = $3, external_id = $4, display_name = $5, active = $6,
-                      manager_id = $7, document = $8, keys = $9, version = v.version, changed = v.version,
-                      modified = now(), standing = employment_standing($9, r.standing)
-                  FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $10 AND r.changed = $11
+                      document = $7, keys = $8, version = v.version, changed = v.version,
+                      modified = now(), standing = employment_standing($8, r.standing)
+                  FROM v WHERE r.id = $1 AND r.kind = $2 AND NOT r.deleted AND r.version = $9 AND r.changed = $10
                   RETURNING r.*),
             s AS (SELECT {_COLUMNS}, r.standing, {_RELATED.format(wanted="true")} FROM r),
             d AS (DELETE FROM employment_boundary WHERE person_id IN (SELECT id FROM r)),
@@ -214,12 +214,12 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
                   SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day)),
             h AS (INSERT INTO person_history (person_id, version, recorded_at, source, action, document, standing,
                                               valid_from)
-                  SELECT s.id, s.version, now(), $12, 'changed',
+                  SELECT s.id, s.version, now(), $11, 'changed',
                          s.document || jsonb_build_object('groups', coalesce(s.related, '[]')), s.standing,
                          effective_day(before.document, s.document, now())
                   FROM s LEFT JOIN LATERAL (SELECT p.document FROM person_history p WHERE p.person_id = s.id
                                             ORDER BY p.version DESC LIMIT 1) AS before ON true)
-            SELECT s.*, pg_notify($13, s.id) FROM s""",  # noqa: S608
+            SELECT s.*, pg_notify($12, s.id) FROM s""",  # noqa: S608
         *(column[0] for column in _columns([user])),
         before.version,
         before.changed,
@@ -247,7 +247,7 @@ async def delete_group(connection: Connection, id_: str) -> None:
 async def load_users(connection: Connection, *, deleted: bool = False) -> list[Known]:
     """Return every User that is not deleted, or every one that is, in the order of creation."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, (now() AT TIME ZONE 'UTC')::date AS today
+        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, local_day(r.document, now()) AS today
            FROM scim_resource r
            LEFT JOIN (SELECT m.member_id, array_agg(g.display_name ORDER BY g.id) AS names
                       FROM group_member m JOIN scim_resource g ON g.id = m.group_id GROUP BY m.member_id) AS groups
@@ -261,18 +261,21 @@ async def load_users(connection: Connection, *, deleted: bool = False) -> list[K
     ]
 
 
-async def find_users(connection: Connection, keys: Collection[str]) -> list[Known]:
-    """Return those whose externalId or userName, in the form comparisons use, is one of these."""
+async def find_users(connection: Connection, keys: Collection[str], *, deleted: bool = False) -> list[Known]:
+    """Return those whose externalId or userName, in the form comparisons use, is one of these; or the deleted ones."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document,
+        """SELECT r.id, r.document, r.deleted, r.standing, local_day(r.document, now()) AS today,
                   ARRAY(SELECT g.display_name FROM group_member m JOIN scim_resource g ON g.id = m.group_id
                         WHERE m.member_id = r.id ORDER BY g.id) AS names
            FROM scim_resource r
-           WHERE r.kind = 'User' AND NOT r.deleted AND (r.external_id = ANY($1) OR r.name_key = ANY($1))
+           WHERE r.kind = 'User' AND r.deleted = $2 AND (r.external_id = ANY($1) OR r.name_key = ANY($1))
            ORDER BY r.created, r.id""",
         list(keys),
+        deleted,
     )
-    return [Known(row["id"], row["document"], tuple(row["names"])) for row in rows]
+    return [
+        Known(row["id"], row["document"], tuple(row["names"]), left=_has_left(row), deleted=deleted) for row in rows
+    ]
 
 
 async def group_ids(connection: Connection) -> dict[str, str]:
@@ -333,7 +336,8 @@ async def touch_people(connection: Connection, ids: Collection[str], version: in
 async def touch_reports(connection: Connection, manager_ids: Collection[str], version: int) -> None:
     """Note that the managers of some people have changed their names, or have come or gone."""
     await connection.execute(
-        "UPDATE scim_resource SET changed = $2 WHERE manager_id = ANY($1) AND kind = 'User'",
+        """UPDATE scim_resource SET changed = $2
+           WHERE id IN (SELECT person_id FROM manager_reference WHERE manager_id = ANY($1))""",
         list(manager_ids),
         version,
     )
@@ -442,7 +446,6 @@ def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
         [resource.external_id for resource in resources],
         [resource.display_name for resource in resources],
         [resource.active for resource in resources],
-        [resource.manager_id for resource in resources],
         [resource.document for resource in resources],
         [resource.keys for resource in resources],
     )

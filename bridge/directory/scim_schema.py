@@ -26,7 +26,9 @@ DATES: Final = ("start", "end")
 STATUS: Final = "employmentStatus"
 """HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
 EMPLOYMENTS: Final = "employments"
-"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
+"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES`, `MANAGER` and texts of `JOB`."""
+MANAGER: Final = "manager"
+"""Who manages one of `EMPLOYMENTS`: id, userName or externalId, also of somebody who has not come yet."""
 JOB: Final = {
     "title": "title",
     "userType": "user_type",
@@ -218,7 +220,7 @@ def _employments() -> dict[str, Any]:
         **_attribute(EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
         "type": "complex",
         "multiValued": True,
-        "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
+        "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in (*JOB, MANAGER))],
     }
 
 

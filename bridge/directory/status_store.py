@@ -1,4 +1,4 @@
-"""What HR's words for how somebody is employed mean: the configuration's table, kept where all writers read it.
+"""What the configuration says of HR's data, kept where all writers read it: the time zone, and what words mean.
 
 A person keeps the standing of the last word that was understood. Translating is `employment_standing` in the database,
 so that whoever writes a person translates alike.
@@ -42,6 +42,11 @@ async def put_statuses(pool: Pool, statuses: Mapping[str, Standing]) -> None:
             connection, changed, version=version, source="configuration", action="changed"
         )
         await resource_store.wake(connection, changed)
+
+
+async def put_timezone(pool: Pool, timezone: str) -> None:
+    """Make this the zone of people without one of their own, for the days that writers settle."""
+    await pool.execute("UPDATE directory_timezone SET name = $1 WHERE name <> $1", timezone)
 
 
 async def load_unknown(db: Connection | Pool) -> list[UnknownStatus]:

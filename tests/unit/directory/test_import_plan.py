@@ -14,6 +14,7 @@ from bridge.directory.csv_file import read_csv
 from bridge.directory.import_plan import ImportPlan, Known, plan_import
 from bridge.directory.scim_resource import Resource
 from bridge.directory.scim_schema import ENTERPRISE, MUSTER, USER, shapes_for
+from bridge.directory.scim_user import managers_of
 from bridge.errors import ImportFileError, RefusedError
 
 SHAPE = shapes_for(["shift"])["User"]
@@ -99,13 +100,13 @@ def test_same_file_again_changes_nothing() -> None:
 
 
 def test_manager_is_named_by_user_name_or_external_id_wherever_the_row_stands() -> None:
-    """A manager may come later in the file, or be known already; an unknown one is a warning."""
+    """A manager may come later in the file, or be known already; an unknown one is kept as sent, with a warning."""
     decided = plan(
         "userName,externalId,manager\na,1,C\nb,2,9\nc,3,old\nd,4,nobody\n", [known("k", "old", externalId="9")]
     )
 
-    managers = {each.document["userName"]: each.manager_id for each in decided.created}
-    assert managers == {"a": "new3", "b": "k", "c": "k", "d": None}
+    managers = {each.document["userName"]: managers_of(each.document).get(0) for each in decided.created}
+    assert managers == {"a": "new3", "b": "k", "c": "k", "d": "nobody"}
     assert decided.warnings == ("hr.csv:5:manager: nobody has the userName or externalId 'nobody'; left empty",)
 
 

@@ -38,7 +38,7 @@ def test_stored_keys_are_what_comparisons_use() -> None:
     )
 
     assert resource.name_key == "õun"
-    assert resource.manager_id == "Q"
+    assert resource.keys["managers"] == [{"job": 0, "sent": "Q", "key": "q"}]
     assert "id" not in resource.document
     assert resource.keys == {
         "schemas": [USER, ENTERPRISE],
