@@ -11,7 +11,7 @@ from functools import cached_property
 
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
-from bridge.directory.person import Attributes, Person, values_of
+from bridge.directory.person import Attributes, Person, is_employed, values_of
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
@@ -39,7 +39,8 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         somebody, enabled = self._people[person]
         known = self._known.get(person)
         if known is not None and not enabled:
-            return DesiredAccount(person, known.user_id, known.display_name, False)
+            barred = is_employed(somebody, self._census.day_of(somebody))
+            return DesiredAccount(person, known.user_id, known.display_name, False, barred)
         day = self._census.day_of(somebody)
         name = display_name(self._templates.display_name, lambda path: values_of(somebody, path, day))
         return DesiredAccount(person, known.user_id if known is not None else self._fresh[person], name, True)

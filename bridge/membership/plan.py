@@ -32,6 +32,8 @@ from bridge.policy.schema import RoomKind, RuleId
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
 LEAVER = "no longer works here"
+BARRED = "is barred, and employed still"
+GUEST = "was here before"
 NOT_ANY_MORE = "not in the policy's rule any more"
 EXCLUSIVE = "exclusive room"
 POWERLESS = "the policy gives no power here"
@@ -86,7 +88,8 @@ class _Scope:
     """None: everybody."""
     touched: frozenset[UserId] | None
     person_of: Mapping[UserId, PersonId]
-    leavers: frozenset[UserId]
+    leavers: Mapping[UserId, str]
+    """Those whose account is to be disabled, with why."""
     bot: UserId
 
     def of(self, people: PeopleSet) -> frozenset[UserId]:
@@ -110,7 +113,7 @@ def _scope(
     accounts = [account for account in everyone.values() if touched is None or account.user_id in touched]
     person_of = {account.user_id: person for person, account in current.accounts.items()}
     person_of |= {user: person for person, user in user_of.items()}
-    leavers = frozenset(account.user_id for account in accounts if not account.enabled)
+    leavers = {account.user_id: BARRED if account.barred else LEAVER for account in accounts if not account.enabled}
     return _Scope(accounts, users, rows, touched, person_of, leavers, bot)
 
 
@@ -155,7 +158,7 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
             if account.enabled:
                 yield _account_change(Action.CREATE_ACCOUNT, account, "works here", name)
         elif known.enabled and not account.enabled:
-            yield _account_change(Action.DISABLE_ACCOUNT, account, LEAVER)
+            yield _account_change(Action.DISABLE_ACCOUNT, account, BARRED if account.barred else LEAVER)
         elif account.enabled:
             if not known.enabled:
                 yield _account_change(Action.ENABLE_ACCOUNT, account, "works here again")
@@ -169,8 +172,8 @@ def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -
         return
     unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
     for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
-        for user in scope.leavers & users:
-            yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=LEAVER)
+        for user in scope.leavers.keys() & users:
+            yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
 
 
 def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -> Iterator[Change]:
@@ -195,17 +198,20 @@ def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Sc
         for user in wanted - members:
             yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
     if there is not None:
+        if there.guests and not room.exclusive:
+            for user in scope.among(there.guests) - members - wanted - scope.leavers.keys():
+                yield _change(Action.JOIN, scope, room.key, user, rule=ACCOUNTS, reason=GUEST)
         for user in (members | scope.among(there.invited)) - wanted:
             reason = _why_remove(user, room, there, scope)
             if reason:
-                rule = ACCOUNTS if reason is LEAVER else _rule_of(room)
+                rule = ACCOUNTS if user in scope.leavers else _rule_of(room)
                 yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
 
 
 def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Scope) -> str:
     """Return why somebody not entitled must leave; empty for those who were invited by hand and may stay."""
     if user in scope.leavers:
-        return LEAVER
+        return scope.leavers[user]
     if user in there.granted:
         return NOT_ANY_MORE
     return EXCLUSIVE if room.exclusive else ""
@@ -220,7 +226,7 @@ def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) 
         if level != now:
             action = Action.RAISE_POWER if level > now else Action.LOWER_POWER
             leaver = user in scope.leavers
-            reason = LEAVER if leaver else room.because.get(level, "") if level else POWERLESS
+            reason = scope.leavers[user] if leaver else room.because.get(level, "") if level else POWERLESS
             rule = ACCOUNTS if leaver else _rule_of(room)
             yield _change(action, scope, room.key, user, value=str(level), rule=rule, reason=reason)
 

@@ -34,6 +34,13 @@ CREATE OR REPLACE FUNCTION effective_day(before jsonb, after jsonb, recorded_at 
     ) AS moved(day)
 $$;
 
+-- From now on an empty first day says that somebody is not hired yet; whoever is here is hired.
+UPDATE scim_resource SET document = document #- '{urn:ietf:params:scim:schemas:extension:muster:2.0:User,start}',
+    keys = keys #- '{urn:ietf:params:scim:schemas:extension:muster:2.0:User,start}'
+WHERE document->'urn:ietf:params:scim:schemas:extension:muster:2.0:User'->>'start' = '';
+UPDATE person_history SET document = document #- '{urn:ietf:params:scim:schemas:extension:muster:2.0:User,start}'
+WHERE document->'urn:ietf:params:scim:schemas:extension:muster:2.0:User'->>'start' = '';
+
 -- Whether what is held was sent as a change of the leaver's own record, and not as somebody new.
 ALTER TABLE suspected_reuse ADD COLUMN is_change boolean NOT NULL DEFAULT false;
 
@@ -145,3 +152,12 @@ CREATE TRIGGER managers_of_those_who_come AFTER INSERT ON scim_resource
 CREATE TRIGGER managers_of_those_who_change AFTER UPDATE ON scim_resource
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT
     WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION people_have_changed();
+
+-- Who was in a managed room by hand, as somebody's guest, when the account was disabled: to be given back on return.
+CREATE TABLE former_guest (
+    room_id text NOT NULL,
+    user_id text NOT NULL,
+    left_at timestamptz NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+);
+CREATE INDEX former_guest_user ON former_guest (user_id);

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 FILE = """userName,displayName,department,title,manager,start
-anna,Anna Õun,Sales,Chief of a very long and winding title of hers,,
-bo,Bo 王小明 王小明 王小明 王小明 王小明,Sales,Clerk,anna,
+anna,Anna Õun,Sales,Chief of a very long and winding title of hers,,2020-01-01
+bo,Bo 王小明 王小明 王小明 王小明 王小明,Sales,Clerk,anna,2020-01-01
 late,Late Comer,IT,Clerk,anna,2027-01-01
 """
 
@@ -121,7 +121,7 @@ async def test_show_tells_everything_and_the_history(command: Command, file: str
 
     shown = await command.run("show", "BO")
     assert "manager.displayname  Anna Õun" in shown
-    assert shown.splitlines()[-1].endswith("created   csv:hr.csv")
+    assert "  created   csv:hr.csv, true since 2020-01-01" in shown.splitlines()[-1]
     assert json.loads(await command.run("show", "bo", "--json"))["history"][0]["action"] == "created"
     with pytest.raises(UnknownNameError):
         await command.run("show", "nobody")
