@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from bridge.directory import resource_store
+from bridge.directory import group_store, history_store, resource_store
 from bridge.directory.identity import Suspicion
 from bridge.directory.person import Person, Standing
-from bridge.directory.scim_schema import comparison_key
+from bridge.directory.scim_shape import comparison_key
 from bridge.directory.scim_user import person_of
 from bridge.errors import UnknownNameError
 from bridge.ids import PersonId
@@ -102,7 +102,7 @@ async def decide_reuse(pool: Pool, user_name: str, *, same: bool) -> Sequence[Pe
     Returns whose id it was. Raises `UnknownNameError` when nothing is held under that userName.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await resource_store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         rows = await connection.fetch(
             "SELECT person_id FROM suspected_reuse WHERE name_key = $1 AND NOT confirmed", comparison_key(user_name)
         )
@@ -125,11 +125,11 @@ async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
 
     A record that itself was to become somebody else's is hidden from SCIM, so that its client makes a new one.
     """
-    version = await resource_store.next_version(connection)
+    version = await history_store.next_version(connection)
     for id_ in await _taken_over(connection, former):
-        await resource_store.touch_groups(connection, await resource_store.leave_groups(connection, id_), version)
+        await group_store.touch_groups(connection, await group_store.leave_groups(connection, id_), version)
         await resource_store.mark_deleted(connection, id_, version)
-        await resource_store.touch_reports(connection, [id_], version)
+        await history_store.touch_reports(connection, [id_], version)
     await connection.execute(
         """UPDATE scim_resource SET external_id = NULL, document = document - 'externalId', keys = keys - 'externalId',
                version = $2, changed = $2, modified = now() WHERE id = ANY($1)""",
@@ -137,8 +137,8 @@ async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
         version,
     )
     await connection.execute("DELETE FROM suspected_reuse WHERE person_id = ANY($1)", former)
-    await resource_store.record_history(connection, former, version=version, source="review", action="changed")
-    await resource_store.wake(connection, former)
+    await history_store.record_history(connection, former, version=version, source="review", action="changed")
+    await history_store.wake(connection, former)
 
 
 async def _taken_over(connection: Connection, former: Sequence[PersonId]) -> list[str]:

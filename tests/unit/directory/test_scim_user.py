@@ -9,7 +9,7 @@ import pytest
 
 from bridge.directory.identity import has_left
 from bridge.directory.person import Employment, Person, Standing, attributes_of, is_employed, works_here
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 from bridge.directory.scim_user import awaits_start, day_of, display_name_of, person_of, settle_start
 from bridge.ids import PersonId
 
