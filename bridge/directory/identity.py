@@ -86,10 +86,10 @@ def suspected_rehires(
 
 
 def manager_cycles(people: Sequence[Person]) -> list[tuple[Person, ...]]:
-    """Return circles of managers, each beginning with the first of its ids; one who manages himself is one too.
+    """Return circles of managers, so many that everybody who is in one is in one of these; of oneself is one too.
 
-    Everybody who is in a circle is in one of those returned, or manages somebody in it; what is returned are shortest
-    ones, at most one for each person.
+    Each is a shortest one, and begins with the first of its ids that is in none before it. Each one manages the one
+    before, by any job.
     """
     by_id = {person.id: person for person in people}
     above = {

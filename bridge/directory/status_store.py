@@ -28,6 +28,15 @@ class UnknownStatus:
     word: str
 
 
+@dataclass(frozen=True, slots=True)
+class UntoldStatus:
+    """A word that the table lacks and of which the administrators do not know."""
+
+    word: str
+    """In the form comparisons use."""
+    people: int
+
+
 async def put_statuses(pool: Pool, statuses: Mapping[str, Standing]) -> None:
     """Make this the table; those whose standing it changes are changed people. Without words nobody has a standing."""
     wanted = {comparison_key(word): standing.value for word, standing in statuses.items()}
@@ -61,6 +70,27 @@ async def load_unknown(db: Connection | Pool) -> list[UnknownStatus]:
         STATUS,
     )
     return [UnknownStatus(row["id"], row["user_name"], row["word"]) for row in rows]
+
+
+async def load_untold(db: Connection | Pool) -> list[UntoldStatus]:
+    """Return the words that the table lacks and nobody has been told of, sorted; none without a table."""
+    rows = await db.fetch(
+        """SELECT said.word, count(*) AS people
+           FROM scim_resource r, LATERAL (SELECT keys->$1::text->>$2::text) AS said(word)
+           WHERE kind = 'User' AND NOT deleted AND said.word <> ''
+             AND EXISTS (SELECT FROM employment_status)
+             AND NOT EXISTS (SELECT FROM employment_status s WHERE s.word = said.word)
+             AND NOT EXISTS (SELECT FROM told_status t WHERE t.word = said.word)
+           GROUP BY said.word ORDER BY said.word COLLATE "C" """,
+        MUSTER,
+        STATUS,
+    )
+    return [UntoldStatus(row["word"], row["people"]) for row in rows]
+
+
+async def mark_told(db: Connection | Pool, word: str) -> None:
+    """Remember that the administrators know of a word."""
+    await db.execute("INSERT INTO told_status (word) VALUES ($1) ON CONFLICT DO NOTHING", word)
 
 
 async def _load(connection: Connection) -> dict[str, str]:

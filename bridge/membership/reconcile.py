@@ -20,6 +20,7 @@ from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.notices import tell_of_statuses
 from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
 from bridge.membership.values import TAKES_AWAY, Plan
@@ -113,6 +114,7 @@ class Reconciler:
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, progress)
             await self._tell_administrators()
+            await tell_of_statuses(self._pool, self._homeserver)
             if scope is None:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
         verdict = found.verdict

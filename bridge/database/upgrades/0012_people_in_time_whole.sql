@@ -161,3 +161,9 @@ CREATE TABLE former_guest (
     PRIMARY KEY (room_id, user_id)
 );
 CREATE INDEX former_guest_user ON former_guest (user_id);
+
+-- Words for how somebody is employed that nobody has explained, of which the administrators know.
+CREATE TABLE told_status (
+    word    text        PRIMARY KEY,
+    told_at timestamptz NOT NULL DEFAULT now()
+);
