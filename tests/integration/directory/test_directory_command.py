@@ -170,3 +170,21 @@ async def test_token_is_made_listed_and_revoked(command: Command, pool: Pool) ->
     assert (await command.run("token", "list")).split()[2:] == ["revoked", "okta"]
     assert await find_token(pool, token) is None
     assert set(json.loads(await command.run("token", "list", "--json"))[0]) == {"name", "created_at", "revoked_at"}
+
+
+async def test_review_and_list_name_who_waits_for_a_start_date_or_is_barred(command: Command, tmp_path: Path) -> None:
+    """Who has no start date is named with what it needs; the list says why somebody is not active."""
+    people = tmp_path / "hr.csv"
+    people.write_text("userName,start,employmentStatus\nlate,,Active\ngarden,2020-01-01,Garden leave\n")
+    await put_statuses(command.services.pool, {"Active": Standing.WORKS, "Garden leave": Standing.BARRED})
+    await command.run("import", str(people))
+
+    assert await command.run("review") == "late: no start date. Is hired when HR says the first day.\n"
+    (awaited,) = json.loads(await command.run("review", "--json"))["awaited"]
+    assert awaited["userName"] == "late"
+    listed = (await command.run("list")).splitlines()
+    assert [line.split()[0] for line in listed if line.endswith("barred")] == ["garden"]
+    assert [line.split()[0] for line in listed if line.endswith("no start date")] == ["late"]
+    both = {each["userName"]: each for each in json.loads(await command.run("list", "--json"))}
+    assert (both["garden"]["barred"], both["late"]["barred"]) == (True, False)
+    assert (both["garden"]["awaited"], both["late"]["awaited"]) == (False, True)
