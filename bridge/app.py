@@ -17,7 +17,7 @@ from bridge.config import Config, load_registration
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.directory.local_day import LocalDays
-from bridge.directory.status_store import put_statuses
+from bridge.directory.status_store import put_statuses, put_timezone
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
@@ -78,6 +78,7 @@ async def open_services(config: Config) -> AsyncIterator[Services]:
     """
     registration = load_registration(config.appservice.registration)
     async with open_storage(config) as storage, open_homeserver(config, registration) as (rooms, accounts):
+        await put_timezone(storage.pool, config.directory.timezone)
         await put_statuses(storage.pool, config.directory.statuses)
         yield Services(config, registration, storage, rooms, accounts, system_clock)
 

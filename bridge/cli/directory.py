@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len, set_cell_size
 
@@ -18,7 +19,8 @@ from bridge.cli.import_report import SHOWN, lines_of, report_as_json
 from bridge.cli.waiting import add_waiting
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.history import HistoryEntry, state_at
-from bridge.directory.person import Person, attributes_of, works_here
+from bridge.directory.local_day import place_of
+from bridge.directory.person import Person, attributes_of, is_employed, works_here
 from bridge.directory.selector import matches, parse
 from bridge.directory.store import load_history, load_people, load_person
 from bridge.directory.token_store import create_token, load_tokens, revoke_token
@@ -46,7 +48,9 @@ def add_parser(subparsers: Subparsers) -> None:
     show = below.add_parser("show", help="show all that is known of a person, and since when")
     show.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
     show.add_argument("--at", type=_day, metavar="DATE", help="what was, or will be, true on that day, as known now")
-    show.add_argument("--as-known", type=_day, metavar="DATE", help="what was known at the end of that day (UTC)")
+    show.add_argument(
+        "--as-known", type=_day, metavar="DATE", help="what was known at the end of that day, at the place of work"
+    )
     show.set_defaults(handler=with_services(show_person))
     add_review(below)
     add_relink(below)
@@ -206,12 +210,13 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
     person = await load_person(services.pool, args.person)
     history = await load_history(services.pool, person.id)
     day = services.local_days()(person)
+    zone = place_of(person, services.config.directory.timezone)
     if args.at is not None or args.as_known is not None:
         day = args.at or day
-        state = _insist_on(state_at(history, day, as_known=args.as_known), person, day)
+        state = _insist_on(state_at(history, day, as_known=args.as_known, zone=zone), person, day)
         history, person = [state], state.person
     if args.json:
-        print_json({**_person_as_json(person, day), "history": [_entry_as_json(entry) for entry in history]})
+        print_json({**_person_as_json(person, day), "history": [_entry_as_json(entry, zone) for entry in history]})
         return 0
     attributes = attributes_of(person, day)
     longest = max(map(len, attributes))
@@ -219,7 +224,7 @@ async def show_person(args: argparse.Namespace, services: Services) -> int:
         print(f"{name:<{longest}}  {', '.join(str(value) for value in values)}")
     print()
     for entry in history:
-        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}{_since(entry)}")
+        print(f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC  {entry.action:<8}  {entry.source}{_since(entry, zone)}")
     return 0
 
 
@@ -229,9 +234,9 @@ def _insist_on(state: HistoryEntry | None, person: Person, day: date) -> History
     return state
 
 
-def _since(entry: HistoryEntry) -> str:
+def _since(entry: HistoryEntry, zone: ZoneInfo) -> str:
     """Return since when it is true, if that is not the day of recording."""
-    return "" if entry.valid_from == entry.recorded_at.date() else f", true since {entry.valid_from}"
+    return "" if entry.valid_from == entry.recorded_at.astimezone(zone).date() else f", true since {entry.valid_from}"
 
 
 async def make_token(args: argparse.Namespace, services: Services) -> int:
@@ -284,8 +289,16 @@ def _day(text: str) -> date:
 def _listed(person: Person, today: date) -> tuple[str, ...]:
     attributes = attributes_of(person, today)
     department, title = (", ".join(map(str, attributes.get(name, ()))) for name in ("department", "title"))
-    state = "" if works_here(person, today) else "inactive"
-    return person.user_name, person.display_name, department, title, state
+    return person.user_name, person.display_name, department, title, _state(person, today)
+
+
+def _state(person: Person, today: date) -> str:
+    """Say why somebody does not work here; nothing of who does."""
+    if works_here(person, today):
+        return ""
+    if is_employed(person, today):
+        return "barred"
+    return "no start date" if person.awaited else "inactive"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -308,6 +321,8 @@ def _person_as_json(person: Person, today: date) -> dict[str, Any]:
         "id": person.id,
         "userName": person.user_name,
         "active": works_here(person, today),
+        "barred": is_employed(person, today) and not works_here(person, today),
+        "awaited": person.awaited,
         "version": person.version,
         "attributes": {name: list(values) for name, values in sorted(attributes_of(person, today).items())},
         "employments": [
@@ -317,12 +332,12 @@ def _person_as_json(person: Person, today: date) -> dict[str, Any]:
     }
 
 
-def _entry_as_json(entry: HistoryEntry) -> dict[str, Any]:
+def _entry_as_json(entry: HistoryEntry, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "version": entry.version,
         "recorded_at": entry.recorded_at,
         "source": entry.source,
         "action": entry.action,
         "valid_from": entry.valid_from,
-        "person": _person_as_json(entry.person, entry.recorded_at.date()),
+        "person": _person_as_json(entry.person, entry.recorded_at.astimezone(zone).date()),
     }

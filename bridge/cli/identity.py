@@ -24,8 +24,9 @@ def add_review(below: Subparsers) -> None:
         "review",
         help="list what about people needs a look",
         description="Lists who seems to have come back under a new id, whose employmentStatus the configuration does "
-        "not explain, managers who manage themselves in a circle, and who was sent under the externalId of somebody "
-        "else who has left, which is held until it is decided here. Nothing of it changes anything by itself.",
+        "not explain, who has no start date, managers who manage themselves in a circle, and who was sent under the "
+        "id of somebody else who has left, which is held until it is decided here. Nothing of it changes anything by "
+        "itself.",
     )
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--same", metavar="USERNAME", help="who is held is the person who has left, come back")
@@ -55,6 +56,7 @@ async def review(args: argparse.Namespace, services: Services) -> int:
     cycles = [[person.user_name for person in circle] for circle in manager_cycles(people)]
     unknown = await load_unknown(services.pool)
     held = await load_suspicions(services.pool)
+    awaited = [person for person in people if person.awaited]
     if args.json:
         print_json(
             {
@@ -65,6 +67,7 @@ async def review(args: argparse.Namespace, services: Services) -> int:
                 "statuses": [
                     {"person": each.person, "userName": each.user_name, "status": each.word} for each in unknown
                 ],
+                "awaited": [{"person": person.id, "userName": person.user_name} for person in awaited],
                 "managers": cycles,
                 "held": [
                     {"person": each.person, "externalId": each.external_id, "userName": each.user_name} for each in held
@@ -77,15 +80,16 @@ async def review(args: argparse.Namespace, services: Services) -> int:
         print(f"  If so: muster directory relink {each.old.id} {each.new.id}")
     names = {person.id: person.user_name for person in people}
     for one in held:
-        print(
-            f"{one.user_name}: was sent under the externalId of {names[one.person]}, who has left. Held until you say:"
-        )
+        how = "as a change of" if one.is_change else "under the externalId of"
+        print(f"{one.user_name}: was sent {how} {names[one.person]}, who has left. Held until you say:")
         print(f"  muster directory review --same {one.user_name}, or --other {one.user_name}")
     for status in unknown:
         print(f"{status.user_name}: employmentStatus {status.word!r} is not in directory.statuses; it changes nothing.")
+    for person in awaited:
+        print(f"{person.user_name}: no start date. Is hired when HR says the first day.")
     for circle in cycles:
         print(f"{circle[0]}: is their own manager, by way of {', '.join([*circle[1:], circle[0]])}.")
-    if not (rehires or held or unknown or cycles):
+    if not (rehires or held or unknown or awaited or cycles):
         print("Nothing needs a look.")
     return 0
 

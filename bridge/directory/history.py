@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from bridge.directory.person import Person
 
@@ -30,10 +30,12 @@ class HistoryEntry:
     """As of then; without the manager's name."""
 
 
-def state_at(history: Iterable[HistoryEntry], day: date, *, as_known: date | None = None) -> HistoryEntry | None:
-    """Return the state that was true on a day, as known now, or as known at the end of another day (UTC).
+def state_at(
+    history: Iterable[HistoryEntry], day: date, *, as_known: date | None = None, zone: tzinfo = UTC
+) -> HistoryEntry | None:
+    """Return the state that was true on a day, as known now, or as known at the end of another day in that zone.
 
     None when nothing was known of that day. Which employments it has on the day is `person.attributes_of`.
     """
-    known = (each for each in history if as_known is None or each.recorded_at.astimezone(UTC).date() <= as_known)
+    known = (each for each in history if as_known is None or each.recorded_at.astimezone(zone).date() <= as_known)
     return max((each for each in known if each.valid_from <= day), key=lambda each: each.version, default=None)

@@ -84,7 +84,8 @@ async def touch_people(connection: Connection, ids: Collection[str], version: in
 async def touch_reports(connection: Connection, manager_ids: Collection[str], version: int) -> None:
     """Note that the managers of some people have changed their names, or have come or gone."""
     await connection.execute(
-        "UPDATE scim_resource SET changed = $2 WHERE manager_id = ANY($1) AND kind = 'User'",
+        """UPDATE scim_resource SET changed = $2
+           WHERE id IN (SELECT person_id FROM manager_reference WHERE manager_id = ANY($1))""",
         list(manager_ids),
         version,
     )

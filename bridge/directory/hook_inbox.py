@@ -113,18 +113,17 @@ class HookInbox:
             if other.id not in mine:
                 return Outcome.REFUSED, "the userName is that of somebody whom this source did not bring"
             found = other
-        if found is None and "userName" not in event.attributes:
+        gone = [] if found else await resource_store.find_users(connection, _keys(event), deleted=True)
+        former = found or _found(event, gone[::-1])
+        if former is None and "userName" not in event.attributes:
             return Outcome.UNKNOWN, "nobody has this id yet, and it names no userName"
-        subject = comparison_key(event.subject, case_exact=True)
-        gone = await resource_store.find_deleted(connection, subject) if found is None else []
-        former = found or next(reversed(gone), None)
         told = await hook_store.told_at(connection, source, event.subject) if former is not None else {}
         news = fresh(event, told)
         if not news:
             return Outcome.OUTDATED, None
         person_id = former.id if former is not None else str(uuid4())
         plan = plan_import(
-            _file(source, event.subject, news, found),
+            _file(source, event.subject, news, former),
             known,
             self._shapes["User"],
             new_id=lambda: person_id,
@@ -134,13 +133,11 @@ class HookInbox:
         await write_plan(connection, plan, self._shapes["Group"], f"hook:{source}")
         if plan.held:
             return Outcome.HELD, "muster directory review"
-        manager = news["manager"] if plan.warnings else None
         told_now = dict.fromkeys(news, event.occurred_at)
-        await hook_store.remember_person(connection, source, event.subject, person_id, told_now, manager)
+        await hook_store.remember_person(connection, source, event.subject, person_id, told_now)
         if found is None:
             await hook_store.reopen_unknown(connection, source, event.subject)
-            await hook_store.reopen_reports(connection, source, [event.subject, event.attributes["userName"]])
-        return Outcome.APPLIED, "the manager is not known yet" if manager else None
+        return Outcome.APPLIED, "the manager is not known yet" if plan.warnings else None
 
 
 def _keys(event: HookEvent) -> Collection[str]:

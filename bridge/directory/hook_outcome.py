@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+
+from bridge.directory.notice import Notice
 
 
 class Outcome(StrEnum):
@@ -42,15 +43,6 @@ _WORDS: Final = {
     "so this news waits. Let it send the values along (HiBob: subscribe to version 1; BambooHR: a webhook with "
     "fields), or send them over SCIM or as a file. `muster directory events --without-values` lists whom it concerns.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that the administrators are told once for as long as it goes on."""
-
-    topic: str
-    """What it is about; the same topic is the same notice."""
-    body: str
 
 
 def notice_of(source: str, outcome: Outcome, reason: str) -> Notice | None:

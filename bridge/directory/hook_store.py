@@ -174,33 +174,16 @@ async def remember_person(
     subject: str,
     person_id: str,
     told: Mapping[str, datetime],
-    unknown_manager: str | None,
 ) -> None:
-    """Note that the source has written this person, when each of these attributes was so, and whom it lacks."""
+    """Note that the source has written this person, and when each of these attributes was so."""
     await connection.execute(
-        """INSERT INTO hook_person (source, subject, person_id, told_at, manager) VALUES ($1, $2, $3, $4, $5)
+        """INSERT INTO hook_person (source, subject, person_id, told_at) VALUES ($1, $2, $3, $4)
            ON CONFLICT (source, subject) DO UPDATE SET person_id = $3,
-               told_at = CASE WHEN hook_person.person_id = $3 THEN hook_person.told_at || $4 ELSE $4 END,
-               manager = CASE WHEN $4::jsonb ? 'manager' THEN $5 ELSE hook_person.manager END""",
+               told_at = CASE WHEN hook_person.person_id = $3 THEN hook_person.told_at || $4 ELSE $4 END""",
         source,
         subject,
         person_id,
         {name: moment.isoformat() for name, moment in told.items()},
-        unknown_manager,
-    )
-
-
-async def reopen_reports(connection: Connection, source: str, manager_keys: Collection[str]) -> None:
-    """Say again who the manager is of those whose manager is one of these and was not known; at the time it was so."""
-    await connection.execute(
-        """WITH reports AS (
-               SELECT subject, manager, (told_at->>'manager')::timestamptz AS occurred_at FROM hook_person
-               WHERE source = $1 AND lower(manager) = ANY($2))
-           INSERT INTO hook_event (source, delivery, position, subject, occurred_at, attributes)
-           SELECT $1, 'manager:' || gen_random_uuid(), 1, subject, occurred_at, jsonb_build_object('manager', manager)
-           FROM reports""",
-        source,
-        [key.lower() for key in manager_keys],
     )
 
 

@@ -5,6 +5,7 @@ Nothing here decides about anybody: it finds what a person ought to look at.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any
 
 from bridge.directory.expression import fold
 from bridge.directory.local_day import DayOf
-from bridge.directory.person import Person, works_here
+from bridge.directory.person import Person, is_employed
 from bridge.directory.scim_user import display_name_of
 from bridge.ids import PersonId
 
@@ -36,11 +37,16 @@ class Suspicion:
     user_name: str
     """Of who was sent."""
     source: str
+    is_change: bool = False
+    """It was sent as a change of the leaver's own record."""
 
 
 def has_left(person: Person, day: date) -> bool:
-    """Tell whether somebody worked here and does no more, so that the id may have been given to another."""
-    return not person.active or (
+    """Tell whether somebody worked here and does no more, so that the id may have been given to another.
+
+    Nobody has who is only barred, or who has not come yet.
+    """
+    return not (person.active or person.barred or person.awaited) or (
         bool(person.employments) and all(job.end is not None and job.end < day for job in person.employments)
     )
 
@@ -80,38 +86,72 @@ def suspected_rehires(
 
 
 def manager_cycles(people: Sequence[Person]) -> list[tuple[Person, ...]]:
-    """Return every circle of managers, each beginning with the first of its ids; one who manages himself is one too."""
+    """Return circles of managers, so many that everybody who is in one is in one of these; of oneself is one too.
+
+    Each is a shortest one, and begins with the first of its ids that is in none before it. Each one manages the one
+    before, by any job.
+    """
     by_id = {person.id: person for person in people}
-    above = {person.id: job.manager for person in people for job in person.employments[:1] if job.manager in by_id}
-    done: set[PersonId] = set()
+    above = {
+        person.id: sorted({job.manager for job in person.employments if job.manager in by_id}) for person in people
+    }
+    found: set[PersonId] = set()
     cycles = []
-    for start in sorted(above):
-        chain = list(_chain(start, above, done))
-        if chain and (top := above.get(chain[-1])) in chain:
-            circle = chain[chain.index(top) :]
-            first = circle.index(min(circle))
-            cycles.append(tuple(by_id[each] for each in (*circle[first:], *circle[:first])))
-        done.update(chain)
-    return sorted(cycles, key=lambda circle: circle[0].id)
+    for start in _in_circles(above):
+        if start not in found and (circle := _shortest_circle(start, above)):
+            found.update(circle)
+            cycles.append(tuple(by_id[each] for each in circle))
+    return cycles
 
 
-def _chain(
-    start: PersonId, above: Mapping[PersonId, PersonId | None], done: Collection[PersonId]
-) -> Iterator[PersonId]:
-    """Yield the person, the manager, the manager's manager and so on, each once, up to one that has been seen."""
-    seen: set[PersonId] = set()
-    person: PersonId | None = start
-    while person is not None and person not in seen and person not in done:
-        seen.add(person)
-        yield person
-        person = above.get(person)
+def _in_circles(above: Mapping[PersonId, Sequence[PersonId]]) -> list[PersonId]:
+    """Return, sorted, who is left when those without a manager, or without a report, are left out again and again."""
+    below: dict[PersonId, list[PersonId]] = {person: [] for person in above}
+    for person, managers in above.items():
+        for manager in managers:
+            below[manager].append(person)
+    left = _without_ends(set(above), above, below)
+    return sorted(_without_ends(left, below, above))
+
+
+def _without_ends(
+    people: set[PersonId], ahead: Mapping[PersonId, Sequence[PersonId]], behind: Mapping[PersonId, Sequence[PersonId]]
+) -> set[PersonId]:
+    """Return the people without those who have nobody ahead of them, those who then have nobody, and so on."""
+    counts = {person: sum(each in people for each in ahead[person]) for person in people}
+    ends = [person for person, count in counts.items() if not count]
+    while ends:
+        for each in behind[ends.pop()]:
+            if each in counts:
+                counts[each] -= 1
+                if not counts[each]:
+                    ends.append(each)
+    return {person for person, count in counts.items() if count}
+
+
+def _shortest_circle(start: PersonId, above: Mapping[PersonId, Sequence[PersonId]]) -> tuple[PersonId, ...]:
+    """Return a shortest way from somebody over managers back to the same; empty when there is none."""
+    reached: dict[PersonId, PersonId] = {}
+    ways = deque([start])
+    while ways:
+        person = ways.popleft()
+        for manager in above[person]:
+            if manager == start:
+                way = [person]
+                while way[-1] != start:
+                    way.append(reached[way[-1]])
+                return tuple(reversed(way))
+            if manager not in reached:
+                reached[manager] = person
+                ways.append(manager)
+    return ()
 
 
 def _is_coming(person: Person, day_of: DayOf) -> bool:
-    """Tell whether somebody works here, or will."""
+    """Tell whether somebody is employed here, or will be."""
     day = day_of(person)
     later = any(job.start is not None and job.start > day for job in person.employments)
-    return works_here(person, day) or (person.active and later)
+    return is_employed(person, day) or person.awaited or ((person.active or person.barred) and later)
 
 
 def _traits(person: Person) -> Iterator[tuple[str, ...]]:

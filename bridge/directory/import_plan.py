@@ -14,6 +14,7 @@ from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems
 from bridge.directory.identity import Suspicion, is_other
 from bridge.directory.scim_resource import Resource, resource_of
 from bridge.directory.scim_shape import COURSE, DATES, ENTERPRISE, JOB, MUSTER, Shape, comparison_key
+from bridge.directory.scim_user import START, settle_start
 from bridge.ids import PersonId
 
 _CORE: Final = frozenset(
@@ -95,9 +96,11 @@ def plan_import(
     created, changed, renamed = [], [], []
     for match in matches:
         before = match.known.document if match.known else {"active": True}
+        hired = before if match.known else None
         if match.known is not None and match.known.deleted:
-            before = {**before, "active": True}
-        after = resource_of(_merged(before, match, file, manager_ids, warnings), match.id, shape)
+            before, hired = {**before, "active": True}, None
+        merged = settle_start(_merged(before, match, file, manager_ids, warnings), hired)
+        after = resource_of(merged, match.id, shape)
         if match.known is None:
             created.append(after)
         elif match.known.deleted or after.document != match.known.document:
@@ -259,6 +262,8 @@ def _merged(
             _set(after[ENTERPRISE], column, value)
         elif column != "groups":
             _set(after[MUSTER], column, value[:10] if column in DATES else value)
+            if column == START and not value:
+                after[MUSTER][START] = ""
     return {name: value for name, value in after.items() if value != {}}
 
 
@@ -278,9 +283,10 @@ def _manager(
     found = people.get(comparison_key(value)) or people.get(value)
     if found is None:
         warnings.append(
-            f"{file.name}:{match.row.line}:manager: nobody has the userName or externalId {value!r}; left empty"
+            f"{file.name}:{match.row.line}:manager: nobody has the userName or externalId {value!r}; "
+            "kept for when somebody has"
         )
-        return None
+        return {"value": value}
     present: dict[str, Any] | None = (before.get(ENTERPRISE) or {}).get("manager")
     return present if present and present.get("value") == found else {"value": found}
 

@@ -41,8 +41,7 @@ class LocalDays:
 
     def __call__(self, person: Person) -> date:
         """Return the person's day."""
-        zones = person.other.get("timezone")
-        zone = str(zones[0]) if zones else None
+        zone = _zone_name(person)
         day = self._days.get(zone)
         if day is None:
             day = self._days[zone] = self._now.astimezone(zone_of(zone, self._default)).date()
@@ -64,6 +63,11 @@ def zone_of(name: str | None, default: str) -> ZoneInfo:
     return (_zone(name) if name else None) or ZoneInfo(default)
 
 
+def place_of(person: Person, default: str) -> ZoneInfo:
+    """Return the zone of the person's place of work; `default` is the company's."""
+    return zone_of(_zone_name(person), default)
+
+
 def begins(boundary: Boundary, default: str) -> datetime:
     """Return the moment at which the boundary's day begins at its place, in UTC.
 
@@ -81,6 +85,11 @@ def passed(boundaries: Iterable[Boundary], since: datetime, now: datetime, defau
 def next_boundary(boundaries: Iterable[Boundary], now: datetime, default: str) -> datetime | None:
     """Return the first moment after `now` at which a day of these begins; None when there is none."""
     return min((moment for each in boundaries if (moment := begins(each, default)) > now), default=None)
+
+
+def _zone_name(person: Person) -> str | None:
+    zones = person.other.get("timezone")
+    return str(zones[0]) if zones else None
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.database.listen import NOTICES
-from bridge.directory.hook_outcome import Notice
+from bridge.directory.notice import Notice
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool

@@ -100,6 +100,10 @@ class Person:
     display_name: str
     active: bool
     """What HR says, by its flag and its status; `works_here` also asks the employments."""
+    barred: bool = False
+    """Employed, and to have no access; never `active`. `is_employed` also asks the employments."""
+    awaited: bool = False
+    """Not hired yet, because HR has not said the first day; never `active`."""
     external_id: str | None = None
     employments: tuple[Employment, ...] = ()
     other: Attributes = field(default_factory=dict)
@@ -111,7 +115,16 @@ class Person:
 
 def works_here(person: Person, day: date) -> bool:
     """Tell whether the person works here on that day: HR says active, and an employment, if any is known, covers it."""
-    return person.active and (not person.employments or any(job.covers(day) for job in person.employments))
+    return person.active and _holds_job(person, day)
+
+
+def is_employed(person: Person, day: date) -> bool:
+    """Tell whether the person works here on that day, or is only barred, as on garden leave."""
+    return (person.active or person.barred) and _holds_job(person, day)
+
+
+def _holds_job(person: Person, day: date) -> bool:
+    return not person.employments or any(job.covers(day) for job in person.employments)
 
 
 def attributes_of(person: Person, day: date) -> Attributes:

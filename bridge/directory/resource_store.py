@@ -26,18 +26,17 @@ COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.m
 """What `stored_of` reads, with `RELATED_TO`."""
 _NEXT: Final = "v AS (UPDATE directory_version SET version = version + 1 RETURNING version)"
 _SENT: Final = """u AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
-        $7::text[], $8::jsonb[], $9::jsonb[])
-        AS sent (id, kind, name_key, external_id, display_name, active, manager_id, document, keys))"""
+        $7::jsonb[], $8::jsonb[]) AS sent (id, kind, name_key, external_id, display_name, active, document, keys))"""
 """The resources to be written, as `_columns` gives them."""
 _INSERTED: Final = f"""{_SENT},
-    r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, manager_id, document, keys,
+    r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, document, keys,
                                      version, changed, created, modified, standing)
           SELECT u.*, v.version, v.version, now(), now(), employment_standing(u.keys, 'left') FROM u, v
           WHERE ({{unless}}) IS NOT TRUE RETURNING *)"""  # noqa: S608
 """What is new, with the version in `v`."""
 _UPDATED: Final = f"""{_SENT},
     r AS (UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
-              display_name = u.display_name, active = u.active, manager_id = u.manager_id, document = u.document,
+              display_name = u.display_name, active = u.active, document = u.document,
               keys = u.keys, version = v.version, changed = v.version, modified = now(), deleted = false,
               standing = employment_standing(u.keys, r.standing)
           FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND {{which}} RETURNING r.*),
@@ -46,7 +45,7 @@ _UPDATED: Final = f"""{_SENT},
 _BOUNDARIES: Final = """INSERT INTO employment_boundary (person_id, day)
     SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day) WHERE r.kind = 'User'"""
 """The days on which the employments of those in `r` begin or are over."""
-_UNCHANGED: Final = "r.id = ($1::text[])[1] AND NOT r.deleted AND r.version = $10 AND r.changed = $11"
+_UNCHANGED: Final = "r.id = ($1::text[])[1] AND NOT r.deleted AND r.version = $9 AND r.changed = $10"
 """The one in `u` is as it was read; by the id alone PostgreSQL sees that one row is meant."""
 _KNOWN: Final = """u.external_id <> '' AND (
     (SELECT true FROM scim_resource f WHERE f.external_id = u.external_id AND NOT f.deleted LIMIT 1)
@@ -72,7 +71,7 @@ async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: 
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        f"WITH v AS (SELECT $10::bigint AS version), {_INSERTED.format(unless='false')} {_BOUNDARIES}",
+        f"WITH v AS (SELECT $9::bigint AS version), {_INSERTED.format(unless='false')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
@@ -81,7 +80,7 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        f"WITH v AS (SELECT $10::bigint AS version), {_UPDATED.format(which='true')} {_BOUNDARIES}",
+        f"WITH v AS (SELECT $9::bigint AS version), {_UPDATED.format(which='true')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
@@ -97,8 +96,8 @@ async def create_user(db: Connection | Pool, user: Resource, source: str) -> Sto
         f"""WITH {_NEXT}, {_INSERTED.format(unless=_KNOWN)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, NULL::jsonb AS related FROM r),
-            h AS ({insert_history("p.version", "$10", "'created'")})
-            SELECT p.*, pg_notify($11, p.id) FROM p""",  # noqa: S608
+            h AS ({insert_history("p.version", "$9", "'created'")})
+            SELECT p.*, pg_notify($10, p.id) FROM p""",  # noqa: S608
         *_columns([user]),
         source,
         DIRECTORY,
@@ -115,8 +114,8 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
         f"""WITH {_NEXT}, {_UPDATED.format(which=_UNCHANGED)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
-            h AS ({insert_history("p.version", "$12", "'changed'")})
-            SELECT p.*, pg_notify($13, p.id) FROM p""",  # noqa: S608
+            h AS ({insert_history("p.version", "$11", "'changed'")})
+            SELECT p.*, pg_notify($12, p.id) FROM p""",  # noqa: S608
         *_columns([user]),
         before.version,
         before.changed,
@@ -139,7 +138,7 @@ async def mark_deleted(connection: Connection, id_: str, version: int) -> None:
 async def load_users(connection: Connection, *, deleted: bool = False) -> list[Known]:
     """Return every User that is not deleted, or every one that is, in the order of creation."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, (now() AT TIME ZONE 'UTC')::date AS today
+        """SELECT r.id, r.document, r.deleted, r.standing, groups.names, local_day(r.document, now()) AS today
            FROM scim_resource r
            LEFT JOIN (SELECT m.member_id, array_agg(g.display_name ORDER BY g.id) AS names
                       FROM group_member m JOIN scim_resource g ON g.id = m.group_id GROUP BY m.member_id) AS groups
@@ -153,28 +152,21 @@ async def load_users(connection: Connection, *, deleted: bool = False) -> list[K
     ]
 
 
-async def find_users(connection: Connection, keys: Collection[str]) -> list[Known]:
-    """Return those whose externalId or userName, in the form comparisons use, is one of these."""
+async def find_users(connection: Connection, keys: Collection[str], *, deleted: bool = False) -> list[Known]:
+    """Return those whose externalId or userName, in the form comparisons use, is one of these; or the deleted ones."""
     rows = await connection.fetch(
-        """SELECT r.id, r.document, r.deleted, r.standing, (now() AT TIME ZONE 'UTC')::date AS today,
+        """SELECT r.id, r.document, r.deleted, r.standing, local_day(r.document, now()) AS today,
                   ARRAY(SELECT g.display_name FROM group_member m JOIN scim_resource g ON g.id = m.group_id
                         WHERE m.member_id = r.id ORDER BY g.id) AS names
            FROM scim_resource r
-           WHERE r.kind = 'User' AND NOT r.deleted AND (r.external_id = ANY($1) OR r.name_key = ANY($1))
+           WHERE r.kind = 'User' AND r.deleted = $2 AND (r.external_id = ANY($1) OR r.name_key = ANY($1))
            ORDER BY r.created, r.id""",
         list(keys),
+        deleted,
     )
-    return [Known(row["id"], row["document"], tuple(row["names"]), left=_has_left(row)) for row in rows]
-
-
-async def find_deleted(connection: Connection, external_id: str) -> list[Known]:
-    """Return those who were deleted under this externalId, in the order of creation."""
-    rows = await connection.fetch(
-        """SELECT id, document, deleted, standing, (now() AT TIME ZONE 'UTC')::date AS today FROM scim_resource
-           WHERE kind = 'User' AND deleted AND external_id = $1 ORDER BY created, id""",
-        external_id,
-    )
-    return [Known(row["id"], row["document"], left=_has_left(row), deleted=True) for row in rows]
+    return [
+        Known(row["id"], row["document"], tuple(row["names"]), left=_has_left(row), deleted=deleted) for row in rows
+    ]
 
 
 async def analyze(connection: Connection) -> None:
@@ -196,7 +188,6 @@ def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
         [resource.external_id for resource in resources],
         [resource.display_name for resource in resources],
         [resource.active for resource in resources],
-        [resource.manager_id for resource in resources],
         [resource.document for resource in resources],
         [resource.keys for resource in resources],
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from bridge.directory import history_store, hook_store
+from bridge.directory import group_store, history_store, hook_store, resource_store
 from bridge.directory.identity import Suspicion
 from bridge.directory.person import Person, Standing
 from bridge.directory.scim_shape import comparison_key
@@ -20,6 +20,8 @@ from bridge.errors import UnknownNameError
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from bridge.database import Connection, Pool
 
 
@@ -31,34 +33,31 @@ class Former:
     document: dict[str, Any]
     deleted: bool
     today: date
-    """UTC's."""
+    """Where the person works."""
 
 
 async def load_formers(connection: Connection | Pool, external_id: str) -> list[Former]:
     """Return every User that has this externalId, those that were deleted last, of these the latest first."""
     rows = await connection.fetch(
-        """SELECT id, document, deleted, standing, changed, (now() AT TIME ZONE 'UTC')::date AS today
+        """SELECT id, document, deleted, standing, changed, local_day(document, now()) AS today
            FROM scim_resource WHERE kind = 'User' AND external_id = $1 AND NOT deleted
            UNION ALL
-           SELECT id, document, deleted, standing, changed, (now() AT TIME ZONE 'UTC')::date
+           SELECT id, document, deleted, standing, changed, local_day(document, now())
            FROM scim_resource WHERE kind = 'User' AND external_id = $1 AND deleted
            ORDER BY deleted, changed DESC""",
         external_id,
     )
-    return [
-        Former(
-            person_of(
-                row["document"],
-                row["id"],
-                deleted=row["deleted"],
-                standing=Standing(row["standing"]) if row["standing"] else None,
-            ),
-            row["document"],
-            row["deleted"],
-            row["today"],
-        )
-        for row in rows
-    ]
+    return [_former(row) for row in rows]
+
+
+async def load_former(db: Connection | Pool, id_: str) -> Former:
+    """Return the User of that id, who must be there."""
+    row = await db.fetchrow(
+        "SELECT id, document, deleted, standing, local_day(document, now()) AS today FROM scim_resource WHERE id = $1",
+        id_,
+    )
+    assert row is not None
+    return _former(row)
 
 
 async def load_confirmed(db: Connection | Pool) -> frozenset[tuple[str, str]]:
@@ -70,19 +69,29 @@ async def load_confirmed(db: Connection | Pool) -> frozenset[tuple[str, str]]:
 async def load_suspicions(db: Connection | Pool) -> list[Suspicion]:
     """Return what nobody has decided yet, in the order of the userNames."""
     rows = await db.fetch(
-        """SELECT person_id, external_id, user_name, source FROM suspected_reuse WHERE NOT confirmed
+        """SELECT person_id, external_id, user_name, source, is_change FROM suspected_reuse WHERE NOT confirmed
            ORDER BY name_key COLLATE "C" """
     )
-    return [Suspicion(row["person_id"], row["external_id"], row["user_name"], row["source"]) for row in rows]
+    return [
+        Suspicion(row["person_id"], row["external_id"], row["user_name"], row["source"], row["is_change"])
+        for row in rows
+    ]
 
 
 async def put_suspicions(db: Connection | Pool, suspicions: Collection[Suspicion]) -> None:
     """Keep what is held; what is there already stays as it is."""
     await db.executemany(
-        """INSERT INTO suspected_reuse (person_id, name_key, external_id, user_name, source, seen_at)
-           VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT DO NOTHING""",
+        """INSERT INTO suspected_reuse (person_id, name_key, external_id, user_name, source, seen_at, is_change)
+           VALUES ($1, $2, $3, $4, $5, now(), $6) ON CONFLICT DO NOTHING""",
         [
-            (each.person, comparison_key(each.user_name), each.external_id, each.user_name, each.source)
+            (
+                each.person,
+                comparison_key(each.user_name),
+                each.external_id,
+                each.user_name,
+                each.source,
+                each.is_change,
+            )
             for each in suspicions
         ],
     )
@@ -115,8 +124,15 @@ async def _confirm(connection: Connection, name_key: str) -> None:
 
 
 async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
-    """Take the externalId from those who had it, and forget what was held because of it."""
+    """Take the externalId from those who had it, and forget what was held because of it.
+
+    A record that itself was to become somebody else's is hidden from SCIM, so that its client makes a new one.
+    """
     version = await history_store.next_version(connection)
+    for id_ in await _taken_over(connection, former):
+        await group_store.touch_groups(connection, await group_store.leave_groups(connection, id_), version)
+        await resource_store.mark_deleted(connection, id_, version)
+        await history_store.touch_reports(connection, [id_], version)
     await connection.execute(
         """UPDATE scim_resource SET external_id = NULL, document = document - 'externalId', keys = keys - 'externalId',
                version = $2, changed = $2, modified = now() WHERE id = ANY($1)""",
@@ -126,3 +142,24 @@ async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
     await connection.execute("DELETE FROM suspected_reuse WHERE person_id = ANY($1)", former)
     await history_store.record_history(connection, former, version=version, source="review", action="changed")
     await history_store.wake(connection, former)
+
+
+async def _taken_over(connection: Connection, former: Sequence[PersonId]) -> list[str]:
+    rows = await connection.fetch(
+        "SELECT DISTINCT person_id FROM suspected_reuse WHERE person_id = ANY($1) AND is_change", former
+    )
+    return [row["person_id"] for row in rows]
+
+
+def _former(row: asyncpg.Record) -> Former:
+    return Former(
+        person_of(
+            row["document"],
+            row["id"],
+            deleted=row["deleted"],
+            standing=Standing(row["standing"]) if row["standing"] else None,
+        ),
+        row["document"],
+        row["deleted"],
+        row["today"],
+    )

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.directory.refusal import is_work_email
 from bridge.directory.scim_shape import Attribute, Shape, comparison_key, comparison_keys
-from bridge.directory.scim_user import display_name_of, manager_of
+from bridge.directory.scim_user import display_name_of, managers_of
 
 ELSEWHERE: Final = ("id", "meta", "groups", "members")
 """Attributes that stand in columns and rows of their own."""
@@ -31,9 +31,9 @@ class Resource:
     external_id: str | None
     display_name: str
     active: bool
-    manager_id: str | None
     document: dict[str, Any]
     keys: dict[str, Any]
+    """The document in the form comparisons use; under `managers` whom the jobs of a User name as manager."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,17 @@ def resource_of(document: Mapping[str, Any], id_: str, shape: Shape) -> Resource
         external_id=external_id and comparison_key(external_id, case_exact=True),
         display_name=display_name_of(kept),
         active=kept.get("active", True),
-        manager_id=manager_of(kept) if is_user else None,
         document=kept,
-        keys=comparison_keys(kept, shape),
+        keys=comparison_keys(kept, shape) | (_managers(kept) if is_user else {}),
     )
+
+
+def _managers(document: Mapping[str, Any]) -> dict[str, Any]:
+    named = [
+        {"job": job, "sent": comparison_key(sent, case_exact=True), "key": comparison_key(sent)}
+        for job, sent in managers_of(document).items()
+    ]
+    return {"managers": named} if named else {}
 
 
 def projection_of(attributes: Sequence[str] | None, excluded: Sequence[str] | None, shape: Shape) -> Projection:

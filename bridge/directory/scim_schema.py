@@ -20,6 +20,7 @@ from bridge.directory.scim_shape import (
     ENTERPRISE,
     GROUP,
     JOB,
+    MANAGER,
     MUSTER,
     STATUS,
     USER,
@@ -155,11 +156,11 @@ def _jobs() -> list[dict[str, Any]]:
             **_attribute(name, description),
             "type": "complex",
             "multiValued": True,
-            "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in JOB)],
+            "subAttributes": [*_days(), *(_attribute(name, "Of this job") for name in names)],
         }
-        for name, description in (
-            (EMPLOYMENTS, "Further jobs beside that of the plain attributes"),
-            (COURSE, "The jobs of dated files"),
+        for name, description, names in (
+            (EMPLOYMENTS, "Further jobs beside that of the plain attributes", (*JOB, MANAGER)),
+            (COURSE, "The jobs of dated files", JOB),
         )
     ]
 

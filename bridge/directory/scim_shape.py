@@ -21,10 +21,12 @@ DATES: Final = ("start", "end")
 STATUS: Final = "employmentStatus"
 """HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
 EMPLOYMENTS: Final = "employments"
-"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
+"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES`, `MANAGER` and texts of `JOB`."""
 COURSE: Final = "course"
 """In `MUSTER` the jobs that HR's dated files make, each with `DATES` and the texts of `JOB`. With them the plain
 attributes are no job of their own: they hold while one of these is held, unless these say the same attribute."""
+MANAGER: Final = "manager"
+"""Who manages one of `EMPLOYMENTS`: id, userName or externalId, also of somebody who has not come yet."""
 JOB: Final = {
     "title": "title",
     "userType": "user_type",

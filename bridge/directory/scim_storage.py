@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -37,7 +37,7 @@ from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
 from bridge.directory.scim_search import Page, Search
 from bridge.directory.scim_shape import MUSTER, Shape, comparison_key
-from bridge.directory.scim_user import display_name_of, employments_of
+from bridge.directory.scim_user import display_name_of, employments_of, managers_of, settle_start
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class PostgresStorage(AsyncScimStorage):
             model = change(self._model(before))
             if model is None:
                 return before
-            new = self._resource("User", id_, model.model_dump())
+            new = self._resource("User", id_, model.model_dump(), before.document)
             if new.display_name == display_name_of(before.document):
                 with _unique_names(new):
                     after = await store.update_user(db, new, before, self._source)
@@ -143,7 +143,7 @@ class PostgresStorage(AsyncScimStorage):
             again = change(self._model(before))
             if again is None:
                 return before
-            await self._store_user(before, self._resource("User", id_, again.model_dump()))
+            await self._store_user(before, self._resource("User", id_, again.model_dump(), before.document))
             return await self.find("User", id_)
 
     async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
@@ -163,7 +163,7 @@ class PostgresStorage(AsyncScimStorage):
     ) -> Model[Any]:
         async with self._writing() as connection:
             before = await self._expect(_kind(resource_type), str(resource.id), expected_version)
-            new = self._resource(before.kind, before.id, resource.model_dump())
+            new = self._resource(before.kind, before.id, resource.model_dump(), before.document)
             if new.kind == "User":
                 await self._store_user(before, new)
             else:
@@ -267,17 +267,29 @@ class PostgresStorage(AsyncScimStorage):
         held = [each for each in others if (each, new.name_key) not in confirmed]
         if held:
             name = new.document["userName"]
-            self._suspicions += [Suspicion(each, external_id, name, self._source) for each in held]
-            raise UniquenessException(
-                detail="This externalId was somebody else's, who has left. An administrator must decide: "
-                "muster directory review"
-            )
+            self._hold([Suspicion(each, external_id, name, self._source) for each in held])
         if any(comparison_key(each.document["userName"]) == new.name_key and not each.deleted for each in formers):
             return None  # the client ought to have changed that one, and is told that the name is taken
         return formers[0].person.id if formers and all(has_left(each.person, each.today) for each in formers) else None
 
+    async def _require_same(self, connection: Connection, id_: str, new: Resource) -> None:
+        """Have the record held for review that was somebody's who has left and becomes somebody else's."""
+        former = await reuse_store.load_former(connection, id_)
+        confirmed = await reuse_store.load_confirmed(connection)
+        if has_left(former.person, former.today) and (id_, new.name_key) not in confirmed:
+            name = new.document["userName"]
+            self._hold([Suspicion(former.person.id, new.external_id or "", name, self._source, is_change=True)])
+
+    def _hold(self, suspicions: list[Suspicion]) -> NoReturn:
+        self._suspicions += suspicions
+        raise UniquenessException(
+            detail="This id was somebody else's, who has left. An administrator must decide: muster directory review"
+        )
+
     async def _store_user(self, before: Stored, new: Resource) -> None:
         async with self._writing() as connection:
+            if is_other(before.document, new.document):
+                await self._require_same(connection, before.id, new)
             version = await history_store.next_version(connection)
             with _unique_names(new):
                 await store.update_resources(connection, [new], version)
@@ -330,13 +342,17 @@ class PostgresStorage(AsyncScimStorage):
         defaults = {"active": True} if kind == "User" else {}
         return self._resource(kind, str(uuid4()), {**defaults, **model.model_dump()})
 
-    def _resource(self, kind: str, id_: str, document: Mapping[str, Any]) -> Resource:
+    def _resource(
+        self, kind: str, id_: str, document: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> Resource:
+        if kind == "User":
+            document = settle_start(document, before)
         name = "userName" if kind == "User" else "displayName"
         if not document.get(name, "").strip():
             raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
         resource = resource_of(document, id_, self._shapes[kind])
         _require_days(resource.document)
-        _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
+        _require_short([resource.name_key, resource.external_id or "", *managers_of(resource.document).values()])
         return resource
 
 

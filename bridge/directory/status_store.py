@@ -1,4 +1,4 @@
-"""What HR's words for how somebody is employed mean: the configuration's table, kept where all writers read it.
+"""What the configuration says of HR's data, kept where all writers read it: the time zone, and what words mean.
 
 A person keeps the standing of the last word that was understood. Translating is `employment_standing` in the database,
 so that whoever writes a person translates alike.
@@ -6,7 +6,7 @@ so that whoever writes a person translates alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,11 @@ async def put_statuses(pool: Pool, statuses: Mapping[str, Standing]) -> None:
         await history_store.wake(connection, changed)
 
 
+async def put_timezone(pool: Pool, timezone: str) -> None:
+    """Make this the zone of people without one of their own, for the days that writers settle."""
+    await pool.execute("UPDATE directory_timezone SET name = $1 WHERE name <> $1", timezone)
+
+
 async def load_unknown(db: Connection | Pool) -> list[UnknownStatus]:
     """Return of whom HR says a word that the table lacks, in the order of their userNames; nobody without a table."""
     rows = await db.fetch(
@@ -56,6 +61,22 @@ async def load_unknown(db: Connection | Pool) -> list[UnknownStatus]:
         STATUS,
     )
     return [UnknownStatus(row["id"], row["user_name"], row["word"]) for row in rows]
+
+
+async def load_unknown_words(db: Connection | Pool, people: Collection[PersonId] | None = None) -> list[str]:
+    """Return the words that the table lacks, of everybody or of these, sorted, in the form comparisons use."""
+    rows = await db.fetch(
+        """SELECT DISTINCT said.word COLLATE "C" AS word
+           FROM scim_resource r, LATERAL (SELECT keys->$1::text->>$2::text) AS said(word)
+           WHERE kind = 'User' AND NOT deleted AND said.word <> '' AND ($3::text[] IS NULL OR id = ANY($3))
+             AND EXISTS (SELECT FROM employment_status)
+             AND NOT EXISTS (SELECT FROM employment_status s WHERE s.word = said.word)
+           ORDER BY word""",
+        MUSTER,
+        STATUS,
+        None if people is None else list(people),
+    )
+    return [row["word"] for row in rows]
 
 
 async def _load(connection: Connection) -> dict[str, str]:

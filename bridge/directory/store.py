@@ -30,11 +30,15 @@ _PEOPLE: Final = """
     WITH groups AS (
         SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C") AS names
         FROM group_member m JOIN scim_resource g ON g.id = m.group_id WHERE {member} GROUP BY m.member_id
+    ), managers AS (
+        SELECT m.person_id, array_agg(m.job) AS jobs, array_agg(boss.id) AS ids, array_agg(boss.display_name) AS names
+        FROM manager_reference m JOIN scim_resource boss ON boss.id = m.manager_id AND NOT boss.deleted
+        WHERE {report} GROUP BY m.person_id
     )
-    SELECT r.id, r.document, r.deleted, r.standing, r.changed, boss.id AS manager, boss.display_name AS manager_name,
-           groups.names AS groups
+    SELECT r.id, r.document, r.deleted, r.standing, r.changed, groups.names AS groups,
+           managers.jobs, managers.ids AS manager_ids, managers.names AS manager_names
     FROM scim_resource r
-    LEFT JOIN scim_resource boss ON boss.id = r.manager_id AND boss.kind = 'User' AND NOT boss.deleted
+    LEFT JOIN managers ON managers.person_id = r.id
     LEFT JOIN groups ON groups.member_id = r.id
     WHERE r.kind = 'User' AND {person} ORDER BY r.id"""
 
@@ -50,9 +54,12 @@ class Changes:
 async def load_people(db: Connection | Pool, ids: Collection[PersonId] | None = None) -> list[Person]:
     """Return everybody, or these, in the order of their ids; also those who have left."""
     rows = (
-        await db.fetch(_PEOPLE.format(member="true", person="true"))
+        await db.fetch(_PEOPLE.format(member="true", report="true", person="true"))
         if ids is None
-        else await db.fetch(_PEOPLE.format(member="m.member_id = ANY($1)", person="r.id = ANY($1)"), list(ids))
+        else await db.fetch(
+            _PEOPLE.format(member="m.member_id = ANY($1)", report="m.person_id = ANY($1)", person="r.id = ANY($1)"),
+            list(ids),
+        )
     )
     return [_person(row) for row in rows]
 
@@ -167,8 +174,12 @@ def _person(row: asyncpg.Record) -> Person:
         row["document"],
         row["id"],
         deleted=row["deleted"],
-        manager=row["manager"],
-        manager_name=row["manager_name"],
+        managers={
+            job: (id_, name)
+            for job, id_, name in zip(
+                row["jobs"] or (), row["manager_ids"] or (), row["manager_names"] or (), strict=True
+            )
+        },
         groups=row["groups"] or (),
         standing=_standing(row),
         version=row["changed"],

@@ -18,6 +18,7 @@ from bridge.ids import UserId
 from bridge.membership import audit_store
 from bridge.membership.acts import Actor, Done
 from bridge.membership.audit import Run
+from bridge.membership.plan import ACCOUNTS
 from bridge.membership.steps import Ready, Schedule, steps_of
 from bridge.membership.values import Action, Change, Plan
 
@@ -124,14 +125,23 @@ class _Applying:
             change,
             self._actor.room_id(change),
             self._clock(),
-            grant=change.action is Action.JOIN,
+            # A guest who comes back is a guest still, whom no rule takes out.
+            grant=change.action is Action.JOIN and change.rule != ACCOUNTS,
         )
 
     async def _settle(self, entries: list[int], changes: tuple[Change, ...], done: Done) -> None:
         now = self._clock()
         if done.membership is not None and done.room_id is not None:
             user_id = UserId(changes[0].user_id)
-            await audit_store.settle_membership(self._pool, entries[0], done.room_id, user_id, done.membership, now)
+            await audit_store.settle_membership(
+                self._pool,
+                entries[0],
+                done.room_id,
+                user_id,
+                done.membership,
+                now,
+                with_account=changes[0].rule == ACCOUNTS,
+            )
         else:
             await audit_store.settle_entries(
                 self._pool, entries, "done", now, room_id=done.room_id, sessions_ended=done.sessions_ended

@@ -99,15 +99,30 @@ async def settle_entries(
 
 
 async def settle_membership(
-    db: Connection | Pool, entry: int, room_id: RoomId, user_id: UserId, membership: str, at: datetime
+    db: Connection | Pool,
+    entry: int,
+    room_id: RoomId,
+    user_id: UserId,
+    membership: str,
+    at: datetime,
+    *,
+    with_account: bool = False,
 ) -> None:
     """Say that somebody is in a room now (`join`), or out of it (`leave`) and no longer granted it, all or nothing.
 
+    Who had joined a managed room by hand, and leaves it with the account, is remembered as its guest until the return.
     The moment of the newest event stays, so that the event of this very change is still taken.
     """
     await db.execute(
         """WITH settled AS (UPDATE entry SET outcome = 'done', settled_at = $5 WHERE id = $1),
-               revoked AS (DELETE FROM granted WHERE room_id = $2 AND user_id = $3 AND $4 = 'leave')
+               revoked AS (DELETE FROM granted WHERE room_id = $2 AND user_id = $3 AND $4 = 'leave'),
+               returned AS (DELETE FROM former_guest WHERE room_id = $2 AND user_id = $3 AND $4 = 'join'),
+               remembered AS (
+                   INSERT INTO former_guest (room_id, user_id, left_at)
+                   SELECT room_id, user_id, $5 FROM room_member JOIN managed_room USING (room_id)
+                   WHERE room_id = $2 AND user_id = $3 AND membership = 'join' AND $4 = 'leave' AND $6
+                     AND NOT EXISTS (SELECT FROM granted g WHERE g.room_id = $2 AND g.user_id = $3)
+                   ON CONFLICT DO NOTHING)
            INSERT INTO room_member (room_id, user_id, membership, changed_at) VALUES ($2, $3, $4, to_timestamp(0))
            ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_id = NULL
            WHERE room_member.membership <> excluded.membership""",
@@ -116,6 +131,7 @@ async def settle_membership(
         user_id,
         membership,
         at,
+        with_account,
     )
 
 

@@ -12,7 +12,7 @@ from itertools import repeat, starmap
 
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
-from bridge.directory.person import Attributes, Person, values_of
+from bridge.directory.person import Attributes, Person, is_employed, values_of
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
@@ -63,7 +63,8 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
     def _account(self, person: Person, enabled: bool) -> DesiredAccount:
         known = self._known.get(person.id)
         if known is not None and not enabled:
-            return DesiredAccount(person.id, known.user_id, known.display_name, False)
+            barred = is_employed(person, self._census.day_of(person))
+            return DesiredAccount(person.id, known.user_id, known.display_name, False, barred)
         day = self._census.day_of(person)
         name = display_name(self._templates.display_name, lambda path: values_of(person, path, day))
         return DesiredAccount(person.id, known.user_id if known is not None else self._fresh[person.id], name, True)

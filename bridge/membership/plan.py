@@ -35,6 +35,8 @@ from bridge.policy.schema import RoomKind, RuleId
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
 LEAVER = "no longer works here"
+BARRED = "is barred, and employed still"
+GUEST = "was here before"
 NOT_ANY_MORE = "not in the policy's rule any more"
 EXCLUSIVE = "exclusive room"
 POWERLESS = "the policy gives no power here"
@@ -93,7 +95,8 @@ class _Scope:
     """By row."""
     others: Mapping[UserId, PersonId]
     """People with an account who are not in the census."""
-    leavers: frozenset[UserId]
+    leavers: Mapping[UserId, str]
+    """Those whose account is to be disabled, with why."""
     bot: UserId
 
     def of(self, people: PeopleSet) -> PeopleSet:
@@ -140,7 +143,7 @@ def _scope(
     accounts = [account for account in everyone.values() if touched is None or account.user_id in touched]
     unseen = current.accounts.keys() - everyone.keys()
     others = {current.accounts[person].user_id: person for person in unseen}
-    leavers = frozenset(account.user_id for account in accounts if not account.enabled)
+    leavers = {account.user_id: BARRED if account.barred else LEAVER for account in accounts if not account.enabled}
     return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
 
 
@@ -205,7 +208,7 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
             if account.enabled:
                 yield _account_change(Action.CREATE_ACCOUNT, account, "works here", name)
         elif known.enabled and not account.enabled:
-            yield _account_change(Action.DISABLE_ACCOUNT, account, LEAVER)
+            yield _account_change(Action.DISABLE_ACCOUNT, account, BARRED if account.barred else LEAVER)
         elif account.enabled:
             if not known.enabled:
                 yield _account_change(Action.ENABLE_ACCOUNT, account, "works here again")
@@ -219,8 +222,8 @@ def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -
         return
     unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
     for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
-        for user in scope.leavers & users:
-            yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=LEAVER)
+        for user in scope.leavers.keys() & users:
+            yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
 
 
 def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -> Iterator[Change]:
@@ -245,19 +248,27 @@ def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Sc
         for user in scope.named(missing):
             yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
     if there is not None:
+        if there.guests and not room.exclusive:
+            guests = scope.among(there.guests)
+            returning = chain(
+                scope.named(guests.people - members.people - wanted), guests.strangers - members.strangers
+            )
+            for user in returning:
+                if user not in scope.leavers:
+                    yield _change(Action.JOIN, scope, room.key, user, rule=ACCOUNTS, reason=GUEST)
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
         for user in chain(scope.named(excess), members.strangers | invited.strangers):
             reason = _why_remove(user, room, there, scope)
             if reason:
-                rule = ACCOUNTS if reason is LEAVER else _rule_of(room)
+                rule = ACCOUNTS if user in scope.leavers else _rule_of(room)
                 yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
 
 
 def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Scope) -> str:
     """Return why somebody not entitled must leave; empty for those who were invited by hand and may stay."""
     if user in scope.leavers:
-        return LEAVER
+        return scope.leavers[user]
     if user in there.granted:
         return NOT_ANY_MORE
     return EXCLUSIVE if room.exclusive else ""
@@ -269,7 +280,7 @@ def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) 
     for user, level in _differently_ranked(room, actual, scope):
         action = Action.RAISE_POWER if level > actual.get(user, 0) else Action.LOWER_POWER
         leaver = user in scope.leavers
-        reason = LEAVER if leaver else room.because.get(level, "") if level else POWERLESS
+        reason = scope.leavers[user] if leaver else room.because.get(level, "") if level else POWERLESS
         rule = ACCOUNTS if leaver else _rule_of(room)
         yield _change(action, scope, room.key, user, value=str(level), rule=rule, reason=reason)
 

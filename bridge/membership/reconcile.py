@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.directory import door_store
+from bridge.directory.notice import unknown_status
+from bridge.directory.notice_store import put_notice
+from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, RoomId, UserId
@@ -114,6 +117,8 @@ class Reconciler:
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, progress)
             await self.tell_administrators()
+            for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
+                await put_notice(self._pool, unknown_status(word))
             if scope is None:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
         verdict = found.verdict

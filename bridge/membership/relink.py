@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge.clock import Clock
 from bridge.directory import history_store
 from bridge.directory.local_day import LocalDays
-from bridge.directory.person import Person, works_here
+from bridge.directory.person import Person, is_employed
 from bridge.errors import RefusedError
 from bridge.membership import store
 from bridge.membership.reconcile import LOCK
@@ -28,7 +28,7 @@ async def relink(pool: Pool, old: Person, new: Person, *, clock: Clock, timezone
     """
     if old.id == new.id:
         raise RefusedError(f"{old.user_name} is one record. Expected two: who has left, and who has come back.")
-    if works_here(old, LocalDays(clock(), timezone)(old)):
+    if is_employed(old, LocalDays(clock(), timezone)(old)):
         raise RefusedError(
             f"{old.user_name} works here. Expected somebody who has left as OLD; is it the other way round?"
         )

@@ -178,6 +178,7 @@ async def read_current(
     places = await read_places(db)
     members = await _read_members(db, bot, only)
     granted = await _read_granted(db, only)
+    guests = await _read_former_guests(db, only)
     power = await _read_power(db, bot, only)
     rooms = {
         key: CurrentRoom(
@@ -191,6 +192,7 @@ async def read_current(
             members=frozenset(members[place.room_id, "join"]),
             invited=frozenset(members[place.room_id, "invite"]),
             granted=frozenset(granted[place.room_id]),
+            guests=frozenset(guests[place.room_id]),
             power=power.get(place.room_id, {}),
         )
         for key, place in places.items()
@@ -264,6 +266,21 @@ async def _read_granted(db: Connection | Pool, only: list[UserId] | None) -> def
     """Return whom Muster put into each room."""
     rows = await db.fetch(
         """SELECT room_id, array_agg(user_id) AS users FROM granted
+           WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
+        only,
+    )
+    found: defaultdict[RoomId | None, list[UserId]] = defaultdict(list)
+    for row in rows:
+        found[RoomId(row["room_id"])] = row["users"]
+    return found
+
+
+async def _read_former_guests(
+    db: Connection | Pool, only: list[UserId] | None
+) -> defaultdict[RoomId | None, list[UserId]]:
+    """Return who was in each room by hand when the account was disabled."""
+    rows = await db.fetch(
+        """SELECT room_id, array_agg(user_id) AS users FROM former_guest
            WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
         only,
     )

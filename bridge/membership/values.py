@@ -28,6 +28,8 @@ class DesiredAccount:
     display_name: str
     enabled: bool
     """False for those who do not work here (any more)."""
+    barred: bool = False
+    """Not enabled, and employed still, as on garden leave: nobody who has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class CurrentRoom:
     invited: frozenset[UserId] = frozenset()
     granted: frozenset[UserId] = frozenset()
     """Those whom Muster put in; others are left alone unless the room is exclusive."""
+    guests: frozenset[UserId] = frozenset()
+    """Those who were in it by hand when their account was disabled, and get it back with the account."""
     power: Mapping[UserId, int] = field(default_factory=dict)
     """Levels above 0 (or below), without the bot."""
 

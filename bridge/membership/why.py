@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from bridge.directory.expression import Node, compared, joined, leaves
-from bridge.directory.person import Attributes, Person, attributes_of, works_here
+from bridge.directory.person import Attributes, Person, attributes_of, is_employed, works_here
 from bridge.directory.selector import Selector, any_of, matches
 from bridge.errors import UnknownNameError
 from bridge.ids import RoomKey, UserId
@@ -81,6 +81,8 @@ class Explanation:
     user_id: str
     """Empty while there is no account."""
     works_here: bool
+    barred: bool
+    """Employed, and to have no access."""
     enabled: bool
     directory_version: int
     rooms: tuple[RoomReason, ...]
@@ -110,6 +112,7 @@ def explain(person: Person, known: Known, room: str | None = None) -> Explanatio
         user_name=person.user_name,
         user_id=user_id or "",
         works_here=works_here(person, known.day),
+        barred=is_employed(person, known.day) and not works_here(person, known.day),
         enabled=account is not None and account.enabled,
         directory_version=person.version,
         rooms=tuple(_reason(key, person, user_id, known) for key in keys),
@@ -123,7 +126,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
 
 def as_text(explanation: Explanation, width: int = 80) -> str:
     """Return the explanation as lines of at most `width` columns: first the rooms the person is in."""
-    state = "works here" if explanation.works_here else "does not work here"
+    state = "is barred" if explanation.barred else "works here" if explanation.works_here else "does not work here"
     account = "account enabled" if explanation.enabled else "account disabled" if explanation.user_id else "no account"
     head = f"{explanation.person} ({explanation.user_name})"
     lines = [head, f"  {explanation.user_id or '-'}  {state}, {account}"]

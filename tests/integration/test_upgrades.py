@@ -189,3 +189,35 @@ async def test_a_pool_connects_again_by_itself(empty: str) -> None:
         with suppress(*AWAY):  # a connection that has not heard of its end yet
             await pool.fetchval("SELECT 1")
         assert await pool.fetchval("SELECT '{\"a\": 1}'::jsonb") == {"a": 1}
+
+
+async def test_managers_are_taken_over(empty: str) -> None:
+    """Who was somebody's manager is it after the upgrade; who was named to a webhook is found on coming."""
+    before = [entry for entry in UPGRADES if int(entry[:4]) < 12]
+    texts = [files("bridge.database").joinpath("upgrades", name).read_text() for name in before]
+    connection = await asyncpg.connect(empty)
+    await connection.execute("; ".join([*texts, "CREATE TABLE version (version INTEGER PRIMARY KEY)"]))
+    await connection.execute("INSERT INTO version VALUES ($1)", len(before))
+    await connection.execute("CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)")
+    await connection.execute("INSERT INTO database_owner (key, owner) VALUES (0, 'muster')")
+    for id_, manager in (("boss", None), ("report", "boss"), ("told", None)):
+        await connection.execute(
+            """INSERT INTO scim_resource (id, kind, name_key, display_name, active, manager_id, document, keys, version,
+                                          changed, created, modified)
+               VALUES ($1, 'User', $1, $1, true, $2, jsonb_build_object('userName', $1::text), '{}', 1, 1, now(),
+                       now())""",
+            id_,
+            manager,
+        )
+    await connection.execute("INSERT INTO hook_person VALUES ('hr', '1', 'told', '{}', 'Later')")
+    await connection.close()
+    async with open_database(empty) as pool:
+        rows = await pool.fetch("SELECT person_id, manager_id FROM manager_reference ORDER BY 1")
+        assert [tuple(row) for row in rows] == [("report", "boss"), ("told", None)]
+        await pool.execute(
+            """INSERT INTO scim_resource (id, kind, name_key, display_name, active, document, keys, version, changed,
+                                          created, modified)
+               VALUES ('l', 'User', 'later', 'L', true, '{"userName": "later"}', '{}', 2, 2, now(), now())"""
+        )
+        rows = await pool.fetch("SELECT person_id, manager_id FROM manager_reference ORDER BY 1")
+        assert [tuple(row) for row in rows] == [("report", "boss"), ("told", "l")]

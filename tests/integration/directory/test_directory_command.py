@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 FILE = """userName,displayName,department,title,manager,start
-anna,Anna Õun,Sales,Chief of a very long and winding title of hers,,
-bo,Bo 王小明 王小明 王小明 王小明 王小明,Sales,Clerk,anna,
+anna,Anna Õun,Sales,Chief of a very long and winding title of hers,,2020-01-01
+bo,Bo 王小明 王小明 王小明 王小明 王小明,Sales,Clerk,anna,2020-01-01
 late,Late Comer,IT,Clerk,anna,2027-01-01
 """
 
@@ -203,7 +203,7 @@ async def test_show_tells_everything_and_the_history(command: Command, file: str
 
     shown = await command.run("show", "BO")
     assert "manager.displayname  Anna Õun" in shown
-    assert shown.splitlines()[-1].endswith("created   csv:hr.csv")
+    assert "  created   csv:hr.csv, true since 2020-01-01" in shown.splitlines()[-1]
     assert json.loads(await command.run("show", "bo", "--json"))["history"][0]["action"] == "created"
     with pytest.raises(UnknownNameError):
         await command.run("show", "nobody")
@@ -261,3 +261,21 @@ async def test_next_token_of_a_source_is_made_and_listed_as_its(command: Command
 
     assert await find_token(pool, token) == Bearer("okta-2027", "okta")
     assert (await command.run("token", "list")).split()[2:] == ["valid", "okta-2027", "of", "okta"]
+
+
+async def test_review_and_list_name_who_waits_for_a_start_date_or_is_barred(command: Command, tmp_path: Path) -> None:
+    """Who has no start date is named with what it needs; the list says why somebody is not active."""
+    people = tmp_path / "hr.csv"
+    people.write_text("userName,start,employmentStatus\nlate,,Active\ngarden,2020-01-01,Garden leave\n")
+    await put_statuses(command.services.pool, {"Active": Standing.WORKS, "Garden leave": Standing.BARRED})
+    await command.run("import", str(people))
+
+    assert await command.run("review") == "late: no start date. Is hired when HR says the first day.\n"
+    (awaited,) = json.loads(await command.run("review", "--json"))["awaited"]
+    assert awaited["userName"] == "late"
+    listed = (await command.run("list")).splitlines()
+    assert [line.split()[0] for line in listed if line.endswith("barred")] == ["garden"]
+    assert [line.split()[0] for line in listed if line.endswith("no start date")] == ["late"]
+    both = {each["userName"]: each for each in json.loads(await command.run("list", "--json"))}
+    assert (both["garden"]["barred"], both["late"]["barred"]) == (True, False)
+    assert (both["garden"]["awaited"], both["late"]["awaited"]) == (False, True)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bridge.directory.census import Census
 from bridge.directory.history import HistoryEntry, state_at
+from bridge.directory.hook_inbox import HookInbox
+from bridge.directory.hook_mapping import HookEvent
+from bridge.directory.hook_store import store_events
 from bridge.directory.identity import manager_cycles, suspected_rehires
 from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays, everywhere
-from bridge.directory.person import Person, Standing, attributes_of, works_here
+from bridge.directory.person import Person, Standing, attributes_of, is_employed, works_here
 from bridge.directory.reuse_store import decide_reuse, load_suspicions
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER
-from bridge.directory.status_store import load_unknown, put_statuses
+from bridge.directory.selector import parse
+from bridge.directory.status_store import load_unknown, put_statuses, put_timezone
 from bridge.directory.store import (
     boundaries_between,
     changed_since,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from tests.integration.directory.conftest import Scim
 
 DAY = date(2027, 3, 1)
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 STATUSES = {
     "Active": Standing.WORKS,
     "On leave": Standing.AWAY,
@@ -120,6 +126,67 @@ async def test_time_zone_of_the_last_day(scim: Scim, pool: Pool) -> None:
     assert {at_work.person(row).user_name for row in at_work.active} == {"l", "d", "j"}
 
 
+async def test_effective_dates_without_a_start(scim: Scim, pool: Pool) -> None:
+    """Who is new and sent with an empty first day is kept and no hire until the day is said, from whichever way."""
+    inbox = HookInbox(pool)
+
+    async def tell(**said: str) -> None:
+        await store_events(pool, "hr", f"{said}", [HookEvent("9", datetime.now(UTC), said)])
+        while await inbox.handle_next():
+            pass
+
+    user = await scim.user("scim", **{MUSTER: {"start": ""}})
+    listed = await scim.user("listed", **{MUSTER: {"employments": [{"title": "Clerk"}]}})
+    await import_csv(pool, b"userName,start\nfile,\n", "hr.csv")
+    await tell(userName="hook", start="")
+    await scim.user("plain", title="Clerk")
+    names = ("scim", "listed", "file", "hook", "plain")
+
+    async def hired() -> list[bool]:
+        return [await works(pool, name) for name in names]
+
+    assert await hired() == [False, False, False, False, True]
+    await scim.patch(f"/Users/{user}", {"op": "replace", "path": "title", "value": "Clerk"})
+    await import_csv(pool, b"userName,title,start\nfile,Clerk,\nplain,Clerk,\n", "hr.csv")
+    await tell(title="Clerk")
+    assert await hired() == [False, False, False, False, True]
+    assert {each.user_name for each in await load_people(pool) if each.awaited} == set(names[:4])
+
+    start = {"op": "replace", "path": f"{MUSTER}:start", "value": "2027-03-01"}
+    for id_ in (user, listed):
+        assert (await scim.patch(f"/Users/{id_}", start)).status == 200
+    await import_csv(pool, b"userName,start\nfile,2027-03-02\n", "hr.csv")
+    await tell(start="2027-03-01")
+    assert await hired() == [True, True, False, True, True]
+    assert await works(pool, "file", DAY + timedelta(1))
+    for id_ in (user, listed):
+        await scim.patch(f"/Users/{id_}", {**start, "value": ""})
+    await import_csv(pool, b"userName,start\nfile,\n", "hr.csv")
+    assert await hired() == [True] * 5
+
+
+async def test_time_zone_of_the_day_of_recording(scim: Scim, pool: Pool) -> None:
+    """What is recorded is true from the day that it is then where the person works, else where the company is."""
+    for zone, company in (("Pacific/Kiritimati", "UTC"), ("Etc/GMT+12", "UTC"), ("", "Pacific/Kiritimati")):
+        await put_timezone(pool, company)
+        user = PersonId(await scim.user(f"u{zone}", timezone=zone))
+        (entry,) = await load_history(pool, user)
+        assert entry.valid_from == entry.recorded_at.astimezone(ZoneInfo(zone or company)).date()
+    user = PersonId(await scim.user("nowhere", timezone="Nowhere/Else"))
+    (entry,) = await load_history(pool, user)
+    assert entry.valid_from == entry.recorded_at.astimezone(ZoneInfo("Pacific/Kiritimati")).date()
+
+
+async def test_time_zone_of_having_left(scim: Scim, pool: Pool) -> None:
+    """An id is somebody else's only when the last day is over at the place of work."""
+    for zone, left in (("Pacific/Kiritimati", True), ("Etc/GMT+12", False)):
+        today = datetime.now(ZoneInfo("Etc/GMT+12")).date()  # the last place on earth where it is this day
+        external = f"7{left}"
+        await scim.user(f"old{left}", externalId=external, timezone=zone, **{MUSTER: {"end": f"{today}"}})
+        answer = await scim.ask("POST", "/Users", {"userName": f"new{left}", "externalId": external})
+        assert (answer.status == 409) is left, answer
+
+
 # Several jobs
 
 
@@ -139,6 +206,23 @@ async def test_several_jobs(scim: Scim, pool: Pool) -> None:
     ends = {date(2027, 3, 1), date(2027, 4, 1)}
     assert await days_of(pool) == {date(2026, 1, 1), date(2027, 2, 1), date(2027, 5, 1)} | ends
     assert (await scim.read(f"/Users/{user}"))[MUSTER]["employments"] == listed
+
+
+async def test_several_jobs_have_managers_of_their_own(scim: Scim, pool: Pool) -> None:
+    """A selector sees the managers of all jobs held on the day, each named by id, userName or externalId."""
+    bosses = {name: await scim.user(name, externalId=f"x-{name}") for name in ("a", "b", "c")}
+    listed = [{"title": "Fellow", "manager": "B", "start": "2027-03-01"}, {"title": "Guide", "manager": "x-c"}]
+    extension = {"start": "2020-01-01", "end": "2027-02-28", "employments": listed}
+    await scim.user("r", **{ENTERPRISE: {"manager": {"value": bosses["a"]}}, MUSTER: extension})
+    person = await load_person(pool, "r")
+
+    assert attributes_of(person, date(2027, 2, 28))["manager"] == (bosses["a"], bosses["c"])
+    assert attributes_of(person, DAY)["manager"] == (bosses["b"], bosses["c"])
+    census = Census([person], everywhere(DAY))
+    assert census.by_value("manager").keys() == {bosses["b"], bosses["c"]}
+    assert len(census.select(parse(f'manager eq "{bosses["b"]}"'))) == 1
+    history = await load_history(pool, person.id)
+    assert history[-1].person.employments[0].end == date(2027, 2, 28)
 
 
 @pytest.mark.parametrize("path", ["employments", f"{MUSTER}:employments"])
@@ -203,6 +287,22 @@ async def test_leave_of_absence_by_a_word_nobody_explained(scim: Scim, pool: Poo
     assert len((await changed_since(pool, version)).ids) == 3
     await put_statuses(pool, {})
     assert [await works(pool, name) for name in names] == [True, True, True, True]
+
+
+async def test_leave_of_absence_that_bars(scim: Scim, pool: Pool) -> None:
+    """On garden leave somebody has no account that is enabled, and is still nobody who has left."""
+    await put_statuses(pool, STATUSES)
+    both = {"emails": [{"value": "m@x.example"}]}
+    user = PersonId(await scim.user("m.tamm", externalId="7", **both, **{MUSTER: {"employmentStatus": "Garden leave"}}))
+    had = {user: CurrentAccount(user, UserId("@m.tamm:example.org"), "M", True)}
+    await scim.user("m.kask", **both)
+    people = [await load_person(pool, name) for name in ("m.tamm", "m.kask")]
+
+    assert accounts(people[:1], had) == {"m.tamm": ("m.tamm", False)}
+    assert (works_here(people[0], DAY), is_employed(people[0], DAY)) == (False, True)
+    assert not suspected_rehires(people, everywhere(DAY))
+    other = await scim.ask("POST", "/Users", {"userName": "k.saar", "externalId": "7"})
+    assert other.status == 201, "the id of somebody who is here is shared, as ever"
 
 
 # Rehire and change of id
@@ -289,6 +389,56 @@ async def test_id_reuse(scim: Scim, pool: Pool, deleted: bool, way: str, same: b
         await decide_reuse(pool, "k.saar", same=same)
 
 
+@pytest.mark.parametrize("way", ["PUT", "PATCH", "Bulk"])
+@pytest.mark.parametrize("same", [False, True])
+async def test_id_reuse_by_a_change_of_the_record(scim: Scim, pool: Pool, way: str, same: bool) -> None:
+    """Turning a leaver's own record into somebody else is held; who is somebody else becomes a new person."""
+    old = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False)
+    body = {"userName": "k.saar", "externalId": "7", "displayName": "Kai Saar", "active": True}
+
+    async def send() -> int:
+        if way == "PUT":
+            return (await scim.ask("PUT", f"/Users/{old}", body)).status
+        if way == "PATCH":
+            return (await scim.patch(f"/Users/{old}", {"op": "replace", "value": body})).status
+        operations = [{"method": "PUT", "path": f"/Users/{old}", "data": body}]
+        answer = await scim.ask("POST", "/Bulk", {"schemas": [BULK], "Operations": operations})
+        return int(answer.body["Operations"][0]["status"])
+
+    assert [await send(), await send()] == [409, 409]
+    assert [person.user_name for person in await load_people(pool)] == ["m.tamm"]
+    (held,) = await load_suspicions(pool)
+    assert (held.person, held.user_name, held.is_change) == (old, "k.saar", True)
+
+    await decide_reuse(pool, "k.saar", same=same)
+    assert await send() == (200 if same else 404)
+    if not same:
+        assert (await scim.ask("POST", "/Users", body)).status == 201
+    people = {person.user_name: person for person in await load_people(pool)}
+    assert people["k.saar"].active
+    assert (people["k.saar"].id == old) is same
+    assert ("m.tamm" in people) is not same
+
+
+async def test_id_reuse_in_a_webhook(scim: Scim, pool: Pool) -> None:
+    """Somebody else under a leaver's id is held there too, and refused until it is decided; a returner is let in."""
+    inbox = HookInbox(pool)
+
+    async def tell(**said: str) -> object:
+        await store_events(pool, "hr", f"{len(said)} {datetime.now(UTC)}", [HookEvent("7", datetime.now(UTC), said)])
+        await inbox.handle_next()
+        return await pool.fetchval("SELECT outcome FROM hook_event ORDER BY seq DESC LIMIT 1")
+
+    old = await scim.user("m.tamm", externalId="7", displayName="Mari Tamm", active=False)
+    other = {"userName": "k.saar", "displayName": "Kai Saar", "active": "true"}
+    assert await tell(**other) == "refused"
+    assert [held.user_name for held in await load_suspicions(pool)] == ["k.saar"]
+    await scim.ask("DELETE", f"/Users/{old}")
+    assert await tell(userName="m.kask", displayName="Mari Tamm", active="true") == "applied"
+    (person,) = await load_people(pool)
+    assert (person.id, person.user_name, person.active) == (old, "m.kask", True)
+
+
 # Names
 
 
@@ -330,3 +480,60 @@ async def test_manager_cycles(scim: Scim, pool: Pool) -> None:
     assert {person.user_name: person.employments[0].manager for person in people} == {"a": b, "b": a, "c": c}
     circles = [{person.user_name for person in circle} for circle in manager_cycles(people)]
     assert sorted(circles, key=len) == [{"c"}, {"a", "b"}]
+
+
+@pytest.mark.parametrize("sent", ["x-boss", "BOSS", "boss"])
+@pytest.mark.parametrize("way", ["scim", "listed", "file", "hook"])
+async def test_manager_who_is_unknown(scim: Scim, pool: Pool, sent: str, way: str) -> None:
+    """A manager who has not come yet is kept as sent, and is the manager from the day on which somebody is that."""
+    await _report(scim, pool, way, sent)
+    version = await directory_version(pool)
+    assert await managers(pool, "r") == ()
+    boss = await scim.user("boss", externalId="x-boss", displayName="Boss")
+
+    assert await managers(pool, "r") == (boss,)
+    report = await load_person(pool, "r")
+    assert report.id in (await changed_since(pool, version)).ids
+    assert attributes_of(report, DAY)["manager.displayname"] == ("Boss",)
+
+    await scim.ask("PUT", f"/Users/{boss}", {"userName": "chief", "externalId": "y", "displayName": "Chief"})
+    await scim.user("boss", externalId="x-boss")
+    await scim.patch(f"/Users/{report.id}", {"op": "replace", "path": "title", "value": "Clerk"})
+    assert await managers(pool, "r") == (boss,), "a name that went to another is still the same manager"
+    version = await directory_version(pool)
+    await scim.ask("DELETE", f"/Users/{boss}")
+    assert await managers(pool, "r") == ()
+    assert report.id in (await changed_since(pool, version)).ids
+    assert await scim.user("chief", externalId="y") == boss
+    assert await managers(pool, "r") == (boss,)
+
+
+async def test_manager_who_is_unknown_by_id(scim: Scim, pool: Pool) -> None:
+    """An id of somebody who was deleted waits for that person; a manager taken away is nobody's."""
+    boss = await scim.user("boss", externalId="7")
+    await scim.ask("DELETE", f"/Users/{boss}")
+    user = await scim.user("r", **{ENTERPRISE: {"manager": {"value": boss}}})
+    assert await managers(pool, "r") == ()
+    assert await scim.user("boss", externalId="7") == boss
+    assert await managers(pool, "r") == (boss,)
+    await scim.ask("PUT", f"/Users/{user}", {"userName": "r"})
+    assert await managers(pool, "r") == ()
+    assert await pool.fetchval("SELECT count(*) FROM manager_reference") == 0
+
+
+async def managers(pool: Pool, name: str) -> tuple[Any, ...]:
+    return attributes_of(await load_person(pool, name), DAY).get("manager", ())
+
+
+async def _report(scim: Scim, pool: Pool, way: str, manager: str) -> None:
+    """Send a person called r with a manager, by one of the ways."""
+    if way == "scim":
+        await scim.user("r", **{ENTERPRISE: {"manager": {"value": manager}}})
+    elif way == "listed":
+        await scim.user("r", **{MUSTER: {"employments": [{"start": "2020-01-01", "manager": manager}]}})
+    elif way == "file":
+        await import_csv(pool, f"userName,manager\nr,{manager}\n".encode(), "hr.csv")
+    else:
+        said = {"userName": "r", "manager": manager}
+        await store_events(pool, "hr", "1", [HookEvent("9", datetime.now(UTC), said)])
+        await HookInbox(pool).handle_next()

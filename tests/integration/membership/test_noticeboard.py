@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from bridge.database.listen import NOTICES, Listener
-from bridge.directory.hook_outcome import Notice
+from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice, read_untold
 from bridge.errors import HomeserverUnavailableError
 from bridge.membership.noticeboard import Noticeboard

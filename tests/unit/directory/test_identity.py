@@ -31,3 +31,29 @@ def test_circles_of_managers_are_found(managers: dict[PersonId, PersonId]) -> No
         for each, boss in zip(circle, (*circle[1:], circle[0]), strict=True):
             assert managers[each.id] == boss.id
         assert circle[0].id == min(person.id for person in circle)
+
+
+@given(st.dictionaries(st.sampled_from(IDS), st.lists(st.sampled_from(IDS), max_size=3)))
+def test_circles_of_managers_of_several_jobs_are_found(managers: dict[PersonId, list[PersonId]]) -> None:
+    """Whoever can be reached from himself over the managers of any job is in a circle that closes, and nobody else."""
+    people = [
+        Person(each, each, each, True, employments=tuple(Employment(manager=boss) for boss in managers.get(each, ())))
+        for each in IDS
+    ]
+    inside = set()
+    for start in IDS:
+        reached: set[PersonId] = set()
+        ways = list(managers.get(start, ()))
+        while ways:
+            person = ways.pop()
+            if person not in reached:
+                reached.add(person)
+                ways.extend(managers.get(person, ()))
+        if start in reached:
+            inside.add(start)
+
+    circles = manager_cycles(people)
+    assert {person.id for circle in circles for person in circle} == inside
+    for circle in circles:
+        for each, boss in zip(circle, (*circle[1:], circle[0]), strict=True):
+            assert boss.id in managers[each.id]

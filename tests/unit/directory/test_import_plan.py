@@ -13,6 +13,7 @@ from bridge.directory.import_plan import ImportPlan, Known, plan_import, without
 from bridge.directory.scim_resource import Resource
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER, USER
+from bridge.directory.scim_user import managers_of
 from bridge.errors import ImportFileError
 from bridge.ids import PersonId
 
@@ -99,14 +100,16 @@ def test_same_file_again_changes_nothing() -> None:
 
 
 def test_manager_is_named_by_user_name_or_external_id_wherever_the_row_stands() -> None:
-    """A manager may come later in the file, or be known already; an unknown one is a warning."""
+    """A manager may come later in the file, or be known already; an unknown one is kept as sent, with a warning."""
     decided = plan(
         "userName,externalId,manager\na,1,C\nb,2,9\nc,3,old\nd,4,nobody\n", [known("k", "old", externalId="9")]
     )
 
-    managers = {each.document["userName"]: each.manager_id for each in decided.created}
-    assert managers == {"a": "new3", "b": "k", "c": "k", "d": None}
-    assert decided.warnings == ("hr.csv:5:manager: nobody has the userName or externalId 'nobody'; left empty",)
+    managers = {each.document["userName"]: managers_of(each.document).get(0) for each in decided.created}
+    assert managers == {"a": "new3", "b": "k", "c": "k", "d": "nobody"}
+    assert decided.warnings == (
+        "hr.csv:5:manager: nobody has the userName or externalId 'nobody'; kept for when somebody has",
+    )
 
 
 def test_groups_column_says_exactly_which_groups() -> None:

@@ -40,7 +40,6 @@ def test_stored_keys_are_what_comparisons_use() -> None:
     )
 
     assert resource.name_key == "õun"
-    assert resource.manager_id == "Q"
     assert "id" not in resource.document
     assert resource.keys == {
         "schemas": [USER, ENTERPRISE],
@@ -49,6 +48,7 @@ def test_stored_keys_are_what_comparisons_use() -> None:
         "active": True,
         "emails": [{"value": "a@x"}],
         ENTERPRISE: {"department": "sales", "manager": {"value": "Q"}},
+        "managers": [{"job": 0, "sent": "Q", "key": "q"}],
     }
 
 

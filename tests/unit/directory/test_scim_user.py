@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bridge.directory.person import Employment, Person, attributes_of, works_here
+from bridge.directory.identity import has_left
+from bridge.directory.person import Employment, Person, Standing, attributes_of, is_employed, works_here
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER
-from bridge.directory.scim_user import day_of, display_name_of, person_of
+from bridge.directory.scim_user import awaits_start, day_of, display_name_of, person_of, settle_start
 from bridge.ids import PersonId
 
 ID = PersonId("1")
@@ -38,8 +39,7 @@ def test_every_attribute_may_be_asked_for() -> None:
             ENTERPRISE: {"department": "Sales", "costCenter": "9", "manager": {"value": "2"}},
             MUSTER: {"shift": "night", "start": "2020-01-01"},
         },
-        manager=PersonId("2"),
-        manager_name="Boss",
+        managers={0: (PersonId("2"), "Boss")},
         groups=["G"],
         version=3,
     )
@@ -67,18 +67,59 @@ def test_every_attribute_may_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "day", "expected"),
+    ("days", "day", "expected"),
     [
-        ("2027-03-01", "", "2027-02-28", False),
-        ("2027-03-01", "", "2027-03-01", True),
-        ("", "2027-03-31", "2027-03-31", True),
-        ("", "2027-03-31", "2027-04-01", False),
-        ("2027-03-01T23:00:00-08:00", "", "2027-03-01", True),
+        ({"start": "2027-03-01", "end": ""}, "2027-02-28", False),
+        ({"start": "2027-03-01", "end": ""}, "2027-03-01", True),
+        ({"end": "2027-03-31"}, "2027-03-31", True),
+        ({"end": "2027-03-31"}, "2027-04-01", False),
+        ({"start": "2027-03-01T23:00:00-08:00"}, "2027-03-01", True),
     ],
 )
-def test_person_works_here_from_the_first_to_the_last_day(start: str, end: str, day: str, expected: bool) -> None:
+def test_person_works_here_from_the_first_to_the_last_day(days: dict[str, str], day: str, expected: bool) -> None:
     """Both days count, as they are written; somebody with only a future employment is not active yet."""
-    assert works_here(person({MUSTER: {"start": start, "end": end}}), date.fromisoformat(day)) is expected
+    assert works_here(person({MUSTER: days}), date.fromisoformat(day)) is expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "before", "awaits"),
+    [
+        ({"start": ""}, None, True),
+        ({"start": "2027-03-01"}, None, False),
+        ({"employments": [{"title": "Clerk"}]}, None, True),
+        ({"start": "", "employments": [{"start": "2027-03-01"}]}, None, False),
+        ({"end": "2027-03-01"}, None, False),
+        (None, None, False),
+        ({"start": "", "shift": "night"}, {"start": ""}, True),
+        ({"start": ""}, {"start": "2027-03-01"}, False),
+        ({"start": ""}, {}, False),
+        ({"employments": [{"title": "Clerk"}]}, {"start": ""}, True),
+        (None, {"start": ""}, False),
+    ],
+)
+def test_who_is_not_hired_yet(sent: dict[str, Any] | None, before: dict[str, Any] | None, awaits: bool) -> None:
+    """Whoever is new and sent with a place for the first day that is empty waits for it; whoever is hired stays so."""
+    known = None if before is None else {"userName": "a", MUSTER: before}
+    document = settle_start({"userName": "a", **({} if sent is None else {MUSTER: sent})}, known)
+
+    assert awaits_start(document) is awaits
+    assert settle_start(document, document) == document
+    somebody = person(document)
+    assert (somebody.awaited, somebody.active) == (awaits, not awaits)
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_barred_is_employed_and_not_active(standing: Standing) -> None:
+    """On garden leave somebody has no access and has not left; with `active: false` it is leaving."""
+    day = date(2027, 3, 1)
+    barred, gone = (
+        person_of({"userName": "a", "active": active}, PersonId("1"), standing=standing) for active in (True, False)
+    )
+
+    assert works_here(barred, day) is standing.admits
+    assert is_employed(barred, day) is (standing is not Standing.LEFT)
+    assert has_left(barred, day) is (standing is Standing.LEFT)
+    assert (is_employed(gone, day), has_left(gone, day)) == (False, True)
 
 
 @pytest.mark.parametrize(("active", "deleted"), [(False, False), (True, True)])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Mapping
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.directory.person import Attributes
+from bridge.directory.census import Census
+from bridge.directory.local_day import everywhere
+from bridge.directory.person import Attributes, Person
+from bridge.ids import PersonId, UserId
+from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.localpart import USER_ID_MAX, localpart, normalised
+from bridge.membership.values import CurrentAccount
+from bridge.policy.schema import Accounts
 
 GRAMMAR = re.compile(r"[a-z0-9._=\-/+]+")
 
@@ -113,3 +122,30 @@ def test_a_user_id_has_at_most_255_bytes(server_name: str) -> None:
     second = localpart(known, "{userName}", {first}, server_name=server_name)
     assert len(f"@{first}:{server_name}") == len(f"@{second}:{server_name}") == USER_ID_MAX
     assert second.endswith("2")
+
+
+def test_duplicate_localparts_of_a_whole_company_are_numbered_alike_whatever_the_order() -> None:
+    """8,652 people of whom 2,150 share an address: everybody has one localpart, however they are listed."""
+    dice = random.Random(2150)
+    names = [f"a{number}" for number in range(6502)]
+    shared = ["info", *dice.choices(names, k=1149)] + ["info"] * 1000
+    people = [
+        Person(PersonId(f"id{number}"), f"{name}@{number}.example", name, active=True)
+        for number, name in enumerate([*names, *shared])
+    ]
+    chosen = _user_ids(people)
+    assert len(people) == 8652
+    assert len(set(chosen.values())) == len(people)
+    dice.shuffle(people)
+    assert _user_ids(people) == chosen
+    known = {id_: CurrentAccount(id_, user, "", True) for id_, user in chosen.items()}
+    assert _user_ids([*people, Person(PersonId("new"), "info@new.example", "N", active=True)], known) == {
+        **chosen,
+        PersonId("new"): UserId("@info1002:example.org"),
+    }
+
+
+def _user_ids(people: list[Person], known: Mapping[PersonId, CurrentAccount] | None = None) -> dict[PersonId, UserId]:
+    census = Census(people, everywhere(date(2027, 3, 1)))
+    wanted = DesiredAccounts(Accounts(), census, known or {}, "example.org", ())
+    return {person: account.user_id for person, account in wanted.items()}

@@ -1,0 +1,24 @@
+"""What the administrators are told in their room, beside what waits for their approval. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the administrators are told once for as long as it goes on."""
+
+    topic: str
+    """What it is about; the same topic is the same notice."""
+    body: str
+
+
+def unknown_status(word: str) -> Notice:
+    """Return what to say of a word for being employed that the configuration's table lacks."""
+    return Notice(
+        f"status:{word}",
+        f"HR says {word!r} as employmentStatus, and the configuration does not explain it. Who is known stays as "
+        "before, who is new is not hired yet.\nTo settle it: add the word to `directory.statuses` and restart Muster. "
+        "`muster directory review` names whom it concerns.",
+    )
