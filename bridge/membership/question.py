@@ -8,7 +8,7 @@ from datetime import date
 
 from bridge.directory.expression import compared, joined, leaves
 from bridge.directory.history import HistoryEntry
-from bridge.directory.person import Attributes, values_of
+from bridge.directory.person import Attributes, Scalar, values_of
 from bridge.directory.selector import Selector, any_of, matches
 from bridge.membership.desired import ADMINISTRATORS, room_key
 from bridge.membership.values import MODERATOR, POSTER
@@ -89,7 +89,7 @@ def level_by_policy(key: str, policy: Policy, attributes: Attributes) -> int:
 def answers(selector: Selector, attributes: Attributes, history: Sequence[HistoryEntry], day: date) -> Iterator[Answer]:
     """Yield the answer to each comparison, in the order of the text; `history` is in the order of recording."""
     for leaf in leaves(selector.root):
-        values = tuple(str(value) for value in attributes.get(leaf.path, ()))
+        values = tuple(_shown(value) for value in attributes.get(leaf.path, ()))
         said = source_of(leaf.path, history, day)
         yield Answer(leaf.normal, matches(Selector(leaf.normal, leaf), attributes), leaf.path, values, said)
 
@@ -108,3 +108,8 @@ def source_of(path: str, history: Sequence[HistoryEntry], day: date) -> Source |
 def as_source(entry: HistoryEntry) -> Source:
     """Return who made this state of a person, and when."""
     return Source(entry.source, entry.recorded_at.isoformat(timespec="seconds"), entry.version)
+
+
+def _shown(value: Scalar) -> str:
+    """Return a value as a selector would name it, without the quotes of a text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
