@@ -141,7 +141,8 @@ class _Facts:
 
 
 def _nearest(wanted: str, rooms: Iterable[RoomPast]) -> str:
-    known = {fold(text): text for room in rooms for text in (room.key or "", room.name) if text}
+    there = list(rooms)
+    known = {fold(text): text for text in [*(room.name for room in there), *(room.key or "" for room in there)] if text}
     near = get_close_matches(wanted, known, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(known[each] for each in near)}?" if near else ""
 
