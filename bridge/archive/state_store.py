@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bridge.database import Connection, Pool
 
+_COLUMNS = "seq, event_id, room_id, type, sender, state_key, origin_ts, body"
 _MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
     ELSE least(received_at, timestamptz 'epoch' + origin_ts * interval '1 millisecond') END"""
 
@@ -30,7 +31,7 @@ async def read_memberships(
     """Return the membership events of a room, or of a user, in the order in which they counted."""
     column, value = ("room_id", room_id) if user_id is None else ("state_key", user_id)
     rows = await db.fetch(
-        f"""SELECT seq, body, {_MOMENT} AS at FROM event
+        f"""SELECT {_COLUMNS}, {_MOMENT} AS at FROM event
             WHERE type = 'm.room.member' AND state_key IS NOT NULL AND {column} = $1 AND {_MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         value,
@@ -44,7 +45,7 @@ async def read_rooms_state(
 ) -> list[StateEvent]:
     """Return the events of these types with an empty state key, of these rooms or of all, in the order they counted."""
     rows = await db.fetch(
-        f"""SELECT seq, body, {_MOMENT} AS at FROM event
+        f"""SELECT {_COLUMNS}, {_MOMENT} AS at FROM event
             WHERE type = ANY($1) AND state_key = '' AND ($3::text[] IS NULL OR room_id = ANY($3)) AND {_MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         list(types),
@@ -92,4 +93,8 @@ async def archive_begins(db: Connection | Pool) -> datetime | None:
 
 
 def _state_event(row: asyncpg.Record) -> StateEvent:
-    return StateEvent(Event.of(wire.decode(row["body"]), row["seq"]), row["at"])
+    """Return the event of a row; a room has tens of thousands, so that only the content is taken from the body."""
+    seq, event_id, room_id, kind, sender, state_key, timestamp, body, at = row
+    content = wire.decode(body).get("content")
+    content = content if isinstance(content, dict) else {}
+    return StateEvent(Event(seq, event_id, room_id, kind, sender, state_key, content, timestamp, None), at)

@@ -32,7 +32,7 @@ COLUMNS = (
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SECURITY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_WIDE = frozenset({"user ID", "event ID", "room ID"})
+_CLASSES = {"since": ' class="since"', **dict.fromkeys(("user ID", "event ID", "room ID"), ' class="id"')}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def as_html(occupancies: Sequence[Occupancy], heading: Heading) -> str:
         security=_SECURITY,
         facts=f"As of {moment(heading.at)}. {count:,} memberships in {len(occupancies):,} rooms. "
         f"Made {moment(heading.made_at)} for {escape(heading.by)}; signed with the key {heading.key_id}.",
-        incomplete=f"<details><summary>Where the archive may not be complete</summary><ul>{incomplete}</ul></details>"
+        incomplete=f"<details open><summary>Where the archive may not be complete</summary><ul>{incomplete}</ul></details>"
         if incomplete
         else "",
         head=head,
@@ -113,10 +113,7 @@ def _row(occupancy: Occupancy, occupant: Occupant) -> tuple[str, ...]:
 
 
 def _html_row(row: Sequence[str]) -> str:
-    cells = (
-        f'<td class="id">{escape(field)}</td>' if column in _WIDE else f"<td>{escape(field)}</td>"
-        for column, field in zip(COLUMNS, row, strict=True)
-    )
+    cells = (f"<td{_CLASSES.get(column, '')}>{escape(field)}</td>" for column, field in zip(COLUMNS, row, strict=True))
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -137,6 +134,7 @@ table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #ccc }}
 th {{ background: #f2f2f2 }}
 td {{ overflow-wrap: break-word; min-width: 4.5rem }}
+.since {{ min-width: 6.5rem }}
 .id {{ font-family: ui-monospace, monospace; font-size: .85em; overflow-wrap: anywhere; min-width: 8rem }}
 @media print {{
   @page {{ size: A4 landscape; margin: 10mm }}
@@ -145,7 +143,7 @@ td {{ overflow-wrap: break-word; min-width: 4.5rem }}
   .table {{ overflow: visible }}
   table {{ table-layout: fixed }}
   th, td {{ min-width: 0; padding: 1mm; overflow-wrap: anywhere }}
-  .id {{ min-width: 0 }}
+  .id, .since {{ min-width: 0 }}
   thead {{ display: table-header-group }}
   tr {{ break-inside: avoid }}
 }}

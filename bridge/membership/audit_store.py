@@ -252,12 +252,13 @@ async def approve(db: Connection | Pool, digest: str, approved_by: PersonId, at:
 
 
 _FIELDS = tuple(field.name for field in fields(Change))
+_ENTRY = tuple(field.name for field in fields(Entry))
 _ACTS = frozenset(Act)
 _TEXTS = ("room", "user_id", "person", "value", "rule", "reason")
 
 
 def entry_of(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
     """Return an entry of its row joined with its run's `cause` and `plan_digest`."""
-    values = {field.name: row[field.name] for field in fields(Entry)}
+    values = {name: row[name] for name in _ENTRY}
     action = Act(row["action"]) if row["action"] in _ACTS else Action(row["action"])
     return Entry(**values | {"action": action})

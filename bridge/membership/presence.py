@@ -54,6 +54,7 @@ class Power:
 def presences(events: Iterable[StateEvent]) -> dict[tuple[RoomId, UserId], Presence]:
     """Return what each user was to each room once these events had happened; what is no membership is passed over."""
     found: dict[tuple[RoomId, UserId], Presence] = {}
+    latest: dict[tuple[RoomId, UserId], EventId] = {}
     for each in events:
         event = each.event
         membership = event.content.get("membership")
@@ -61,21 +62,24 @@ def presences(events: Iterable[StateEvent]) -> dict[tuple[RoomId, UserId], Prese
             continue
         key = event.room_id, UserId(event.state_key)
         before = found.get(key)
-        if before is not None and before.membership == membership:
-            found[key] = replace(before, latest=event.event_id)
-        else:
-            inviter = before.sender if before is not None and before.membership == "invite" else None
-            found[key] = Presence(
-                room_id=event.room_id,
-                user_id=key[1],
-                membership=str(membership),
-                since=each.at,
-                event_id=event.event_id,
-                sender=event.sender,
-                invited_by=inviter if membership == "join" else None,
-                latest=event.event_id,
-            )
-    return found
+        latest[key] = event.event_id
+        if before is None or before.membership != membership:
+            found[key] = _presence(each, key, membership, before)
+    return {key: one if one.latest == latest[key] else replace(one, latest=latest[key]) for key, one in found.items()}
+
+
+def _presence(each: StateEvent, key: tuple[RoomId, UserId], membership: str, before: Presence | None) -> Presence:
+    inviter = before.sender if before is not None and before.membership == "invite" else None
+    return Presence(
+        room_id=key[0],
+        user_id=key[1],
+        membership=membership,
+        since=each.at,
+        event_id=each.event.event_id,
+        sender=each.event.sender,
+        invited_by=inviter if membership == "join" else None,
+        latest=each.event.event_id,
+    )
 
 
 def powers(events: Iterable[StateEvent]) -> dict[RoomId, Power]:

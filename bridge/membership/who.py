@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from bridge.archive.values import Comparison
 from bridge.directory.local_day import DayOf
-from bridge.directory.person import Attributes, Person, attributes_of, works_here
+from bridge.directory.person import Attributes, Person, values_of, works_here
 from bridge.directory.selector import matches
 from bridge.ids import PersonId, UserId
 from bridge.membership.audit import Entry
@@ -19,6 +19,7 @@ from bridge.membership.room_past import RoomPast, statement
 from bridge.membership.values import Action
 from bridge.policy.schema import Policy
 
+_SHOWN = frozenset({"department", "title"})
 PRESENT = frozenset({"join", "invite"})
 """Who can read, or can read as soon as they like."""
 
@@ -96,7 +97,8 @@ def occupancy(room: RoomPast, facts: Facts, *, newest: bool = True) -> Occupancy
     """
     asked = question_of(room.key, facts.policy) if room.key and facts.policy and newest else None
     there = [presence for presence in facts.presences.values() if presence.membership in PRESENT]
-    occupants = [_occupant(presence, asked, facts) for presence in there]
+    paths = _SHOWN | (asked.selector.attributes if asked else frozenset())
+    occupants = [_occupant(presence, asked, paths, facts) for presence in there]
     complete, sentence = statement(facts.comparison, facts.moment)
     return Occupancy(
         room_id=room.room_id,
@@ -113,9 +115,11 @@ def occupancy(room: RoomPast, facts: Facts, *, newest: bool = True) -> Occupancy
     )
 
 
-def _occupant(presence: Presence, asked: Question | None, facts: Facts) -> Occupant:
+def _occupant(presence: Presence, asked: Question | None, paths: frozenset[str], facts: Facts) -> Occupant:
+    """Return somebody who is there; `paths` are the attributes that are asked for or shown."""
     person = facts.people.get(presence.user_id)
-    attributes = attributes_of(person, facts.day(person)) if person else {}
+    day = facts.day(person) if person else date.max
+    attributes = {path: values_of(person, path, day) for path in paths} if person else {}
     entry = facts.arrivals.get(presence.user_id)
     if entry is not None and (entry.action is not Action.JOIN or entry.room_id not in (None, presence.room_id)):
         entry = None
