@@ -86,9 +86,7 @@ def as_html(occupancies: Sequence[Occupancy], heading: Heading) -> str:
         security=_SECURITY,
         facts=f"As of {moment(heading.at)}. {count:,} memberships in {len(occupancies):,} rooms. "
         f"Made {moment(heading.made_at)} for {escape(heading.by)}; signed with the key {heading.key_id}.",
-        incomplete=f"<details open><summary>Where the archive may not be complete</summary><ul>{incomplete}</ul></details>"
-        if incomplete
-        else "",
+        incomplete=f"{_INCOMPLETE}<ul>{incomplete}</ul></details>" if incomplete else "",
         head=head,
         body="\n".join(_html_row(row) for row in rows(occupancies)),
     )
@@ -117,6 +115,7 @@ def _html_row(row: Sequence[str]) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+_INCOMPLETE = "<details open><summary>Where the archive may not be complete</summary>"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
