@@ -28,7 +28,8 @@ from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.database.listen import DIRECTORY, Listener
 from bridge.demo.synapse import LocalSynapse
-from bridge.directory.resource_store import insert_resources, lock_directory, next_version, update_resources, wake
+from bridge.directory.history_store import lock_directory, next_version, wake
+from bridge.directory.resource_store import insert_resources, update_resources
 from bridge.directory.scim_resource import resource_of
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.selector import parse

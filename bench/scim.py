@@ -32,10 +32,12 @@ from aiohttp import web
 from bench.report import Figure
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.directory.resource_store import analyze, insert_resources, lock_directory, next_version
+from bridge.directory.history_store import lock_directory, next_version
+from bridge.directory.resource_store import analyze, insert_resources
 from bridge.directory.scim import scim_application
 from bridge.directory.scim_resource import resource_of
-from bridge.directory.scim_schema import ENTERPRISE, USER, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE, USER
 from bridge.directory.token_store import create_token
 from bridge.process import free_port
 

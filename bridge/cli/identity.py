@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bridge.cli.command import print_json, with_services
+from bridge.directory.history_store import load_links
 from bridge.directory.identity import manager_cycles, suspected_rehires
-from bridge.directory.resource_store import load_links
 from bridge.directory.reuse_store import decide_reuse, load_suspicions
 from bridge.directory.status_store import load_unknown
 from bridge.directory.store import load_people, load_person

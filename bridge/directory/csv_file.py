@@ -18,7 +18,7 @@ from typing import Final
 from unicodedata import normalize
 
 from bridge.directory.file_mapping import COLUMNS, PLAIN, FileMapping, iso_day
-from bridge.directory.scim_schema import DATES, comparison_key
+from bridge.directory.scim_shape import DATES, comparison_key
 from bridge.directory.scim_user import day_of
 from bridge.errors import ImportFileError
 

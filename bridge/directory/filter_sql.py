@@ -30,7 +30,7 @@ from scim2_models.path import (
 )
 from scim2_server.utils import parametrize
 
-from bridge.directory.scim_schema import GROUP
+from bridge.directory.scim_shape import GROUP
 
 Path = tuple[str, ...]
 """Names of a document from the outside in: `("name", "familyName")`."""

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from bridge.database import AWAY
-from bridge.directory import hook_store, resource_store
+from bridge.directory import history_store, hook_store, resource_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
 from bridge.directory.import_plan import Known, plan_import
 from bridge.directory.intake import write_plan
-from bridge.directory.scim_schema import comparison_key, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import comparison_key
 from bridge.errors import ImportFileError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class HookInbox:
     async def handle_next(self) -> bool:
         """Act on the event that has waited longest; return whether there was one."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await resource_store.lock_directory(connection)
+            await history_store.lock_directory(connection)
             waiting = await hook_store.next_waiting(connection)
             if waiting is None:
                 await hook_store.forget_old(connection)

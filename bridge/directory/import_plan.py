@@ -14,7 +14,7 @@ from typing import Any, Final
 from bridge.directory.csv_file import CsvFile, Problem, Row, groups_of, problems_error, truth_of
 from bridge.directory.identity import Suspicion, is_other
 from bridge.directory.scim_resource import Resource, resource_of
-from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
+from bridge.directory.scim_shape import DATES, ENTERPRISE, MUSTER, Shape, comparison_key
 from bridge.errors import RefusedError
 from bridge.ids import PersonId
 

@@ -11,12 +11,13 @@ from uuid import uuid4
 
 import asyncpg
 
-from bridge.directory import file_store, reuse_store
+from bridge.directory import file_store, group_store, history_store, reuse_store
 from bridge.directory import resource_store as store
 from bridge.directory.csv_file import read_csv
 from bridge.directory.file_mapping import PLAIN, FileMapping
 from bridge.directory.import_plan import ImportPlan, group_of, plan_import
-from bridge.directory.scim_schema import Shape, comparison_key, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import Shape, comparison_key
 from bridge.errors import ImportFileError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def import_csv(
     file = await asyncio.to_thread(read_csv, data, name, custom=custom, mapping=mapping)
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
-        await store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         done = None if claim is None else await file_store.find_import(connection, claim)
         if done is not None:
             return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
@@ -115,30 +116,30 @@ def _report(plan: ImportPlan) -> ImportReport:
 
 
 async def _write(connection: Connection, plan: ImportPlan, shape: Shape, source: str) -> None:
-    version = await store.next_version(connection)
+    version = await history_store.next_version(connection)
     await store.insert_resources(connection, plan.created, version)
     await store.update_resources(connection, (*plan.changed, *plan.removed), version)
-    await store.touch_reports(connection, plan.renamed, version)
+    await history_store.touch_reports(connection, plan.renamed, version)
     await _write_groups(connection, plan, shape, version)
     created = [each.id for each in plan.created]
     changed = [each.id for each in (*plan.changed, *plan.removed)]
     for action, ids in (("created", created), ("changed", changed), ("groups", plan.regrouped)):
-        await store.record_history(connection, ids, version=version, source=source, action=action)
+        await history_store.record_history(connection, ids, version=version, source=source, action=action)
     if len(created) + len(changed) > ANALYZE_FROM:
         await store.analyze(connection)
-    await store.wake(connection, [*created, *changed, *plan.regrouped])
+    await history_store.wake(connection, [*created, *changed, *plan.regrouped])
 
 
 async def _write_groups(connection: Connection, plan: ImportPlan, shape: Shape, version: int) -> None:
     """Make the groups that are missing, and change who is in them."""
-    ids = await store.group_ids(connection)
+    ids = await group_store.group_ids(connection)
     missing = {comparison_key(name): name for name, _ in plan.joins if comparison_key(name) not in ids}
     groups = [group_of(name, str(uuid4()), shape) for name in missing.values()]
     await store.insert_resources(connection, groups, version)
     ids |= {group.name_key: group.id for group in groups}
     joins = [(ids[comparison_key(name)], person) for name, person in plan.joins]
     leaves = [(ids[comparison_key(name)], person) for name, person in plan.leaves]
-    await store.add_members(connection, joins)
-    await store.remove_members(connection, leaves)
-    await store.touch_groups(connection, {group for group, _ in (*joins, *leaves)}, version)
-    await store.touch_people(connection, plan.regrouped, version)
+    await group_store.add_members(connection, joins)
+    await group_store.remove_members(connection, leaves)
+    await group_store.touch_groups(connection, {group for group, _ in (*joins, *leaves)}, version)
+    await history_store.touch_people(connection, plan.regrouped, version)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from bridge.directory import resource_store
+from bridge.directory import history_store
 from bridge.directory.identity import Suspicion
 from bridge.directory.person import Person, Standing
-from bridge.directory.scim_schema import comparison_key
+from bridge.directory.scim_shape import comparison_key
 from bridge.directory.scim_user import person_of
 from bridge.errors import UnknownNameError
 from bridge.ids import PersonId
@@ -93,7 +93,7 @@ async def decide_reuse(pool: Pool, user_name: str, *, same: bool) -> Sequence[Pe
     Returns whose id it was. Raises `UnknownNameError` when nothing is held under that userName.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await resource_store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         rows = await connection.fetch(
             "SELECT person_id FROM suspected_reuse WHERE name_key = $1 AND NOT confirmed", comparison_key(user_name)
         )
@@ -113,7 +113,7 @@ async def _confirm(connection: Connection, name_key: str) -> None:
 
 async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
     """Take the externalId from those who had it, and forget what was held because of it."""
-    version = await resource_store.next_version(connection)
+    version = await history_store.next_version(connection)
     await connection.execute(
         """UPDATE scim_resource SET external_id = NULL, document = document - 'externalId', keys = keys - 'externalId',
                version = $2, changed = $2, modified = now() WHERE id = ANY($1)""",
@@ -121,5 +121,5 @@ async def _release(connection: Connection, former: Sequence[PersonId]) -> None:
         version,
     )
     await connection.execute("DELETE FROM suspected_reuse WHERE person_id = ANY($1)", former)
-    await resource_store.record_history(connection, former, version=version, source="review", action="changed")
-    await resource_store.wake(connection, former)
+    await history_store.record_history(connection, former, version=version, source="review", action="changed")
+    await history_store.wake(connection, former)

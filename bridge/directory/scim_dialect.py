@@ -14,7 +14,7 @@ from typing import Any, Final
 from scim2_models import InvalidFilterException, InvalidValueException, ScimFilter
 from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
 
-from bridge.directory.scim_schema import DATES, ENTERPRISE, MUSTER, Shape
+from bridge.directory.scim_shape import DATES, ENTERPRISE, MUSTER, Shape
 from bridge.directory.scim_user import day_of
 
 MANAGER: Final = f"{ENTERPRISE}:manager"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scim2_models import InvalidValueException
 
-from bridge.directory.scim_schema import GROUP
+from bridge.directory.scim_shape import GROUP
 
 _ONE_MEMBER: Final = re.compile(r'members\[\s*value\s+eq\s+"([^"\\]+)"\s*\]', re.IGNORECASE)
 

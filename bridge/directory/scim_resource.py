@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bridge.directory.scim_schema import Attribute, Shape, comparison_key, comparison_keys
+from bridge.directory.scim_shape import Attribute, Shape, comparison_key, comparison_keys
 from bridge.directory.scim_user import display_name_of, manager_of
 
 ELSEWHERE: Final = ("id", "meta", "groups", "members")

@@ -1,42 +1,31 @@
 """Which attributes of a SCIM User and Group Muster keeps, and how each is compared and returned.
 
 The allow-list of a company's HR data is here: what is not declared is dropped before anything is stored or logged.
-The published schemas, the models that validate (`provider_for`) and the light trees (`Shape`) that reading,
-filtering and storing walk are all made of it. Pure.
+The published schemas, the models that validate (`provider_for`) and the light trees of `scim_shape` are all made of
+it. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
-from unicodedata import normalize
 
 from scim2_models import ResourceType, Schema, ScimPolicy, ScimProvider, ServiceProviderConfig
 from scim2_server.utils import load_json_resource
 
-USER: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
-ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-MUSTER: Final = "urn:ietf:params:scim:schemas:extension:muster:2.0:User"
-"""Our extension: the days of the employment, and the attributes the company's configuration names."""
+from bridge.directory.scim_shape import (
+    DATES,
+    EMPLOYMENTS,
+    ENTERPRISE,
+    GROUP,
+    JOB,
+    MUSTER,
+    STATUS,
+    USER,
+    Attribute,
+    Shape,
+)
 
-DATES: Final = ("start", "end")
-"""First and last day of the employment in `MUSTER`: the day as it is written counts, whatever the time behind it."""
-STATUS: Final = "employmentStatus"
-"""HR's own word in `MUSTER` for how somebody is employed; the configuration says what it means."""
-EMPLOYMENTS: Final = "employments"
-"""Further jobs in `MUSTER`, beside that of the plain attributes; each with `DATES` and the texts of `JOB`."""
-JOB: Final = {
-    "title": "title",
-    "userType": "user_type",
-    "department": "department",
-    "division": "division",
-    "organization": "organization",
-    "costCenter": "cost_center",
-    "employeeNumber": "employee_number",
-}
-"""Attribute of a job → field of `person.Employment`."""
 MAX_RESULTS: Final = 200
 """Largest page of a list (RFC 7644 section 3.4.2.4)."""
 
@@ -60,30 +49,6 @@ _KEPT: Final = {
     ENTERPRISE: frozenset(["employeeNumber", "costCenter", "organization", "division", "department", "manager"]),
 }
 """The allow-list. Phone numbers, addresses, photos and passwords are left out on purpose."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """One attribute as the schema declares it (RFC 7643 section 7)."""
-
-    name: str
-    case_exact: bool = False
-    always: bool = False
-    """Returned whatever was asked for."""
-    parts: Mapping[str, Attribute] = field(default_factory=dict)
-    """Sub-attributes by lower-case name; those of an extension by lower-case name too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """All attributes of one resource type, by lower-case name; an extension is an attribute named by its URN."""
-
-    kind: str
-    """`User` or `Group`: the resource type's name."""
-    endpoint: str
-    """`Users` or `Groups`."""
-    schema: str
-    attributes: Mapping[str, Attribute]
 
 
 def provider_for(custom: Sequence[str] = (), *, published: bool = False) -> ScimProvider:
@@ -116,39 +81,6 @@ def shapes_for(custom: Sequence[str] = ()) -> Mapping[str, Shape]:
         "User": Shape("User", "Users", USER, _COMMON | user),
         "Group": Shape("Group", "Groups", GROUP, _COMMON | _attributes(definitions[GROUP]["attributes"])),
     }
-
-
-def comparison_keys(document: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """Return the document with every text as comparisons use it: NFC, and lower case unless the attribute is caseExact.
-
-    The same rule as `scim2_models.default_comparison_key`, so that SQL and the library agree.
-    """
-    return _keys_of(document, shape.attributes)
-
-
-def comparison_key(text: str, *, case_exact: bool = False) -> str:
-    """Return the text as comparisons use it."""
-    normalized = normalize("NFC", text)
-    return normalized if case_exact else normalize("NFC", normalized.lower())
-
-
-def _keys_of(document: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> dict[str, Any]:
-    keys = {}
-    for name, value in document.items():
-        attribute = attributes.get(name.lower())
-        if attribute is not None:
-            keys[attribute.name] = _key_of(value, attribute)
-    return keys
-
-
-def _key_of(value: Any, attribute: Attribute) -> Any:
-    if isinstance(value, str):
-        return comparison_key(value, case_exact=attribute.case_exact)
-    if isinstance(value, list):
-        return [_key_of(entry, attribute) for entry in value]
-    if isinstance(value, dict):
-        return _keys_of(value, attribute.parts)
-    return value
 
 
 def _attributes(definitions: Iterable[Mapping[str, Any]]) -> dict[str, Attribute]:

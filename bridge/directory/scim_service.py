@@ -37,8 +37,10 @@ from bridge.directory.scim_dialect import (
 )
 from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
 from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of
-from bridge.directory.scim_schema import Shape, provider_for, shapes_for
-from bridge.directory.scim_storage import Page, PostgresStorage
+from bridge.directory.scim_schema import provider_for, shapes_for
+from bridge.directory.scim_search import Page
+from bridge.directory.scim_shape import Shape
+from bridge.directory.scim_storage import PostgresStorage
 
 if TYPE_CHECKING:
     from bridge.database import Pool

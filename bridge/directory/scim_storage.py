@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 from scim2_models import (
-    InvalidCursorException,
     InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
@@ -31,13 +29,14 @@ from scim2_models import Resource as Model
 from scim2_server.storage import AsyncScimStorage, SearchPage
 from scim2_server.utils import parametrize
 
+from bridge.directory import group_store, history_store, page_store, reuse_store
 from bridge.directory import resource_store as store
-from bridge.directory import reuse_store
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
 from bridge.directory.identity import Suspicion, has_left, is_other
 from bridge.directory.scim_group import MemberChange, divide_group
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
-from bridge.directory.scim_schema import MUSTER, Shape, comparison_key
+from bridge.directory.scim_search import Page, Search
+from bridge.directory.scim_shape import MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import display_name_of, employments_of
 from bridge.ids import PersonId
 
@@ -47,16 +46,6 @@ if TYPE_CHECKING:
 
 MAX_KEY: Final = 500
 """Longest userName, externalId, group name and reference, in characters; PostgreSQL indexes at most 2,700 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """How many match, one page of them, and the positions of the pages beside it where a cursor asked for it."""
-
-    total: int
-    found: list[Stored]
-    next: list[Any] | None = None
-    previous: list[Any] | None = None
 
 
 class PostgresStorage(AsyncScimStorage):
@@ -119,21 +108,11 @@ class PostgresStorage(AsyncScimStorage):
     async def find_page(
         self, kinds: Sequence[str], request: SearchRequest[Any], position: Any, *, related: bool
     ) -> Page:
-        """Return how many match, and one page of them; with their groups and members only if `related`.
-
-        A request with a cursor pages by the `position` that an earlier page gave, None for the first page; any other
-        by its start index.
-        """
+        """Return how many match, and one page of them; with their groups and members only if `related`."""
         async with self._reading() as db:
-            search = _Search(db, self._selections(kinds, request), _is_descending(request), related)
-            total = await store.count_resources(db, search.selections)
-            if request.cursor is not None:
-                return await search.page_at(total, request.count, position)
-            offset = min(request.start_index_0 or 0, total)
-            if request.count == 0 or offset == total:
-                return Page(total, [])
-            found = await search.select(store.Span(offset, request.count))
-            return Page(total, [each.stored for each in found])
+            is_descending = request.sort_order == SearchRequest.SortOrder.descending
+            search = Search(db, self._selections(kinds, request), is_descending, related)
+            return await search.find_page(request, position)
 
     async def create_user(self, model: Model[Any]) -> Stored:
         """Store a new User, in a database transaction of its own; who comes back gets the old id."""
@@ -173,7 +152,7 @@ class PostgresStorage(AsyncScimStorage):
             if _kind(resource_type) == "User":
                 return self._model(await self.create_user(resource))
             new = self._new("Group", resource)
-            version = await store.next_version(connection)
+            version = await history_store.next_version(connection)
             with _unique_names(new):
                 await store.insert_resources(connection, [new], version)
             if self._with_members:
@@ -189,11 +168,11 @@ class PostgresStorage(AsyncScimStorage):
             if new.kind == "User":
                 await self._store_user(before, new)
             else:
-                version = await store.next_version(connection)
+                version = await history_store.next_version(connection)
                 with _unique_names(new):
                     await store.update_resources(connection, [new], version)
                 if new.display_name != display_name_of(before.document):
-                    await self._record_groups(connection, await store.member_ids(connection, new.id), version)
+                    await self._record_groups(connection, await group_store.member_ids(connection, new.id), version)
                 if self._with_members:
                     await self.change_members(new.id, _members_of(resource))
             return self._model(await self.find(new.kind, new.id, related=self._with_members))
@@ -203,15 +182,15 @@ class PostgresStorage(AsyncScimStorage):
     ) -> None:
         async with self._writing() as connection:
             before = await self._expect(_kind(resource_type), resource_id, expected_version)
-            version = await store.next_version(connection)
-            await store.touch_groups(connection, await store.leave_groups(connection, before.id), version)
+            version = await history_store.next_version(connection)
+            await group_store.touch_groups(connection, await group_store.leave_groups(connection, before.id), version)
             if before.kind == "User":
                 await store.mark_deleted(connection, before.id, version)
-                await store.touch_reports(connection, [before.id], version)
+                await history_store.touch_reports(connection, [before.id], version)
                 await self._record(connection, [before.id], version, "deleted")
             else:
-                members = await store.member_ids(connection, before.id)
-                await store.delete_group(connection, before.id)
+                members = await group_store.member_ids(connection, before.id)
+                await group_store.delete_group(connection, before.id)
                 await self._record_groups(connection, members, version)
 
     async def change_members(self, group_id: str, change: MemberChange) -> None:
@@ -221,12 +200,13 @@ class PostgresStorage(AsyncScimStorage):
             removed = change.removed
             if change.is_whole:
                 wanted = frozenset(change.added)
-                removed = tuple(each for each in await store.member_ids(connection, group_id) if each not in wanted)
-            gone = await store.remove_members(connection, [(group_id, member) for member in removed])
-            come = await store.add_members(connection, [(group_id, member) for member in change.added])
+                present = await group_store.member_ids(connection, group_id)
+                removed = tuple(each for each in present if each not in wanted)
+            gone = await group_store.remove_members(connection, [(group_id, member) for member in removed])
+            come = await group_store.add_members(connection, [(group_id, member) for member in change.added])
             if gone or come:
-                version = await store.next_version(connection)
-                await store.touch_groups(connection, [group_id], version)
+                version = await history_store.next_version(connection)
+                await group_store.touch_groups(connection, [group_id], version)
                 await self._record_groups(connection, [*gone, *come], version)
 
     @asynccontextmanager
@@ -245,7 +225,7 @@ class PostgresStorage(AsyncScimStorage):
             return
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                await store.lock_directory(connection)
+                await history_store.lock_directory(connection)
                 self._connection = connection
                 try:
                     yield connection
@@ -261,14 +241,14 @@ class PostgresStorage(AsyncScimStorage):
         """Store a new User whose externalId somebody has or had: as that person again, or as another one."""
         async with self._writing() as connection:
             former = await self._former(connection, new)
-            version = await store.next_version(connection)
+            version = await history_store.next_version(connection)
             with _unique_names(new):
                 if former is None:
                     await store.insert_resources(connection, [new], version)
                 else:
                     new = replace(new, id=former)
                     await store.update_resources(connection, [new], version)
-                    await store.touch_reports(connection, [former], version)
+                    await history_store.touch_reports(connection, [former], version)
             await self._record(connection, [new.id], version, "created")
             return await self.find("User", new.id)
 
@@ -299,11 +279,11 @@ class PostgresStorage(AsyncScimStorage):
 
     async def _store_user(self, before: Stored, new: Resource) -> None:
         async with self._writing() as connection:
-            version = await store.next_version(connection)
+            version = await history_store.next_version(connection)
             with _unique_names(new):
                 await store.update_resources(connection, [new], version)
             if new.display_name != display_name_of(before.document):
-                await store.touch_reports(connection, [new.id], version)
+                await history_store.touch_reports(connection, [new.id], version)
             await self._record(connection, [new.id], version, "changed")
 
     async def _expect(self, kind: str, id_: str, version: str | None) -> Stored:
@@ -313,22 +293,22 @@ class PostgresStorage(AsyncScimStorage):
         return stored
 
     async def _record_groups(self, connection: Connection, members: Collection[str], version: int) -> None:
-        await store.touch_people(connection, members, version)
+        await history_store.touch_people(connection, members, version)
         await self._record(connection, members, version, "groups")
 
     async def _record(self, connection: Connection, ids: Collection[str], version: int, action: str) -> None:
-        await store.record_history(connection, ids, version=version, source=self._source, action=action)
-        await store.wake(connection, ids)
+        await history_store.record_history(connection, ids, version=version, source=self._source, action=action)
+        await history_store.wake(connection, ids)
 
-    def _selections(self, kinds: Sequence[str], request: SearchRequest[Any]) -> list[store.Selection]:
-        selections: list[store.Selection] = []
+    def _selections(self, kinds: Sequence[str], request: SearchRequest[Any]) -> list[page_store.Selection]:
+        selections: list[page_store.Selection] = []
         for kind in kinds:
             model = self._model_of(kind)
             condition = ANY
             if request.filter is not None:
                 first = 1 + sum(len(each.condition.arguments) for each in selections)
                 condition = compile_filter(parametrize(ScimFilter, model)(request.filter.ast), first=first)
-            selections.append(store.Selection(kind, condition, compile_order(request, model)))
+            selections.append(page_store.Selection(kind, condition, compile_order(request, model)))
         return selections
 
     def _model_of(self, kind: str) -> type[Model[Any]]:
@@ -359,70 +339,6 @@ class PostgresStorage(AsyncScimStorage):
         _require_days(resource.document)
         _require_short([resource.name_key, resource.external_id or "", resource.manager_id or ""])
         return resource
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """A search as the store takes it."""
-
-    db: Connection | Pool
-    selections: Sequence[store.Selection]
-    descending: bool
-    related: bool
-
-    async def page_at(self, total: int, count: int | None, position: Any) -> Page:
-        """Return the page at a position, with the positions of the pages beside it."""
-        if count == 0:
-            return Page(total, [])
-        is_before, anchor = read_position(position)
-        limit = None if count is None else count + 1
-        found = await self.select(store.Span(limit=limit, anchor=anchor, is_before=is_before))
-        has_more = count is not None and len(found) > count
-        if has_more:
-            found = found[1:] if is_before else found[:-1]
-        if not found:
-            return Page(total, [])
-        first, last = found[0].anchor, found[-1].anchor
-        has_next = await self._has(last, is_before=False) if is_before else has_more
-        has_previous = has_more if is_before else anchor is not None and await self._has(first, is_before=True)
-        return Page(
-            total,
-            [each.stored for each in found],
-            next=position_of(last, is_before=False) if has_next else None,
-            previous=position_of(first, is_before=True) if has_previous else None,
-        )
-
-    async def select(self, span: store.Span) -> list[store.Placed]:
-        return await store.select_resources(
-            self.db, self.selections, span, descending=self.descending, related=self.related
-        )
-
-    async def _has(self, anchor: store.Anchor, *, is_before: bool) -> bool:
-        return bool(await self.select(store.Span(limit=1, anchor=anchor, is_before=is_before)))
-
-
-def _is_descending(request: SearchRequest[Any]) -> bool:
-    return request.sort_order == SearchRequest.SortOrder.descending
-
-
-def position_of(anchor: store.Anchor, *, is_before: bool) -> list[Any]:
-    """Return the position of the page behind the resource, or before it, as JSON can hold it."""
-    return [is_before, anchor.place, anchor.created.isoformat(), anchor.id]
-
-
-def read_position(position: Any) -> tuple[bool, store.Anchor | None]:
-    """Return whether a position is that of a page before its anchor, and the anchor; None is the first page.
-
-    Positions come sealed and were made by `position_of`, if not always by this release of it: others are a
-    `InvalidCursorException`.
-    """
-    if position is None:
-        return False, None
-    try:
-        is_before, place, created, id_ = position
-        return bool(is_before), store.Anchor(place, datetime.fromisoformat(created), id_)
-    except (TypeError, ValueError) as error:
-        raise InvalidCursorException from error
 
 
 @contextmanager

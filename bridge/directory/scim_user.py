@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 from bridge.directory.person import Employment, Person, Scalar, Standing
-from bridge.directory.scim_schema import DATES, EMPLOYMENTS, ENTERPRISE, JOB, MUSTER
+from bridge.directory.scim_shape import DATES, EMPLOYMENTS, ENTERPRISE, JOB, MUSTER
 from bridge.ids import PersonId
 
 _DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})($|[T ])")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.directory import resource_store
+from bridge.directory import history_store
 from bridge.directory.person import Standing
-from bridge.directory.scim_schema import MUSTER, STATUS, comparison_key
+from bridge.directory.scim_shape import MUSTER, STATUS, comparison_key
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ async def put_statuses(pool: Pool, statuses: Mapping[str, Standing]) -> None:
     async with pool.acquire() as connection, connection.transaction():
         if await _load(connection) == wanted:
             return
-        await resource_store.lock_directory(connection)
+        await history_store.lock_directory(connection)
         await _replace(connection, wanted)
-        version = await resource_store.next_version(connection)
+        version = await history_store.next_version(connection)
         changed = await _translate_again(connection, version)
-        await resource_store.record_history(
+        await history_store.record_history(
             connection, changed, version=version, source="configuration", action="changed"
         )
-        await resource_store.wake(connection, changed)
+        await history_store.wake(connection, changed)
 
 
 async def load_unknown(db: Connection | Pool) -> list[UnknownStatus]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.directory.history import HistoryEntry
 from bridge.directory.local_day import Boundary
 from bridge.directory.person import Person, Standing
-from bridge.directory.scim_schema import comparison_key
+from bridge.directory.scim_shape import comparison_key
 from bridge.directory.scim_user import person_of
 from bridge.errors import UnknownNameError
 from bridge.ids import PersonId

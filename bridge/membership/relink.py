@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
-from bridge.directory import resource_store
+from bridge.directory import history_store
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.errors import RefusedError
@@ -34,9 +34,9 @@ async def relink(pool: Pool, old: Person, new: Person, *, clock: Clock, timezone
         )
     async with pool.acquire() as connection, connection.transaction():
         await store.wait_for_applier(connection, LOCK)  # who may be making an account for the new record
-        await resource_store.lock_directory(connection)
-        version = await resource_store.next_version(connection)
+        await history_store.lock_directory(connection)
+        version = await history_store.next_version(connection)
         await store.exchange_accounts(connection, old.id, new.id)
-        await resource_store.put_link(connection, old.id, new.id)
-        await resource_store.touch_people(connection, [old.id, new.id], version)
-        await resource_store.wake(connection, [old.id, new.id])
+        await history_store.put_link(connection, old.id, new.id)
+        await history_store.touch_people(connection, [old.id, new.id], version)
+        await history_store.wake(connection, [old.id, new.id])

@@ -13,9 +13,11 @@ import pytest
 
 from bridge.clock import system_clock
 from bridge.demo.synapse import LocalSynapse
-from bridge.directory.resource_store import insert_resources, lock_directory, next_version
+from bridge.directory.history_store import lock_directory, next_version
+from bridge.directory.resource_store import insert_resources
 from bridge.directory.scim_resource import resource_of
-from bridge.directory.scim_schema import ENTERPRISE, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration

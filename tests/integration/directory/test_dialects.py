@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.directory.scim_schema import ENTERPRISE, USER
+from bridge.directory.scim_shape import ENTERPRISE, USER
 
 if TYPE_CHECKING:
     from tests.integration.directory.conftest import Scim

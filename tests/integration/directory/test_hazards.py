@@ -14,7 +14,7 @@ from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays, everywhere
 from bridge.directory.person import Person, Standing, attributes_of, works_here
 from bridge.directory.reuse_store import decide_reuse, load_suspicions
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 from bridge.directory.status_store import load_unknown, put_statuses
 from bridge.directory.store import (
     boundaries_between,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.directory.scim_schema import ENTERPRISE, GROUP, MUSTER, USER
+from bridge.directory.scim_shape import ENTERPRISE, GROUP, MUSTER, USER
 from bridge.directory.store import changed_since, directory_version, load_person
 from bridge.directory.token_store import create_token, revoke_token
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scim2_server.requests import ScimRequest
 from yarl import URL
 
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER
 from bridge.directory.scim_service import DirectoryService
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 
 if TYPE_CHECKING:
     from bridge.database import Pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bridge.directory.scim_schema import ENTERPRISE, GROUP, MUSTER, USER
+from bridge.directory.scim_shape import ENTERPRISE, GROUP, MUSTER, USER
 
 if TYPE_CHECKING:
     from bridge.database import Pool

@@ -11,7 +11,7 @@ import pytest
 from bridge.database.listen import DIRECTORY
 from bridge.directory.intake import import_csv
 from bridge.directory.person import works_here
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 from bridge.directory.store import changed_since, directory_version, load_history, load_people, load_person
 from bridge.directory.token_store import create_token, find_token, load_tokens, revoke_token
 from bridge.errors import ImportFileError, RefusedError, UnknownNameError

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.clock import system_clock
-from bridge.directory.resource_store import insert_resources, lock_directory, next_version, update_resources, wake
+from bridge.directory.history_store import lock_directory, next_version, wake
+from bridge.directory.resource_store import insert_resources, update_resources
 from bridge.directory.scim_resource import resource_of
-from bridge.directory.scim_schema import ENTERPRISE, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE
 from bridge.ids import PersonId, UserId
 from bridge.membership.current import Membership
 from bridge.membership.reconcile import Reconciled, Reconciler

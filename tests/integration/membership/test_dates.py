@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.directory.scim_schema import MUSTER
+from bridge.directory.scim_shape import MUSTER
 from bridge.membership.upkeep import LONGEST_WAIT
 from tests.integration.membership.conftest import Company, user
 from tests.waiting import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.directory.resource_store import load_links
+from bridge.directory.history_store import load_links
 from bridge.directory.store import load_person
 from bridge.errors import RefusedError
 from bridge.membership.relink import relink

@@ -12,7 +12,8 @@ import pytest
 from bridge.directory.csv_file import CsvFile, read_csv
 from bridge.directory.file_mapping import FileMapping
 from bridge.directory.import_plan import ImportPlan, Known, plan_import
-from bridge.directory.scim_schema import USER, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import USER
 from bridge.errors import ImportFileError, RefusedError
 
 MAPPING = FileMapping(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bridge.directory.csv_file import read_csv
 from bridge.directory.import_plan import ImportPlan, Known, plan_import
 from bridge.directory.scim_resource import Resource
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER, USER, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER, USER
 from bridge.errors import ImportFileError, RefusedError
 
 SHAPE = shapes_for(["shift"])["User"]

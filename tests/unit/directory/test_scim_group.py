@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scim2_models import InvalidValueException
 
 from bridge.directory.scim_group import MemberChange, divide_group, divide_patch
-from bridge.directory.scim_schema import GROUP
+from bridge.directory.scim_shape import GROUP
 
 
 def patch(*operations: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bridge.directory.scim_resource import Stored, body_of, projection_of, resource_of
-from bridge.directory.scim_schema import ENTERPRISE, USER, shapes_for
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE, USER
 
 SHAPES = shapes_for(["shift"])
 MOMENT = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.directory.person import Employment, Person, attributes_of, works_here
-from bridge.directory.scim_schema import ENTERPRISE, MUSTER
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
 from bridge.directory.scim_user import day_of, display_name_of, person_of
 from bridge.ids import PersonId
 
