@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.archive import state_store
 from bridge.archive.store import snapshot
+from bridge.archive.values import Comparison
 from bridge.directory.local_day import LocalDays
 from bridge.directory.past_store import load_states, load_states_of
 from bridge.directory.person import Person
@@ -116,46 +117,60 @@ async def occupancies(pool: Pool, name: str | None, moment: datetime, setting: S
     async with snapshot(pool) as db:
         rooms = await _rooms(db, moment, setting)
         chosen = list(rooms.values()) if name is None else [find_room(name, rooms)]
-        policy, version = await _policy_at(db, moment, setting)
-        holders = await past_store.read_holders(db, moment)
+        common = await _common(db, [room.room_id for room in chosen], moment, setting)
         newest = {room.room_id for room in newest_by_key(rooms.values()).values()}
         found: list[Occupancy] = []
         for room in sorted(chosen, key=lambda room: (room.key is None, room.key or room.name, room.room_id)):
-            facts = await _facts(db, room, moment, setting, policy, version, holders)
-            if name is not None or any(one.membership in PRESENT for one in facts.presences.values()):
+            facts = await _facts(db, room, moment, setting, common)
+            if name is not None or facts.presences:
                 found.append(occupancy(room, facts, newest=room.room_id in newest))
     return found
 
 
-async def _facts(
-    db: Connection,
-    room: RoomPast,
-    moment: datetime,
-    setting: Setting,
-    policy: Policy | None,
-    version: PolicyVersion | None,
-    holders: dict[UserId, PersonId],
-) -> Facts:
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What several rooms are told by."""
+
+    policy: Policy | None
+    version: PolicyVersion | None
+    holders: dict[UserId, PersonId]
+    powers: dict[RoomId, Power]
+    comparisons: dict[RoomId, Comparison]
+    day: LocalDays
+
+
+async def _common(db: Connection, rooms: Collection[RoomId], moment: datetime, setting: Setting) -> _Common:
+    policy, version = await _policy_at(db, moment, setting)
+    return _Common(
+        policy=policy,
+        version=version,
+        holders=await past_store.read_holders(db, moment),
+        powers=powers(await state_store.read_rooms_state(db, _POWER_TYPES, moment, rooms)),
+        comparisons=await state_store.read_comparisons(db, rooms),
+        day=LocalDays(moment, setting.timezone),
+    )
+
+
+async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Setting, common: _Common) -> Facts:
+    """Read what is particular to one room; `presences` are only those of people who are there."""
     members = await state_store.read_memberships(db, moment, room_id=room.room_id)
     there = {user: one for (_, user), one in presences(members).items() if one.membership in PRESENT}
     arrivals = await past_store.read_arrivals_in(db, {room.key or room.room_id, room.room_id}, moment)
     approvers = {PersonId(entry.cause.partition(APPROVED_BY)[2]) for entry in arrivals.values() if entry.approval}
-    known = {user: holders[user] for user in there if user in holders}
+    known = {user: common.holders[user] for user in there if user in common.holders}
     states = await load_states(db, moment, approvers.union(known.values()))
-    ranked = powers(await state_store.read_rooms_state(db, _POWER_TYPES, moment, [room.room_id]))
-    comparisons = await state_store.read_comparisons(db, [room.room_id])
     return Facts(
         moment=moment,
-        policy=policy,
-        version=version,
+        policy=common.policy,
+        version=common.version,
         bot=setting.bot,
         presences=there,
-        power=ranked.get(room.room_id, Power({})),
+        power=common.powers.get(room.room_id, Power({})),
         people={user: states[person].person for user, person in known.items() if person in states},
-        day=LocalDays(moment, setting.timezone),
+        day=common.day,
         arrivals=arrivals,
         names={person: state.person.display_name for person, state in states.items()},
-        comparison=comparisons.get(room.room_id),
+        comparison=common.comparisons.get(room.room_id),
     )
 
 

@@ -16,10 +16,10 @@ from bridge.cli import who as who_verb
 from bridge.cli.audit import audit
 from bridge.cli.who import list_people, verify
 from bridge.cli.why import why
+from bridge.directory.history_store import record_history
 from bridge.directory.local_day import LocalDays
 from bridge.directory.past_store import load_states, load_states_of
-from bridge.directory.resource_store import record_history
-from bridge.directory.scim_schema import ENTERPRISE
+from bridge.directory.scim_shape import ENTERPRISE
 from bridge.directory.store import directory_version
 from bridge.errors import InputError, RefusedError, UnknownNameError
 from bridge.ids import PersonId, UserId
