@@ -73,6 +73,28 @@ class Status:
     """Consumer → events that it has not handled yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class StateEvent:
+    """A state event, and when it counts as sent."""
+
+    event: Event
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the archive knows of its own completeness for one room."""
+
+    begins: datetime
+    """When the oldest archived event was sent."""
+    whole: bool
+    """Whether that is the room's creation."""
+    checked_at: datetime | None
+    """When everything up to then was compared with the homeserver; None when it never was."""
+    backfilled: int
+    """Events that had been missing."""
+
+
 def text_of(event: Event) -> str:
     """Return what a message says: the new text of an edit, else its body; empty when there is none."""
     new = event.content.get("m.new_content") if edited_by(event) else None

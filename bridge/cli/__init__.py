@@ -30,6 +30,7 @@ VERBS = (
     "apply",
     "approve",
     "why",
+    "who",
     "directory",
     "announce",
     "announcements",

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from bridge.ids import PersonId, RoomId, UserId
 from bridge.membership.values import Action, Change
+
+
+class Act(StrEnum):
+    """What the audit log has besides the changes of plans."""
+
+    REPORT = "make report"
+    """Somebody asked who has access; `value` names the file and its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class Entry:
     id: int
     run_id: int
     at: datetime
-    action: Action
+    action: Action | Act
     room_key: str
     room_id: RoomId | None
     user_id: UserId
@@ -46,6 +54,10 @@ class Entry:
     sessions_ended: int | None
     cause: str
     """What set the run off."""
+    plan_digest: str = ""
+    """Of the run's whole plan."""
+    approval: str | None = None
+    """Digest of the held plan whose approval let this go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.database.listen import MEMBERSHIP
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership.audit import Entry, Held, Loss, Run
+from bridge.membership.audit import Act, Entry, Held, Loss, Run
 from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ async def read_entries(
 ) -> list[Entry]:
     """Return the newest entries first: of a person or user ID (either will do), of a room by its key or ID, or all."""
     rows = await db.fetch(
-        """SELECT entry.*, run.cause FROM entry JOIN run ON run.id = run_id
+        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
            WHERE (($1::text IS NULL AND $2::text IS NULL) OR person_id = $1 OR user_id = $2)
                AND ($3::text IS NULL OR room_key = $3 OR room_id = $3)
            ORDER BY entry.id DESC LIMIT $4""",
@@ -177,17 +177,24 @@ async def read_entries(
         room,
         limit,
     )
-    return [_entry(row) for row in rows]
+    return [entry_of(row) for row in rows]
 
 
-async def read_last_arrivals(db: Connection | Pool, person: PersonId) -> dict[str, Entry]:
-    """Return the newest entry that was to put this person into, or out of, each room, by room key or ID."""
+async def read_last_arrivals(
+    db: Connection | Pool, person: PersonId, until: datetime | None = None
+) -> dict[str, Entry]:
+    """Return the newest entry that was to put this person into, or out of, each room, by room key or ID.
+
+    With `until`, the newest of those that were written by then.
+    """
     rows = await db.fetch(
-        """SELECT DISTINCT ON (room_key) entry.*, run.cause FROM entry JOIN run ON run.id = run_id
-           WHERE person_id = $1 AND room_key <> '' AND action IN ('join', 'remove') ORDER BY room_key, entry.id DESC""",
+        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE person_id = $1 AND room_key <> '' AND action IN ('join', 'remove')
+               AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY room_key, entry.id DESC""",
         person,
+        until,
     )
-    return {row["room_key"]: _entry(row) for row in rows}
+    return {row["room_key"]: entry_of(row) for row in rows}
 
 
 async def read_losses(db: Connection | Pool, since: datetime) -> list[Loss]:
@@ -261,9 +268,13 @@ async def approve(db: Connection | Pool, digest: str, approved_by: PersonId, at:
 
 
 _FIELDS = tuple(field.name for field in fields(Change))
+_ENTRY = tuple(field.name for field in fields(Entry))
+_ACTS = frozenset(Act)
 _TEXTS = ("room", "user_id", "person", "value", "rule", "reason")
 
 
-def _entry(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
-    values = {field.name: row[field.name] for field in fields(Entry)}
-    return Entry(**values | {"action": Action(row["action"])})
+def entry_of(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
+    """Return an entry of its row joined with its run's `cause` and `plan_digest`."""
+    values = {name: row[name] for name in _ENTRY}
+    action = Act(row["action"]) if row["action"] in _ACTS else Action(row["action"])
+    return Entry(**values | {"action": action})

@@ -1,102 +1,45 @@
-"""Why somebody is in a room, or not: which rule asks what, what the directory answers, and what was done when.
+"""Why somebody is in a room now, or not: which rule asks what, what the directory answers, and what was done when.
 
-Pure. It explains what a survey of that one person has found, together with the audit log's last entry for each room.
+Pure. It explains what a survey of that one person has found, together with the person's history, the archived
+membership events and the audit log's last entry for each room. The past is `why_then`'s, words are `why_text`'s.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
-from typing import Any
 
-from bridge.directory.expression import Node, compared, joined, leaves
-from bridge.directory.person import Attributes, Person, attributes_of, is_employed, works_here
-from bridge.directory.selector import Selector, any_of, matches
+from bridge.directory.history import HistoryEntry
+from bridge.directory.person import Person, attributes_of, is_employed, works_here
+from bridge.directory.selector import matches
 from bridge.errors import UnknownNameError
-from bridge.ids import RoomKey, UserId
+from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.audit import Entry
-from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.explanation import Explanation, PolicyVersion, RoomReason, happening_of, since_of
+from bridge.membership.presence import Presence
+from bridge.membership.question import answers, as_source, question_of
 from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
 from bridge.policy.schema import Policy
-
-_RANKS = {50: "moderator", 20: "poster"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One comparison of a selector, and what the directory says to it."""
-
-    asked: str
-    holds: bool
-    attribute: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """The last entry of the audit log about this person in this room."""
-
-    entry: int
-    at: str
-    """ISO 8601, UTC."""
-    action: str
-    outcome: str
-    error: str | None
-    reason: str
-    run: int
-    cause: str
-    directory_version: int
-    policy_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoomReason:
-    """One room: whether the person is in it, ought to be, and why."""
-
-    room: str
-    name: str
-    rule: str
-    there: str
-    """`in`, `invited` or `not in`."""
-    wanted: bool
-    selector: str
-    """The whole question of the rule, empty for a room of no rule."""
-    answers: tuple[Answer, ...]
-    level: int
-    wanted_level: int
-    remark: str
-    """What the question alone does not explain, such as a guest or a change that waits."""
-    since: Since | None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Everything about one person, or about one room of theirs."""
-
-    person: str
-    user_name: str
-    user_id: str
-    """Empty while there is no account."""
-    works_here: bool
-    barred: bool
-    """Employed, and to have no access."""
-    enabled: bool
-    directory_version: int
-    rooms: tuple[RoomReason, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the person: by the survey, and by the audit log (room key → last entry)."""
+    """What is known of the person: by the survey, by directory and archive, and by the audit log (room key → last
+    entry)."""
 
     policy: Policy
     desired: Desired
     current: Current
     arrivals: Mapping[str, Entry]
     day: date
+    in_force_since: str | None = None
+    """Since when this policy is in force, ISO 8601, UTC."""
+    history: Sequence[HistoryEntry] = ()
+    """Every state of the person, in the order of recording."""
+    presences: Mapping[RoomId, Presence] = field(default_factory=dict)
+    """What the archive's events make of the person, by room."""
 
 
 def explain(person: Person, known: Known, room: str | None = None) -> Explanation:
@@ -116,23 +59,9 @@ def explain(person: Person, known: Known, room: str | None = None) -> Explanatio
         enabled=account is not None and account.enabled,
         directory_version=person.version,
         rooms=tuple(_reason(key, person, user_id, known) for key in keys),
+        policy=PolicyVersion(known.policy.digest, known.in_force_since),
+        state=as_source(known.history[-1]) if known.history else None,
     )
-
-
-def as_json(explanation: Explanation) -> dict[str, Any]:
-    """Return the explanation in values that `json.dumps` takes."""
-    return asdict(explanation)
-
-
-def as_text(explanation: Explanation, width: int = 80) -> str:
-    """Return the explanation as lines of at most `width` columns: first the rooms the person is in."""
-    state = "is barred" if explanation.barred else "works here" if explanation.works_here else "does not work here"
-    account = "account enabled" if explanation.enabled else "account disabled" if explanation.user_id else "no account"
-    head = f"{explanation.person} ({explanation.user_name})"
-    lines = [head, f"  {explanation.user_id or '-'}  {state}, {account}"]
-    for reason in sorted(explanation.rooms, key=lambda reason: (reason.there == "not in", reason.room)):
-        lines += ["", *_reason_lines(reason)]
-    return "".join(f"{line}\n" for text in lines for line in _wrapped(text, width))
 
 
 def _user_id(person: Person, known: Known) -> UserId | None:
@@ -168,22 +97,24 @@ def _find(name: str, known: Known) -> RoomKey:
 def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) -> RoomReason:
     room, wanted_room = known.current.rooms.get(key), known.desired.rooms.get(key)
     attributes = attributes_of(person, known.day)
-    asked = _question(key, known.policy)
-    wanted = works_here(person, known.day) and asked is not None and matches(asked[1], attributes)
+    asked = question_of(key, known.policy)
+    wanted = works_here(person, known.day) and asked is not None and matches(asked.selector, attributes)
     there = _there(user_id, room)
     named = room or wanted_room
     return RoomReason(
         room=key,
         name=named.name if named else key,
-        rule=asked[0] if asked else "",
+        rule=asked.rule if asked else "",
         there=there,
         wanted=wanted,
-        selector=asked[1].text if asked else "",
-        answers=tuple(_answers(asked[1].root, attributes)) if asked else (),
+        selector=asked.selector.text if asked else "",
+        answers=tuple(answers(asked.selector, attributes, known.history, known.day)) if asked else (),
         level=room.power.get(user_id, 0) if room and user_id else 0,
         wanted_level=_wanted_level(wanted_room) if wanted else 0,
         remark=_remark(there, wanted, user_id, room, known, ruled=asked is not None),
-        since=_since(known.arrivals.get(key)),
+        since=since_of(known.arrivals.get(key)),
+        room_id=room.room_id if room else None,
+        event=happening_of(known.presences.get(room.room_id)) if room else None,
     )
 
 
@@ -196,29 +127,6 @@ def _there(user_id: UserId | None, room: CurrentRoom | None) -> str:
 def _wanted_level(room: DesiredRoom | None) -> int:
     """Return the level of the one person whom the survey is about."""
     return max((level for level, people in room.power.items() if people), default=0) if room else 0
-
-
-def _question(key: RoomKey, policy: Policy) -> tuple[str, Selector] | None:
-    """Return where the policy asks who is in the room, and what; None when no rule makes it (any more)."""
-    rule, slash, value = key.partition("/")
-    if slash and (room := policy.rooms.get(rule)) is not None and room.for_each is not None:
-        node = joined("and", (compared(room.for_each, "eq", value), room.members.root))
-        return f"rooms.{rule}", Selector(node.normal, node)
-    if rule in policy.rooms:
-        return f"rooms.{rule}", policy.rooms[rule].members
-    if rule in policy.spaces:
-        return f"spaces.{rule}", policy.spaces[rule].members
-    if rule in policy.desks:
-        return f"announcements.{rule}", policy.desks[rule].posters
-    if key == ADMINISTRATORS and policy.brake.approvers:
-        return "brake.approvers", any_of(policy.brake.approvers)
-    return None
-
-
-def _answers(root: Node, attributes: Attributes) -> Iterator[Answer]:
-    for leaf in leaves(root):
-        values = tuple(str(value) for value in attributes.get(leaf.path, ()))
-        yield Answer(leaf.normal, matches(Selector(leaf.normal, leaf), attributes), leaf.path, values)
 
 
 def _remark(
@@ -235,58 +143,3 @@ def _remark(
     if user_id in room.granted:
         return "Muster put this person in and has yet to take them out, or a second person must approve it."
     return "Somebody invited this person by hand."
-
-
-def _since(entry: Entry | None) -> Since | None:
-    if entry is None:
-        return None
-    return Since(
-        entry=entry.id,
-        at=entry.at.isoformat(timespec="seconds"),
-        action=entry.action.value,
-        outcome=entry.outcome,
-        error=entry.error,
-        reason=entry.reason,
-        run=entry.run_id,
-        cause=entry.cause,
-        directory_version=entry.directory_version,
-        policy_digest=entry.policy_digest,
-    )
-
-
-def _reason_lines(reason: RoomReason) -> Iterator[str]:
-    agrees = reason.wanted == (reason.there == "in")
-    verdict = "as the policy says" if agrees else f"the policy says {'in' if reason.wanted else 'not in'}"
-    named = f" ({reason.name})" if reason.name != reason.room else ""
-    yield f"{reason.room}{named}: {reason.there}, {verdict}"
-    if reason.rule:
-        yield f"  {reason.rule} asks: {reason.selector}"
-    for answer in reason.answers:
-        has = ", ".join(answer.values) if answer.values else "nothing"
-        yield f"    {'yes' if answer.holds else 'no '}  {answer.asked}: {answer.attribute} is {has}"
-    if reason.level or reason.wanted_level:
-        yield f"  power {_rank(reason.level)}, by the policy {_rank(reason.wanted_level)}"
-    if reason.remark:
-        yield f"  {reason.remark}"
-    if reason.since is not None:
-        yield from _since_lines(reason.since)
-
-
-def _rank(level: int) -> str:
-    return f"{level} ({_RANKS[level]})" if level in _RANKS else str(level)
-
-
-def _since_lines(since: Since) -> Iterator[str]:
-    why = f": {since.error}" if since.error else f": {since.reason}" if since.reason else ""
-    yield f"  {since.at[:19].replace('T', ' ')} UTC  {since.action}, {since.outcome}{why}"
-    yield (
-        f"  entry {since.entry} of run {since.run} ({since.cause}), directory version {since.directory_version},"
-        f" policy {since.policy_digest[:12]}"
-    )
-
-
-def _wrapped(text: str, width: int) -> Sequence[str]:
-    """Return the text in lines; what would move a terminal's cursor is shown as a replacement character."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    indent = " " * (len(shown) - len(shown.lstrip()) + 2)
-    return textwrap.wrap(shown, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True) or [""]

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/operating.md",
     "docs/policy.md",
     "docs/architecture.md",
+    "docs/why.md",
     "docker/README.md",
 )
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

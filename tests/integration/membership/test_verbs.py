@@ -158,9 +158,9 @@ async def test_why_and_audit_explain(services: Services, company: Company, capsy
     await company.say("bob", department="IT")
     await company.reconcile("bob")
     await company.deliver()
-    assert await why(args(person="bob", room=None), services) == 0
+    assert await why(args(person="bob", room=None, at=None), services) == 0
     everything = capsys.readouterr().out
-    assert await why(args(person="Bob", room="department/sales"), services) == 0
+    assert await why(args(person="Bob", room="department/sales", at=None), services) == 0
     sales = capsys.readouterr().out
 
     assert fits(everything)

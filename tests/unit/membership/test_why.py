@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
+from bridge.directory.history import HistoryEntry
 from bridge.errors import UnknownNameError
-from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership.audit import Entry
 from bridge.membership.desired import desired
+from bridge.membership.explanation import RoomReason
+from bridge.membership.presence import Presence
 from bridge.membership.values import Action, Current, CurrentAccount, CurrentRoom
-from bridge.membership.why import Known, RoomReason, as_json, as_text, explain
+from bridge.membership.why import Known, explain
+from bridge.membership.why_text import as_json, as_text
 from bridge.policy.schema import RoomKind
 from tests.unit.membership import notation
 
@@ -66,12 +70,33 @@ def room(key: str, *members: UserId, granted: bool = True, name: str = "", level
     )
 
 
-def known(said: Mapping[str, object], *rooms: CurrentRoom, enabled: bool = True) -> Known:
+def said_by(source: str, version: int, said: Mapping[str, object], day: int = 1) -> HistoryEntry:
+    """Return a state of Bob that was recorded on a day of February 2026."""
+    recorded_at = datetime(2026, 2, day, 9, tzinfo=UTC)
+    return HistoryEntry(version, recorded_at, source, "changed", recorded_at.date(), notation.person("bob", said))
+
+
+def known(
+    said: Mapping[str, object],
+    *rooms: CurrentRoom,
+    enabled: bool = True,
+    history: Sequence[HistoryEntry] = (),
+    presences: Mapping[RoomId, Presence] | None = None,
+) -> Known:
     policy = notation.policy(RULES)
     accounts = {PersonId("bob"): CurrentAccount(PersonId("bob"), BOB, "Bob", enabled)}
     census = notation.census({"bob": said})
     current = Current(accounts, {one.key: one for one in rooms})
-    return Known(policy, desired(policy, census, accounts), current, {"department/Sales": ENTRY}, notation.DAY)
+    return Known(
+        policy,
+        desired(policy, census, accounts),
+        current,
+        {"department/Sales": ENTRY},
+        notation.DAY,
+        in_force_since="2026-01-05T08:00:00+00:00",
+        history=history,
+        presences=presences or {},
+    )
 
 
 SALES_HEAD = {"department": "Sales", "title": "Head of Sales"}
@@ -168,5 +193,28 @@ def test_json_has_what_the_text_has() -> None:
     found = as_json(explain(notation.person("bob", SALES_HEAD), known(SALES_HEAD), "department/Sales"))
 
     assert found["rooms"][0]["answers"][0] == {
-        "asked": 'department eq "Sales"', "holds": True, "attribute": "department", "values": ("Sales",)
+        "asked": 'department eq "Sales"', "holds": True, "attribute": "department", "values": ("Sales",),
+        "source": None,
     }  # fmt: skip
+
+
+def test_every_answer_names_who_said_so_and_the_event_that_followed() -> None:
+    """The source is whoever first said what is still true, whatever was sent since; the event is the archive's."""
+    history = (
+        said_by("csv:first.csv", 3, {"department": "IT", "title": "Clerk"}),
+        said_by("scim:okta", 7, {**SALES_HEAD, "title": "Clerk"}, day=2),
+        said_by("hook:hibob", 9, SALES_HEAD, day=3),
+    )
+    moment = datetime(2026, 2, 2, 9, 0, 2, tzinfo=UTC)
+    event = Presence(RoomId("!department/Sales"), BOB, "join", moment, EventId("$in"), BOB, None, EventId("$in"))
+    facts = known(
+        SALES_HEAD, room("department/Sales", BOB), history=history, presences={RoomId("!department/Sales"): event}
+    )
+    (found,) = explain(notation.person("bob", SALES_HEAD), facts, "department/Sales").rooms
+
+    assert [(one.attribute, one.source and one.source.source) for one in found.answers] == [
+        ("department", "scim:okta"),
+        ("usertype", "csv:first.csv"),
+    ]
+    assert found.event is not None
+    assert (found.event.event_id, found.event.sender) == ("$in", BOB)

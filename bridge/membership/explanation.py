@@ -1,0 +1,141 @@
+"""Why somebody is in a room, or not, as values: what `why` and `why_then` find and `why_text` shows. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.membership.audit import Entry
+from bridge.membership.presence import Presence
+from bridge.membership.question import Answer, Source
+
+APPROVED_BY = "; approved by "
+"""What stands in a run's cause before the id of the person who approved it."""
+WORDS = {"join": "in", "invite": "invited", "knock": "has asked to come in", "ban": "banned", "leave": "not in"}
+"""What a membership is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The last entry of the audit log about a person in a room."""
+
+    entry: int
+    at: str
+    """ISO 8601, UTC."""
+    action: str
+    outcome: str
+    error: str | None
+    rule: str
+    reason: str
+    run: int
+    cause: str
+    plan_digest: str
+    approval: str | None
+    """Digest of the held plan whose approval let it go."""
+    directory_version: int
+    policy_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """The Matrix event that made somebody's membership what it is, as archived."""
+
+    event_id: str
+    membership: str
+    sender: str
+    at: str
+    """ISO 8601, UTC."""
+    invited_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """The version of the policy that was asked."""
+
+    digest: str
+    since: str | None
+    """ISO 8601, UTC; None while it has never been in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReason:
+    """One room: whether the person is in it, ought to be, and why."""
+
+    room: str
+    """Its key, or the room ID of a room that Muster did not make."""
+    name: str
+    rule: str
+    there: str
+    """`in`, `invited`, `banned`, `has asked to come in` or `not in`."""
+    wanted: bool
+    selector: str
+    """The whole question of the rule, empty for a room of no rule."""
+    answers: tuple[Answer, ...]
+    level: int | None
+    """None is a creator's power, which nothing limits."""
+    wanted_level: int
+    remark: str
+    """What the question alone does not explain, such as a guest or a change that waits."""
+    since: Since | None
+    room_id: str | None = None
+    """None for a room that has not been made."""
+    event: Happening | None = None
+    complete: bool = True
+    """Whether the archive is known to have every event of the room until then."""
+    completeness: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything about one person, or about one room of theirs, now or at a past moment."""
+
+    person: str
+    user_name: str
+    user_id: str
+    """Empty while there is no account."""
+    works_here: bool
+    barred: bool
+    """Employed, and to have no access."""
+    enabled: bool | None
+    """None when it is not known of then."""
+    directory_version: int
+    rooms: tuple[RoomReason, ...]
+    policy: PolicyVersion | None
+    state: Source | None
+    """Who said last how this person is, and when."""
+    at: str | None = None
+    """The past moment, ISO 8601, UTC; None is now."""
+    remark: str = ""
+
+
+def since_of(entry: Entry | None) -> Since | None:
+    """Return what an explanation tells of an entry of the audit log."""
+    if entry is None:
+        return None
+    return Since(
+        entry=entry.id,
+        at=iso(entry.at),
+        action=entry.action.value,
+        outcome=entry.outcome,
+        error=entry.error,
+        rule=entry.rule,
+        reason=entry.reason,
+        run=entry.run_id,
+        cause=entry.cause,
+        plan_digest=entry.plan_digest,
+        approval=entry.approval,
+        directory_version=entry.directory_version,
+        policy_digest=entry.policy_digest,
+    )
+
+
+def happening_of(presence: Presence | None) -> Happening | None:
+    """Return what an explanation tells of a membership."""
+    if presence is None:
+        return None
+    return Happening(presence.event_id, presence.membership, presence.sender, iso(presence.since), presence.invited_by)
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment to the second, ISO 8601."""
+    return moment.isoformat(timespec="seconds")
