@@ -28,25 +28,29 @@ _NEXT: Final = "v AS (UPDATE directory_version SET version = version + 1 RETURNI
 _SENT: Final = """u AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
         $7::jsonb[], $8::jsonb[]) AS sent (id, kind, name_key, external_id, display_name, active, document, keys))"""
 """The resources to be written, as `_columns` gives them."""
-_INSERTED: Final = f"""{_SENT},
-    r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, document, keys,
+_SENT_ALONE: Final = """u AS (SELECT $1::text AS id, $2::text AS kind, $3::text AS name_key, $4::text AS external_id,
+        $5::text AS display_name, $6::boolean AS active, $7::jsonb AS document, $8::jsonb AS keys)"""
+"""One resource to be written, as `_row` gives it.
+
+Of an array PostgreSQL believes that it has many entries, and makes a new plan for every one that has not.
+"""
+_INSERTED: Final = """r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, document, keys,
                                      version, changed, created, modified, standing)
           SELECT u.*, v.version, v.version, now(), now(), employment_standing(u.keys, 'left') FROM u, v
-          WHERE ({{unless}}) IS NOT TRUE RETURNING *)"""  # noqa: S608
-"""What is new, with the version in `v`."""
-_UPDATED: Final = f"""{_SENT},
-    r AS (UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
+          WHERE ({unless}) IS NOT TRUE RETURNING *)"""
+"""What is new: `u`, with the version in `v`."""
+_UPDATED: Final = """r AS (UPDATE scim_resource r SET name_key = u.name_key, external_id = u.external_id,
               display_name = u.display_name, active = u.active, document = u.document,
               keys = u.keys, version = v.version, changed = v.version, modified = now(), deleted = false,
               standing = employment_standing(u.keys, r.standing)
-          FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND {{which}} RETURNING r.*),
-    d AS (DELETE FROM employment_boundary WHERE person_id = ANY(ARRAY(SELECT id FROM r)))"""  # noqa: S608
-"""What is changed, with the version in `v`."""
+          FROM u, v WHERE r.id = u.id AND r.kind = u.kind AND {which} RETURNING r.*),
+    d AS (DELETE FROM employment_boundary WHERE person_id = ANY(ARRAY(SELECT id FROM r)))"""
+"""What is changed: `u`, with the version in `v`."""
 _BOUNDARIES: Final = """INSERT INTO employment_boundary (person_id, day)
     SELECT r.id, boundary.day FROM r, employment_boundaries(r.document) AS boundary(day) WHERE r.kind = 'User'"""
 """The days on which the employments of those in `r` begin or are over."""
-_UNCHANGED: Final = "r.id = ($1::text[])[1] AND NOT r.deleted AND r.version = $9 AND r.changed = $10"
-"""The one in `u` is as it was read; by the id alone PostgreSQL sees that one row is meant."""
+_UNCHANGED: Final = "r.id = $1 AND NOT r.deleted AND r.version = $9 AND r.changed = $10"
+"""The one in `u` is as it was read."""
 _KNOWN: Final = """u.external_id <> '' AND (
     (SELECT true FROM scim_resource f WHERE f.external_id = u.external_id AND NOT f.deleted LIMIT 1)
     OR (SELECT true FROM scim_resource f WHERE f.external_id = u.external_id AND f.deleted LIMIT 1))"""
@@ -71,7 +75,7 @@ async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: 
 async def insert_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store new resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        f"WITH v AS (SELECT $9::bigint AS version), {_INSERTED.format(unless='false')} {_BOUNDARIES}",
+        f"WITH v AS (SELECT $9::bigint AS version), {_SENT}, {_INSERTED.format(unless='false')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
@@ -80,7 +84,7 @@ async def insert_resources(connection: Connection, resources: Sequence[Resource]
 async def update_resources(connection: Connection, resources: Sequence[Resource], version: int) -> None:
     """Store the new state of resources. Raises `asyncpg.UniqueViolationError` when a name is taken."""
     await connection.execute(
-        f"WITH v AS (SELECT $9::bigint AS version), {_UPDATED.format(which='true')} {_BOUNDARIES}",
+        f"WITH v AS (SELECT $9::bigint AS version), {_SENT}, {_UPDATED.format(which='true')} {_BOUNDARIES}",
         *_columns(resources),
         version,
     )
@@ -93,12 +97,12 @@ async def create_user(db: Connection | Pool, user: Resource, source: str) -> Sto
     `asyncpg.UniqueViolationError` when the name is taken.
     """
     row = await db.fetchrow(
-        f"""WITH {_NEXT}, {_INSERTED.format(unless=_KNOWN)},
+        f"""WITH {_NEXT}, {_SENT_ALONE}, {_INSERTED.format(unless=_KNOWN)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, NULL::jsonb AS related FROM r),
             h AS ({insert_history("p.version", "$9", "'created'")})
             SELECT p.*, pg_notify($10, p.id) FROM p""",  # noqa: S608
-        *_columns([user]),
+        *_row(user),
         source,
         DIRECTORY,
     )
@@ -111,12 +115,12 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
     Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
     """
     row = await db.fetchrow(
-        f"""WITH {_NEXT}, {_UPDATED.format(which=_UNCHANGED)},
+        f"""WITH {_NEXT}, {_SENT_ALONE}, {_UPDATED.format(which=_UNCHANGED)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
             h AS ({insert_history("p.version", "$11", "'changed'")})
             SELECT p.*, pg_notify($12, p.id) FROM p""",  # noqa: S608
-        *_columns([user]),
+        *_row(user),
         before.version,
         before.changed,
         source,
@@ -180,17 +184,22 @@ def _has_left(row: asyncpg.Record) -> bool:
     return has_left(person, row["today"])
 
 
-def _columns(resources: Sequence[Resource]) -> tuple[list[Any], ...]:
+def _row(resource: Resource) -> tuple[Any, ...]:
     return (
-        [resource.id for resource in resources],
-        [resource.kind for resource in resources],
-        [resource.name_key for resource in resources],
-        [resource.external_id for resource in resources],
-        [resource.display_name for resource in resources],
-        [resource.active for resource in resources],
-        [resource.document for resource in resources],
-        [resource.keys for resource in resources],
+        resource.id,
+        resource.kind,
+        resource.name_key,
+        resource.external_id,
+        resource.display_name,
+        resource.active,
+        resource.document,
+        resource.keys,
     )
+
+
+def _columns(resources: Sequence[Resource]) -> list[list[Any]]:
+    rows = [_row(resource) for resource in resources]
+    return [[row[column] for row in rows] for column in range(8)]
 
 
 def stored_of(row: asyncpg.Record) -> Stored:
