@@ -16,6 +16,7 @@ from bridge.directory.import_plan import Known
 from bridge.directory.person import Standing
 from bridge.directory.scim_resource import Resource, Stored
 from bridge.directory.scim_user import person_of
+from bridge.directory.token_store import HOLDS
 
 if TYPE_CHECKING:
     import asyncpg
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = "r.id, r.kind, r.document, r.version, r.changed, r.created, r.modified"
 """What `stored_of` reads, with `RELATED_TO`."""
-_NEXT: Final = "v AS (UPDATE directory_version SET version = version + 1 RETURNING version)"
+_NEXT: Final = "v AS (UPDATE directory_version SET version = version + 1 WHERE {holds} RETURNING version)"
 _SENT: Final = """u AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
         $7::jsonb[], $8::jsonb[]) AS sent (id, kind, name_key, external_id, display_name, active, document, keys))"""
 """The resources to be written, as `_columns` gives them."""
@@ -34,8 +35,9 @@ _SENT_ALONE: Final = """u AS (SELECT $1::text AS id, $2::text AS kind, $3::text 
 
 Of an array PostgreSQL believes that it has many entries, and makes a new plan for every one that has not.
 """
-_INSERTED: Final = """r AS (INSERT INTO scim_resource (id, kind, name_key, external_id, display_name, active, document, keys,
-                                     version, changed, created, modified, standing)
+_INSERTED: Final = """r AS (INSERT INTO scim_resource (
+              id, kind, name_key, external_id, display_name, active, document, keys,
+              version, changed, created, modified, standing)
           SELECT u.*, v.version, v.version, now(), now(), employment_standing(u.keys, 'left') FROM u, v
           WHERE ({unless}) IS NOT TRUE RETURNING *)"""
 """What is new: `u`, with the version in `v`."""
@@ -60,14 +62,21 @@ Of EXISTS PostgreSQL makes a hash of every externalId there is, as long as it be
 """
 
 
-async def find_resource(db: Connection | Pool, kind: str, id_: str, *, related: bool = True) -> Stored | None:
-    """Return the User or Group, without its groups or members if they are not wanted, unless deleted."""
+async def find_resource(
+    db: Connection | Pool, kind: str, id_: str, *, related: bool = True, token: bytes | None = None
+) -> Stored | None:
+    """Return the User or Group, without its groups or members if they are not wanted, unless deleted.
+
+    Nobody is shown to the bearer of a `token`, told by its hash, that is not valid.
+    """
     row = await db.fetchrow(
         f"""SELECT {COLUMNS}, {RELATED_TO.format(wanted="$3::boolean")}
-            FROM scim_resource r WHERE r.kind = $1 AND r.id = $2 AND NOT r.deleted""",  # noqa: S608
+            FROM scim_resource r WHERE r.kind = $1 AND r.id = $2 AND NOT r.deleted
+              AND {HOLDS.format(hash="$4")}""",  # noqa: S608
         kind,
         id_,
         related,
+        token,
     )
     return None if row is None else stored_of(row)
 
@@ -90,14 +99,17 @@ async def update_resources(connection: Connection, resources: Sequence[Resource]
     )
 
 
-async def create_user(db: Connection | Pool, user: Resource, source: str) -> Stored | None:
+async def create_user(
+    db: Connection | Pool, user: Resource, source: str, *, token: bytes | None = None
+) -> Stored | None:
     """Store a new User with its history and its wake-up, in one statement that is a database transaction by itself.
 
-    Waits for other writers. Returns None, having stored nothing, when somebody has or had the externalId. Raises
-    `asyncpg.UniqueViolationError` when the name is taken.
+    Waits for other writers. Returns None, having stored nothing, when somebody has or had the externalId, or for
+    the bearer of a `token`, told by its hash, that is not valid. Raises `asyncpg.UniqueViolationError` when the name
+    is taken.
     """
     row = await db.fetchrow(
-        f"""WITH {_NEXT}, {_SENT_ALONE}, {_INSERTED.format(unless=_KNOWN)},
+        f"""WITH {_NEXT.format(holds=HOLDS.format(hash="$11"))}, {_SENT_ALONE}, {_INSERTED.format(unless=_KNOWN)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, NULL::jsonb AS related FROM r),
             h AS ({insert_history("p.version", "$9", "'created'")})
@@ -105,6 +117,7 @@ async def create_user(db: Connection | Pool, user: Resource, source: str) -> Sto
         *_row(user),
         source,
         DIRECTORY,
+        token,
     )
     return None if row is None else stored_of(row)
 
@@ -115,7 +128,7 @@ async def update_user(db: Connection | Pool, user: Resource, before: Stored, sou
     Returns None when something has. Reports of a manager are not touched, so the display name must be as before.
     """
     row = await db.fetchrow(
-        f"""WITH {_NEXT}, {_SENT_ALONE}, {_UPDATED.format(which=_UNCHANGED)},
+        f"""WITH {_NEXT.format(holds="true")}, {_SENT_ALONE}, {_UPDATED.format(which=_UNCHANGED)},
             b AS ({_BOUNDARIES}),
             p AS (SELECT {COLUMNS}, r.standing, {RELATED_TO.format(wanted="true")} FROM r),
             h AS ({insert_history("p.version", "$11", "'changed'")})

@@ -16,15 +16,16 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from scim2_models import Error, PayloadTooLargeException, SCIMException, UnauthorizedException
+from scim2_models import Error, PayloadTooLargeException, SCIMException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 
 from bridge.database import AWAY
+from bridge.directory.admission import Admission, refused
 from bridge.directory.allowance import Allowance, draw
 from bridge.directory.refusals import Refusals
 from bridge.directory.scim_service import DirectoryService, ListResponse
-from bridge.directory.token_store import Bearer, find_token
+from bridge.directory.token_store import Bearer, find_token, hash_of
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -79,6 +80,8 @@ class _Endpoint:
         self._max_body = max_body
         # Each process has its own: after a restart everybody has a whole burst again, which does no harm.
         self._allowances: dict[str, Allowance] = {}
+        # By the hashes of tokens that were valid once.
+        self._bearers: dict[bytes, Bearer] = {}
         self._public_url = public_url
         self._is_away = False
 
@@ -86,8 +89,7 @@ class _Endpoint:
         """Answer a request, also one that fails."""
         path = "/" + request.match_info["tail"].strip("/")
         try:
-            source = "" if path == _OPEN else f"scim:{(await self._admitted(request)).source}"
-            response = await self._service.answer(await self._read(request, path), source)
+            response = await self._served(request, path)
         except _TooFast as error:
             log.info("SCIM %s refused: %s", request.method, error.status, extra={"action": "scim"})
             response = self._service.error_response(error)
@@ -104,25 +106,45 @@ class _Endpoint:
             response = _failed(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
         return _sent(response)
 
-    async def _admitted(self, request: web.Request) -> Bearer:
-        """Return who asks. Raises `UnauthorizedException`, and `_TooFast` for one that asks too often."""
-        bearer = await self._bearer(request)
-        now = asyncio.get_running_loop().time()
-        self._allowances[bearer.name], wait = draw(self._allowances.get(bearer.name), now, self._rate)
-        if wait:
-            raise _TooFast(wait, self._rate)
-        return bearer
-
-    async def _bearer(self, request: web.Request) -> Bearer:
-        """Return whose token the request bears. Raises `UnauthorizedException`."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        bearer = None
-        if scheme.lower() == "bearer" and token.strip():
-            bearer = await find_token(self._pool, token.strip())
+    async def _served(self, request: web.Request, path: str) -> ScimResponse:
+        """Answer a request of somebody who may ask. Raises `SCIMException`; 401 goes before every other error."""
+        if path == _OPEN:
+            return await self._service.answer(await self._read(request, path), "")
+        admission = await self._admitted(request)
+        try:
+            source = f"scim:{admission.bearer.source}"
+            response = await self._service.answer(await self._read(request, path), source, admission)
+        except SCIMException:
+            await admission.confirm(self._pool)
             self._note_back()
+            raise
+        self._note_back()
+        return response
+
+    async def _admitted(self, request: web.Request) -> Admission:
+        """Return who asks. Raises `UnauthorizedException`, and `_TooFast` for one that asks too often."""
+        admission = await self._admission(request)
+        now, name = asyncio.get_running_loop().time(), admission.bearer.name
+        self._allowances[name], wait = draw(self._allowances.get(name), now, self._rate)
+        if wait:
+            await admission.confirm(self._pool)
+            raise _TooFast(wait, self._rate)
+        return admission
+
+    async def _admission(self, request: web.Request) -> Admission:
+        """Return whose token the request bears. Raises `UnauthorizedException`."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        token = text.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise refused()
+        hashed = hash_of(token)
+        if hashed in self._bearers:
+            return Admission(self._bearers[hashed], hashed)
+        bearer = await find_token(self._pool, token)
         if bearer is None:
-            raise UnauthorizedException(detail="Expected a valid token in the header Authorization: Bearer …")
-        return bearer
+            raise refused()
+        self._bearers[hashed] = bearer
+        return Admission(bearer)
 
     def _note_away(self, problem: str) -> None:
         """Say once that the database is away, however many requests come meanwhile."""

@@ -28,6 +28,7 @@ from scim2_server.routing import Operation, Target
 from scim2_server.service import ScimService
 from scim2_server.utils import parametrize
 
+from bridge.directory.admission import Admission
 from bridge.directory.refusal import refused_of_bulk, refused_of_patch, refused_of_user
 from bridge.directory.refusals import Refusals
 from bridge.directory.scim_dialect import (
@@ -81,12 +82,17 @@ class DirectoryService(ScimService):
             for model in self.get_models()
         ]
 
-    async def answer(self, request: ScimRequest, source: str) -> ScimResponse:
-        """Answer a request; `source` is what the history says about who wrote. Raises `SCIMException`."""
+    async def answer(self, request: ScimRequest, source: str, admission: Admission | None = None) -> ScimResponse:
+        """Answer a request; `source` is what the history says about who wrote. Raises `SCIMException`.
+
+        A pending `admission` is confirmed before anything is shown or changed, but not by every error.
+        """
         require_text([request.path, dict(request.query)])
-        storage = PostgresStorage(self._pool, self.provider, self._shapes, source)
+        storage = PostgresStorage(self._pool, self.provider, self._shapes, source, admission=admission)
         with self.provider:
             target = self.match(request)
+            if admission is not None and not self._asks_by_the_way(target):
+                await admission.confirm(self._pool)
             if target.operation in _WITH_BODY:
                 body = self._standard_body(request, target, source)
                 write = self._group_write(target, body)
@@ -129,6 +135,13 @@ class DirectoryService(ScimService):
                 for name, value in payload.items()
             }
         return super().read_search(resource_types, payload)
+
+    def _asks_by_the_way(self, target: Target) -> bool:
+        """Tell whether the statement that finds or makes what is asked for asks about the admission too."""
+        if target.endpoint is None or target.me:
+            return False
+        kind = self.resource_type_at(target.endpoint).name
+        return target.operation is Operation.query or (target.operation in _USER_WRITES and kind == "User")
 
     def _standard_body(self, request: ScimRequest, target: Target, source: str) -> Any:
         """Return the request's JSON as the RFC writes it, and count what of it is dropped."""

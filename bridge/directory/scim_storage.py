@@ -31,6 +31,7 @@ from scim2_server.utils import parametrize
 
 from bridge.directory import group_store, history_store, page_store, reuse_store
 from bridge.directory import resource_store as store
+from bridge.directory.admission import Admission
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
 from bridge.directory.identity import Suspicion, has_left, is_other
 from bridge.directory.scim_group import MemberChange, divide_group
@@ -38,6 +39,7 @@ from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_o
 from bridge.directory.scim_search import Page, Search
 from bridge.directory.scim_shape import MUSTER, Shape, comparison_key
 from bridge.directory.scim_user import display_name_of, employments_of, managers_of, settle_start
+from bridge.directory.token_store import Bearer
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ MAX_KEY: Final = 500
 class PostgresStorage(AsyncScimStorage):
     """Users and Groups in `scim_resource`; `source` is what the history says about who wrote.
 
-    Without `with_members`, models have no members or groups and writing one leaves its members alone.
+    Without `with_members`, models have no members or groups and writing one leaves its members alone. Only `find`,
+    `create_user` and `change_user` ask about a pending `admission`; before anything else it must be confirmed.
     """
 
     supports_cursors = True
@@ -64,12 +67,14 @@ class PostgresStorage(AsyncScimStorage):
         source: str,
         *,
         with_members: bool = True,
+        admission: Admission | None = None,
     ) -> None:
         self._pool = pool
         self._provider = provider
         self._shapes = shapes
         self._source = source
         self._with_members = with_members
+        self._admission = admission or Admission(Bearer("", source))
         self._connection: Connection | None = None
         self._suspicions: list[Suspicion] = []
 
@@ -93,9 +98,13 @@ class PostgresStorage(AsyncScimStorage):
         return await self._found(self._connection or self._pool, kind, id_, related=related)
 
     async def _found(self, db: Connection | Pool, kind: str, id_: str, *, related: bool) -> Stored:
-        stored = await store.find_resource(db, kind, id_, related=related) if _is_id(id_) else None
+        token, stored = self._admission.pending, None
+        if _is_id(id_):
+            stored = await store.find_resource(db, kind, id_, related=related, token=token)
         if stored is None:
+            await self._admission.confirm(db)
             raise NotFoundException(detail=f"There is no {kind} {id_!r}")
+        self._admission.pending = None
         return stored
 
     async def search(
@@ -118,8 +127,11 @@ class PostgresStorage(AsyncScimStorage):
         """Store a new User, in a database transaction of its own; who comes back gets the old id."""
         new, db = self._new("User", model), self._connection or self._pool
         with _unique_names(new):
-            stored = await store.create_user(db, new, self._source)
-        return stored or await self._take_back(new)
+            stored = await store.create_user(db, new, self._source, token=self._admission.pending)
+        if stored is not None:
+            return stored
+        await self._admission.confirm(db)
+        return await self._take_back(new)
 
     async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
         """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _PREFIX: Final = "muster_scim_"
+HOLDS: Final = """({hash}::bytea IS NULL OR EXISTS (
+    SELECT FROM scim_token WHERE scim_token.hash = {hash} AND revoked_at IS NULL))"""
+"""The condition that the token of this hash is valid, in a statement that does something for its bearer.
+
+Without a hash it holds: the bearer is known to be admitted.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ async def create_token(db: Connection | Pool, name: str, source: str | None = No
             "INSERT INTO scim_token (name, source, hash, created_at) VALUES ($1, $2, $3, now())",
             name,
             source or name,
-            _hash(token),
+            hash_of(token),
         )
     except asyncpg.UniqueViolationError as error:
         raise RefusedError(f"There is, or was, a token called {name!r}. Choose a name that was never used.") from error
@@ -61,10 +67,16 @@ async def create_token(db: Connection | Pool, name: str, source: str | None = No
 
 async def find_token(db: Connection | Pool, token: str) -> Bearer | None:
     """Return whose a valid token is. Every hash is compared, in constant time."""
-    hashed = _hash(token)
+    hashed = hash_of(token)
     rows = await db.fetch("SELECT name, source, hash FROM scim_token WHERE revoked_at IS NULL")
     matching = [Bearer(row["name"], row["source"]) for row in rows if compare_digest(row["hash"], hashed)]
     return matching[0] if matching else None
+
+
+async def is_valid(db: Connection | Pool, hashed: bytes) -> bool:
+    """Tell whether the token of which this is the hash may be used."""
+    valid: bool = await db.fetchval(f"SELECT {HOLDS.format(hash='$1')}", hashed)
+    return valid
 
 
 async def revoke_token(db: Connection | Pool, name: str) -> None:
@@ -82,5 +94,6 @@ async def load_tokens(db: Connection | Pool) -> list[Token]:
     return [Token(row["name"], row["source"], row["created_at"], row["revoked_at"]) for row in rows]
 
 
-def _hash(token: str) -> bytes:
+def hash_of(token: str) -> bytes:
+    """Return the hash by which a token is known."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

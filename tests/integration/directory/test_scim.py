@@ -141,6 +141,43 @@ async def test_revoked_token_is_unauthorized_at_once(scim: Scim, pool: Pool) -> 
     assert (await scim.ask("GET", "/Users")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/Users/{id}", None),
+        ("GET", f"/Users/{NOBODY}", None),
+        ("GET", "/Users/x", None),
+        ("GET", "/Users?filter=junk", None),
+        ("GET", "/Groups", None),
+        ("GET", "/Schemas", None),
+        ("GET", "/nowhere", None),
+        ("POST", "/Users", {"userName": "new"}),
+        ("POST", "/Users", {"userName": "a"}),
+        ("POST", "/Users", {"userName": "new", "externalId": "1"}),
+        ("POST", "/Users", "junk"),
+        ("PUT", "/Users/{id}", {"userName": "a", "title": "T"}),
+        ("PATCH", "/Users/{id}", {"Operations": [{"op": "replace", "path": "title", "value": "T"}]}),
+        ("DELETE", "/Users/{id}", None),
+        ("POST", "/Groups", {"displayName": "g"}),
+        ("POST", "/Bulk", {"Operations": [{"method": "POST", "path": "/Users", "data": {"userName": "new"}}]}),
+    ],
+)
+async def test_revoked_token_learns_and_changes_nothing(
+    scim: Scim, pool: Pool, method: str, path: str, body: object
+) -> None:
+    """A token that was known to be valid is, once it is revoked, answered 401 whatever it asks for."""
+    user = await scim.user("a", externalId="1")
+    revoked = replace(scim, token=await create_token(pool, "old"))
+    assert (await revoked.ask("GET", "/Users")).status == 200
+    await revoke_token(pool, "old")
+    before = await directory_version(pool)
+
+    answer = await revoked.ask(method, path.format(id=user), body)
+
+    assert answer.status == 401
+    assert await directory_version(pool) == before
+
+
 async def test_tokens_of_one_source_take_each_others_place(scim: Scim, pool: Pool) -> None:
     """While a token is changed both work, and the history names their source; the old one then ends alone."""
     old, new = await create_token(pool, "workday"), await create_token(pool, "workday-2027", "workday")
@@ -490,6 +527,11 @@ class _Unsteady:
         if self.is_away:
             raise ConnectionRefusedError
         return await self.pool.fetch(*statement)
+
+    async def fetchval(self, *statement: Any) -> Any:
+        if self.is_away:
+            raise ConnectionRefusedError
+        return await self.pool.fetchval(*statement)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.pool, name)
