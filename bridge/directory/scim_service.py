@@ -6,6 +6,7 @@ the stored JSON. Errors are `SCIMException`s. Transport and tokens are left to `
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,7 @@ class DirectoryService(ScimService):
         self._published = ScimService(provider_for(custom, published=True), secret=secret)
         self._pool = pool
         self._refusals = refusals
+        self._turn = asyncio.Lock()
         self._shapes = shapes_for(custom)
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
         self._kept = [
@@ -88,7 +90,7 @@ class DirectoryService(ScimService):
         A pending `admission` is confirmed before anything is shown or changed, but not by every error.
         """
         require_text([request.path, dict(request.query)])
-        storage = PostgresStorage(self._pool, self.provider, self._shapes, source, admission=admission)
+        storage = PostgresStorage(self._pool, self.provider, self._shapes, source, admission=admission, turn=self._turn)
         with self.provider:
             target = self.match(request)
             if admission is not None and not self._asks_by_the_way(target):
