@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.directory.door import AbsenceList
-from bridge.directory.door_store import Absence, load_absences, load_lists
+from bridge.directory.door_store import Absence, forget_feed, load_absences, load_feeds, load_lists
+from bridge.directory.history_store import lock_directory
 from bridge.directory.person import Person
 from bridge.directory.store import load_people
+from bridge.document import nearest
+from bridge.errors import UnknownNameError
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
@@ -30,11 +33,16 @@ def add_waiting(below: Subparsers) -> None:
         "before and does not name now: first those who were too many to leave without a second person, then those who "
         "are not missing for long enough, or whom another source brings.",
     )
+    parser.add_argument(
+        "--forget", metavar="SOURCE", help="a source that is given up, such as file:payroll: it brings nobody any more"
+    )
     parser.set_defaults(handler=with_services(show_waiting))
 
 
 async def show_waiting(args: argparse.Namespace, services: Services) -> int:
-    """Print the lists that wait, and everybody missing."""
+    """Print the lists that wait, and everybody missing; before it, forget a source."""
+    if args.forget is not None:
+        await _forget(args.forget, services)
     lists = await load_lists(services.pool)
     absences = await load_absences(services.pool)
     listed = [each for waiting in lists for each in waiting.people]
@@ -52,6 +60,13 @@ async def show_waiting(args: argparse.Namespace, services: Services) -> int:
     if not lists and not absences:
         print("Nobody is missing.")
     return 0
+
+
+async def _forget(feed: str, services: Services) -> None:
+    async with services.pool.acquire() as connection, connection.transaction():
+        await lock_directory(connection)
+        if not await forget_feed(connection, feed):
+            raise UnknownNameError(f"There is no source {feed!r}{nearest(feed, await load_feeds(connection))}.")
 
 
 def _lines_of_lists(lists: Sequence[AbsenceList], people: Mapping[PersonId, Person]) -> Iterator[str]:

@@ -85,6 +85,19 @@ async def forget_named(connection: Connection, feed: str, people: Collection[Per
     await connection.execute("DELETE FROM feed_person WHERE feed = $1 AND person_id = ANY($2)", feed, list(people))
 
 
+async def forget_feed(connection: Connection, feed: str) -> bool:
+    """Forget a feed that is given up: it names nobody, and nobody is missing from it. Returns whether there was one."""
+    await connection.execute("DELETE FROM feed_person WHERE feed = $1", feed)
+    await drop_list(connection, feed)
+    status: str = await connection.execute("DELETE FROM feed WHERE name = $1", feed)
+    return status.endswith(" 1")
+
+
+async def load_feeds(db: Connection | Pool) -> list[str]:
+    """Return the names of all feeds."""
+    return [row["name"] for row in await db.fetch("SELECT name FROM feed ORDER BY name")]
+
+
 async def load_missing(db: Connection | Pool, feed: str, people: Collection[PersonId]) -> list[Missing]:
     """Return what is known of these people whom the feed has named and does not name now."""
     rows = await db.fetch(

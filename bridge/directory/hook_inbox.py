@@ -113,17 +113,17 @@ class HookInbox:
             if other.id not in mine:
                 return Outcome.REFUSED, "the userName is that of somebody whom this source did not bring"
             found = other
+        if found is None and "userName" not in event.attributes:
+            return Outcome.UNKNOWN, "nobody has this id yet, and it names no userName"
         gone = [] if found else await resource_store.find_users(connection, _keys(event), deleted=True)
         former = found or _found(event, gone[::-1])
-        if former is None and "userName" not in event.attributes:
-            return Outcome.UNKNOWN, "nobody has this id yet, and it names no userName"
         told = await hook_store.told_at(connection, source, event.subject) if former is not None else {}
         news = fresh(event, told)
         if not news:
             return Outcome.OUTDATED, None
         person_id = former.id if former is not None else str(uuid4())
         plan = plan_import(
-            _file(source, event.subject, news, former),
+            _file(source, event.subject, news, found),
             known,
             self._shapes["User"],
             new_id=lambda: person_id,

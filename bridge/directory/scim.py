@@ -58,7 +58,7 @@ def scim_application(
         pool, DirectoryService(pool, custom, secret=secret, refusals=refusals), rate, max_body, public_url
     )
     application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", endpoint.answer)
+    application.router.add_route("*", r"/{tail:[\s\S]*}", endpoint.answer)
     return application
 
 

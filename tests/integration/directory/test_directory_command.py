@@ -175,6 +175,13 @@ async def test_waiting_names_who_is_missing(command: Command, tmp_path: Path) ->
     assert "  u8  Person 8\n" in shown
     assert "Missing from" not in shown
 
+    with pytest.raises(UnknownNameError, match=r"no source 'file:cvs'; did you mean `file:csv`\?"):
+        await command.run("waiting", "--forget", "file:cvs")
+    assert await command.run("waiting", "--forget", "file:csv") == "Nobody is missing.\n"
+    assert (await command.run("import", str(path), "--complete", "--rows", "3")).startswith(
+        "People added: 0, changed: 0"
+    )
+
 
 async def test_file_that_is_not_there_is_told(command: Command, tmp_path: Path) -> None:
     """A missing file is one clear message."""
