@@ -49,6 +49,7 @@ from bridge.membership.current import Membership
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
+from bridge.membership.room_audit import RoomAudit
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
 
@@ -88,6 +89,9 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
         Remarks(pool, services.homeserver, clock=clock).run(listener.subscribe(REMARKS)),
+        RoomAudit(
+            pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
+        ).run(config.homeserver.compare_every),
         source.watch(),
         _keep_complete(services),
     ]

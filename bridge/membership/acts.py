@@ -16,7 +16,7 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedEr
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership import member_store, rooms, store
-from bridge.membership.current import levels_of, memberships_of
+from bridge.membership.current import memberships_of
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
 
@@ -215,7 +215,7 @@ class Actor:
         """Set the levels of several people in one room as one event, on top of the levels it has now."""
         room_id = self._known_room(changes[0])
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        users = levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
+        users = rooms.levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
         users.pop(self._homeserver.bot, None)
         wanted = rooms.power_levels(self._places[RoomKey(changes[0].room)].kind, users)
         if content != wanted:
@@ -280,7 +280,7 @@ class Actor:
         """Remember who is in a room that was found, and with which power."""
         members = [replace(member, room_id=room_id) for member in memberships_of(events, self._clock())]
         await member_store.apply_memberships(self._pool, members, bot=self._homeserver.bot)
-        levels = [levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
+        levels = [rooms.levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
         await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
 
     async def _change_room(self, change: Change) -> Done:
@@ -308,7 +308,7 @@ class Actor:
     async def _change_kind(self, room: DesiredRoom, room_id: RoomId) -> None:
         """Let everybody write, or only posters, and show newcomers what was said accordingly."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        levels = rooms.power_levels(room.kind, levels_of(content))
+        levels = rooms.power_levels(room.kind, rooms.levels_of(content))
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
         seen = rooms.visibility(room.kind)
         await self._homeserver.send_state(room_id, seen.type, seen.state_key, seen.content)

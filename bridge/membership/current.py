@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership import drift_store, member_store, rooms, store
+from bridge.membership.comparison import MEMBERSHIPS
 from bridge.membership.fighting import MEMBER, POWER, Intervention
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-_MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
 
 
 def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.Membership]:
@@ -30,7 +29,7 @@ def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.
     """
     last: dict[tuple[RoomId, UserId], Event] = {}
     for event in events:
-        if event.type == "m.room.member" and event.state_key and event.content.get("membership") in _MEMBERSHIPS:
+        if event.type == "m.room.member" and event.state_key and event.content.get("membership") in MEMBERSHIPS:
             key = event.room_id, UserId(event.state_key)
             if key not in last or last[key].timestamp <= event.timestamp:
                 last[key] = event
@@ -45,14 +44,6 @@ def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.
         )
         for (room_id, user_id), event in sorted(last.items())
     ]
-
-
-def levels_of(content: Mapping[str, Any]) -> dict[UserId, int]:
-    """Return who differs from level 0 by the content of `m.room.power_levels`."""
-    users = content.get("users")
-    if not isinstance(users, dict):
-        return {}
-    return {UserId(user): level for user, level in users.items() if type(level) is int and level}
 
 
 def shapes_of(places: Mapping[RoomKey, store.Place]) -> dict[RoomId, rooms.Shape]:
@@ -105,7 +96,7 @@ class Membership:
         touched = {member.user_id for member in changed}
         found = [_intervention(member, now) for member in changed]
         for event in power.values():
-            levels = levels_of(event.content)
+            levels = rooms.levels_of(event.content)
             users = await member_store.apply_power(connection, event.room_id, levels, _moment(event, now))
             touched.update(users)
             found += [_change(event, event.room_id, user, POWER, str(levels.get(user, 0)), now) for user in users]

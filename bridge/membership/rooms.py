@@ -95,6 +95,14 @@ def power_levels(kind: RoomKind, users: Mapping[UserId, int]) -> dict[str, Any]:
     }
 
 
+def levels_of(content: Mapping[str, Any]) -> dict[UserId, int]:
+    """Return who differs from level 0 by the content of `m.room.power_levels`."""
+    users = content.get("users")
+    if not isinstance(users, dict):
+        return {}
+    return {UserId(user): level for user, level in users.items() if type(level) is int and level}
+
+
 def join_rule(open_to: RoomId | None) -> StateEvent:
     """Return who may join: members of the space `open_to`, or those who are invited."""
     if open_to is None:

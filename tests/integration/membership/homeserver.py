@@ -155,7 +155,13 @@ class FakeHomeserver:
 
     async def state(self, room_id: RoomId) -> list[Event]:
         self._begin("state", room_id)
+        if room_id not in self.rooms:
+            raise HomeserverError("Room not found", status=404, errcode="M_NOT_FOUND")
         return list(self.rooms[room_id].state.values())
+
+    async def room_ids(self) -> list[RoomId]:
+        self._begin("room_ids")
+        return list(self.rooms)
 
     async def send(
         self,
