@@ -48,13 +48,18 @@ def compare(
     ranks = [event for event in state if event.type == "m.room.power_levels" and event.state_key == ""]
     return Difference(
         (*differing, *(_departure(room_id, user, now) for user in unsaid)),
-        tuple(event for event in ranks if levels_of(event.content) != power),
+        tuple(event for event in ranks if _without(bot, levels_of(event.content)) != _without(bot, power)),
         tuple(event for event in state if event.sender != bot and _is_altered(event, room_id, shapes)),
     )
 
 
 def _is_membership(event: Event) -> bool:
     return event.type == "m.room.member" and event.content.get("membership") in MEMBERSHIPS
+
+
+def _without(bot: UserId, levels: Mapping[UserId, int]) -> dict[UserId, int]:
+    """Return the levels of everybody else: the bot's own is not kept."""
+    return {user: level for user, level in levels.items() if user != bot}
 
 
 def _is_altered(event: Event, room_id: RoomId, shapes: Mapping[RoomId, Shape]) -> bool:
