@@ -9,6 +9,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,21 @@ from bridge import document
 from bridge.config_feeds import Feeds, feeds
 from bridge.directory.local_day import is_zone
 from bridge.directory.person import Standing
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, list_of, mapping_of, matching, url
+from bridge.document import (
+    Kind,
+    Section,
+    Value,
+    a,
+    boolean,
+    choice,
+    duration,
+    integer,
+    line,
+    list_of,
+    mapping_of,
+    matching,
+    url,
+)
 from bridge.errors import DocumentError, Problem
 from bridge.homeserver.registration import Registration
 
@@ -46,6 +61,8 @@ class HomeserverConfig:
     server_name: str
     concurrency: int
     """Requests under way at once while a plan is applied."""
+    compare_every: timedelta
+    """How often a room is compared with what is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +170,7 @@ def _homeserver(section: Section) -> HomeserverConfig:
         url=section.required("url", url).rstrip("/"),
         server_name=section.required("server_name", _server_name),
         concurrency=section.optional("concurrency", integer(1, 50), 10),
+        compare_every=section.optional("compare_every", duration, timedelta(seconds=10)),
     )
 
 

@@ -26,7 +26,7 @@ from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, Listener
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, REMARKS, Listener
 from bridge.directory.drop_folder import DropFolder
 from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
@@ -48,6 +48,8 @@ from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.membership.current import Membership
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
+from bridge.membership.remarks import Remarks
+from bridge.membership.room_audit import RoomAudit
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
 
@@ -86,6 +88,10 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
+        Remarks(pool, services.homeserver, clock=clock).run(listener.subscribe(REMARKS)),
+        RoomAudit(
+            pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
+        ).run(config.homeserver.compare_every),
         source.watch(),
         _keep_complete(services),
     ]

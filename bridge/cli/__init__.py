@@ -36,6 +36,7 @@ VERBS = (
     "announcements",
     "archive",
     "audit",
+    "drift",
 )
 
 

@@ -64,25 +64,25 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
 
 
 @contextmanager
-def shown_progress() -> Iterator[applying.Progress]:
+def shown_progress(doing: str = "applying", what: str = "changes") -> Iterator[applying.Progress]:
     """Yield a function that shows on standard error how far we are: a bar on a terminal, a few lines elsewhere."""
     if not sys.stderr.isatty():
-        yield _lines_of_progress()
+        yield _lines_of_progress(what)
         return
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("applying", total=None)
+        task = bar.add_task(doing, total=None)
         yield lambda over, total: bar.update(task, completed=over, total=total)
 
 
-def _lines_of_progress() -> applying.Progress:
+def _lines_of_progress(what: str) -> applying.Progress:
     shown = 0
 
     def show(over: int, total: int) -> None:
         nonlocal shown
         if (part := over * _LINES // total) > shown:
             shown = part
-            print(f"{over} of {total} changes", file=sys.stderr, flush=True)
+            print(f"{over} of {total} {what}", file=sys.stderr, flush=True)
 
     return show
 

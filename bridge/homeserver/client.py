@@ -129,6 +129,10 @@ class Homeserver:
         """Remove as the bot; 403 when the person is not in the room."""
         await self._request(Method.POST, _room(room_id, "kick"), {"user_id": user_id, **_reason(reason)})
 
+    async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Lift a ban as the bot; 403 when there is none."""
+        await self._request(Method.POST, _room(room_id, "unban"), {"user_id": user_id, **_reason(reason)})
+
     async def send_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
     ) -> EventId:

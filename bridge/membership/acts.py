@@ -16,9 +16,9 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedEr
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership import member_store, rooms, store
-from bridge.membership.current import levels_of, memberships_of
+from bridge.membership.current import memberships_of
 from bridge.membership.store import Place
-from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
+from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -39,6 +39,7 @@ class Homeserver(Protocol):
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
     async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def send_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
     ) -> EventId: ...
@@ -167,12 +168,22 @@ class Actor:
             if error.status != 403:
                 raise
             refused = error
+            if await self._lift_ban(room_id, user_id, reason):
+                await self._homeserver.invite(room_id, user_id, reason=reason)
         try:
             await self._homeserver.join(room_id, as_user=user_id)
         except HomeserverUnavailableError:
             raise
         except HomeserverError as error:
             raise refused or error from error
+
+    async def _lift_ban(self, room_id: RoomId, user_id: UserId, reason: str) -> bool:
+        """Take back a ban of somebody whom the policy wants in the room; False when there is none."""
+        member = await self._homeserver.state_event(room_id, "m.room.member", user_id)
+        if member is None or member.get("membership") != "ban":
+            return False
+        await self._homeserver.unban(room_id, user_id, reason=reason)
+        return True
 
     async def _remove(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
@@ -204,7 +215,7 @@ class Actor:
         """Set the levels of several people in one room as one event, on top of the levels it has now."""
         room_id = self._known_room(changes[0])
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        users = levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
+        users = rooms.levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
         users.pop(self._homeserver.bot, None)
         wanted = rooms.power_levels(self._places[RoomKey(changes[0].room)].kind, users)
         if content != wanted:
@@ -269,34 +280,35 @@ class Actor:
         """Remember who is in a room that was found, and with which power."""
         members = [replace(member, room_id=room_id) for member in memberships_of(events, self._clock())]
         await member_store.apply_memberships(self._pool, members, bot=self._homeserver.bot)
-        levels = [levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
+        levels = [rooms.levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
         await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
 
     async def _change_room(self, change: Change) -> Done:
         """Bring name, topic, kind, join rule and place in the spaces to what the policy says."""
         room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
         room_id = self._known_room(change)
-        if room.name != place.name:
+        fields = change.value.split(", ")
+        if "name" in fields:
             await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
-        if room.topic != place.topic:
+        if "topic" in fields:
             await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
-        if room.kind != place.kind:
+        if "kind" in fields:
             await self._change_kind(room, room_id)
-        if room.open_to != place.open_to:
+        if "open_to" in fields:
             rule = rooms.join_rule(self._room_ids()[room.open_to] if room.open_to is not None else None)
             await self._homeserver.send_state(room_id, rule.type, rule.state_key, rule.content)
-        await self._list_in_spaces(room, room_id, sorted(set(room.parents) - set(place.parents)))
-        await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
-        await store.describe_room(self._pool, room)
-        self._places[room.key] = replace(
-            place, kind=room.kind, name=room.name, topic=room.topic, parents=room.parents, open_to=room.open_to
-        )
+        if "parents" in fields:
+            await self._list_in_spaces(room, room_id, room.parents)
+            await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
+        made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
+        await store.describe_room(self._pool, replace(room, **made))
+        self._places[room.key] = replace(place, **made)
         return Done(room_id=room_id)
 
     async def _change_kind(self, room: DesiredRoom, room_id: RoomId) -> None:
         """Let everybody write, or only posters, and show newcomers what was said accordingly."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        levels = rooms.power_levels(room.kind, levels_of(content))
+        levels = rooms.power_levels(room.kind, rooms.levels_of(content))
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
         seen = rooms.visibility(room.kind)
         await self._homeserver.send_state(room_id, seen.type, seen.state_key, seen.content)

@@ -1,26 +1,25 @@
-"""Following the rooms: who is in them and with which power, from the events.
+"""Following the rooms: who is in them and with which power, and how they are set up, from the events.
 
-`Membership` is a consumer of the archive's event feed. It keeps the current state and notes those users whose
-membership or power in a managed room somebody else has changed; putting that right is left to `reconcile`, which
-the note wakes. A name or topic that somebody else has given waits for the next look at everything. Handling the same
-events again changes nothing.
+`Membership` is a consumer of the archive's event feed. It keeps the current state and notes what somebody else has
+changed about which the policy has a say; putting that right is left to `reconcile`, which the note wakes. Handling the
+same events again changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
-from bridge.ids import RoomId, UserId
-from bridge.membership import member_store
+from bridge.ids import RoomId, RoomKey, UserId
+from bridge.membership import drift_store, member_store, rooms, store
+from bridge.membership.comparison import MEMBERSHIPS
+from bridge.membership.fighting import MEMBER, POWER, Intervention
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
-
-_MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
+    from bridge.database import Connection, Pool
 
 
 def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.Membership]:
@@ -30,7 +29,7 @@ def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.
     """
     last: dict[tuple[RoomId, UserId], Event] = {}
     for event in events:
-        if event.type == "m.room.member" and event.state_key and event.content.get("membership") in _MEMBERSHIPS:
+        if event.type == "m.room.member" and event.state_key and event.content.get("membership") in MEMBERSHIPS:
             key = event.room_id, UserId(event.state_key)
             if key not in last or last[key].timestamp <= event.timestamp:
                 last[key] = event
@@ -47,12 +46,22 @@ def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.
     ]
 
 
-def levels_of(content: Mapping[str, Any]) -> dict[UserId, int]:
-    """Return who differs from level 0 by the content of `m.room.power_levels`."""
-    users = content.get("users")
-    if not isinstance(users, dict):
-        return {}
-    return {UserId(user): level for user, level in users.items() if type(level) is int and level}
+def shapes_of(places: Mapping[RoomKey, store.Place]) -> dict[RoomId, rooms.Shape]:
+    """Return how Muster made each room, by its room ID."""
+    ids = {key: place.room_id for key, place in places.items() if place.room_id is not None}
+    return {
+        room_id: rooms.Shape(
+            key=key,
+            room_id=room_id,
+            kind=place.kind,
+            name=place.name,
+            topic=place.topic,
+            parents=tuple(ids[parent] for parent in place.parents if parent in ids),
+            open_to=ids.get(place.open_to) if place.open_to is not None else None,
+        )
+        for key, place in places.items()
+        if (room_id := place.room_id) is not None
+    }
 
 
 class Membership:
@@ -67,24 +76,58 @@ class Membership:
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Take in a batch, in one database transaction."""
-        now = self._clock()
-        members = memberships_of(events, now)
+        members = memberships_of(events, self._clock())
         power = {event.room_id: event for event in sorted(events, key=_timestamp) if _ranks(event)}
-        described = [event for event in events if _describes(event) and event.sender != self._bot]
-        if not (members or power or described):
+        settings = [event for event in events if _sets(event) and event.sender != self._bot]
+        if not (members or power or settings):
             return
         async with self._pool.acquire() as connection, connection.transaction():
-            touched = await member_store.apply_memberships(connection, members, bot=self._bot)
-            for event in power.values():
-                touched += await member_store.apply_power(
-                    connection, event.room_id, levels_of(event.content), _moment(event, now)
-                )
-            for event in described:
-                await member_store.rename_room(
-                    connection, event.room_id, name=_text(event, "name"), topic=_text(event, "topic")
-                )
-            if touched:
-                await member_store.note_drift(connection, touched)
+            await self._take_in(connection, members, power, settings)
+
+    async def _take_in(
+        self,
+        connection: Connection,
+        members: Sequence[member_store.Membership],
+        power: Mapping[RoomId, Event],
+        settings: Sequence[Event],
+    ) -> None:
+        now = self._clock()
+        changed = await member_store.apply_memberships(connection, members, bot=self._bot)
+        touched = {member.user_id for member in changed}
+        found = [_intervention(member, now) for member in changed]
+        for event in power.values():
+            levels = rooms.levels_of(event.content)
+            users = await member_store.apply_power(connection, event.room_id, levels, _moment(event, now))
+            touched.update(users)
+            found += [_change(event, event.room_id, user, POWER, str(levels.get(user, 0)), now) for user in users]
+        found += await self._altered(connection, settings, now)
+        if touched:
+            await member_store.note_drift(connection, touched)
+        if others := [one for one in found if one.sender != self._bot]:
+            await drift_store.note_interventions(connection, others)
+
+    async def _altered(self, connection: Connection, events: Sequence[Event], now: datetime) -> list[Intervention]:
+        """Return which settings of managed rooms are not as Muster made them."""
+        if not events or not await store.read_place_keys(connection, {event.room_id for event in events}):
+            return []
+        shapes = shapes_of(await store.read_places(connection))
+        last = {(event.room_id, event.type, event.state_key): event for event in sorted(events, key=_timestamp)}
+        found = []
+        for event in last.values():
+            of = rooms.altered(event.type, event.state_key or "", event.content, event.room_id, shapes)
+            if of is not None:
+                found.append(_change(event, of[0], UserId(""), of[1], "", now))
+        return found
+
+
+def _intervention(member: member_store.Membership, now: datetime) -> Intervention:
+    return Intervention(
+        0, member.room_id, member.user_id, MEMBER, member.membership, member.sender, member.event_id, now
+    )
+
+
+def _change(event: Event, room_id: RoomId, subject: UserId, field: str, value: str, now: datetime) -> Intervention:
+    return Intervention(0, room_id, subject, field, value, event.sender, event.event_id, now)
 
 
 def _moment(event: Event, now: datetime) -> datetime:
@@ -99,13 +142,5 @@ def _ranks(event: Event) -> bool:
     return event.type == "m.room.power_levels" and event.state_key == ""
 
 
-def _describes(event: Event) -> bool:
-    return event.type in {"m.room.name", "m.room.topic"} and event.state_key == ""
-
-
-def _text(event: Event, field: str) -> str | None:
-    """Return the name or topic that the event gives, None when it is about the other one."""
-    if event.type != f"m.room.{field}":
-        return None
-    value = event.content.get(field)
-    return value if isinstance(value, str) else ""
+def _sets(event: Event) -> bool:
+    return event.type in rooms.SETTINGS and event.state_key is not None

@@ -34,12 +34,12 @@ class Membership:
     sender: UserId
 
 
-async def apply_memberships(db: Connection | Pool, events: Sequence[Membership], *, bot: UserId) -> list[UserId]:
-    """Take in memberships that events tell, one per room and user, and return the users to look at again.
+async def apply_memberships(db: Connection | Pool, events: Sequence[Membership], *, bot: UserId) -> list[Membership]:
+    """Take in memberships that events tell, one per room and user, and return those to look at.
 
-    Those are the users whose membership of a managed room changed, unless the change is what Muster wanted: the
-    arrival of somebody it granted the room to, or a departure by its own hand. Likewise anybody disabled who turns up
-    anywhere. An invitation of ours that arrives after the join it led to is not taken.
+    Those are the memberships of managed rooms that changed, unless the change is what Muster wanted: the arrival of
+    somebody it granted the room to, or a departure by its own hand. Likewise anybody disabled who turns up anywhere.
+    An invitation of ours that arrives after the join it led to is not taken.
     """
     rows = await db.fetch(
         """
@@ -58,7 +58,7 @@ async def apply_memberships(db: Connection | Pool, events: Sequence[Membership],
                         AND excluded.membership = 'invite')
             RETURNING room_id, user_id
         )
-        SELECT DISTINCT user_id FROM written
+        SELECT room_id, user_id FROM written
         JOIN incoming USING (room_id, user_id)
         LEFT JOIN before USING (room_id, user_id)
         WHERE before.membership IS DISTINCT FROM incoming.membership AND user_id <> $7 AND CASE
@@ -78,7 +78,8 @@ async def apply_memberships(db: Connection | Pool, events: Sequence[Membership],
         [event.sender for event in events],
         bot,
     )
-    return [UserId(row["user_id"]) for row in rows]
+    looked_at = {(row["room_id"], row["user_id"]) for row in rows}
+    return [event for event in events if (event.room_id, event.user_id) in looked_at]
 
 
 async def put_power(db: Connection | Pool, room_id: RoomId, users: Mapping[UserId, int]) -> None:
@@ -112,16 +113,6 @@ async def apply_power(db: Connection, room_id: RoomId, users: Mapping[UserId, in
     before: dict[str, int] = row["users"] or {}
     changed = {user for user in before.keys() | users.keys() if before.get(user, 0) != users.get(UserId(user), 0)}
     return [UserId(user) for user in sorted(changed)] if row["managed"] else []
-
-
-async def rename_room(db: Connection | Pool, room_id: RoomId, *, name: str | None, topic: str | None) -> None:
-    """Remember that somebody else gave a managed room another name or topic."""
-    await db.execute(
-        "UPDATE managed_room SET name = coalesce($2, name), topic = coalesce($3, topic) WHERE room_id = $1",
-        room_id,
-        name,
-        topic,
-    )
 
 
 # What waits to be looked at

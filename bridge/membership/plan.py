@@ -21,6 +21,7 @@ from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.values import (
     ACTIONS,
+    FIELDS,
     Action,
     Change,
     Current,
@@ -155,12 +156,17 @@ def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | No
     nobody has any more leaves its room to nobody.
     """
     concerned = current.rooms if touched is None else _held_by(touched, current)
+    whole = touched is None
     known = _spellings(desired, current)
     rooms: dict[RoomKey, DesiredRoom] = {}
     for key, room in desired.rooms.items():
         own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
         if own in concerned or room.members or own not in current.rooms:
-            rooms[own] = room if own == key else replace(room, key=own)
+            there = current.rooms.get(own)
+            if there is not None and not whole:
+                rooms[own] = _described(room, there)
+            else:
+                rooms[own] = room if own == key else replace(room, key=own)
     for key, there in concerned.items():
         rule, slash, _ = key.partition("/")
         if slash and key not in rooms and rule in desired.vacant:
@@ -169,13 +175,27 @@ def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | No
 
 
 def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, CurrentRoom]:
-    """Return the rooms that one of those touched is in, or is invited to, or has power in."""
-    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power]
+    """Return the rooms that one of those touched is in, or is invited to, or has power in, and those whose settings
+    somebody else has changed."""
+    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power or room.altered]
     return {
         room.key: room
         for room in inhabited
-        if any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power.keys()))
+        if room.altered or any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power))
     }
+
+
+def _described(room: DesiredRoom, there: CurrentRoom) -> DesiredRoom:
+    """Return the room called and listed as Muster has made it: some of the people alone do not tell otherwise."""
+    return replace(
+        room,
+        key=there.key,
+        kind=there.kind,
+        name=there.name,
+        topic=there.topic,
+        parents=there.parents,
+        open_to=there.open_to,
+    )
 
 
 def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
@@ -230,15 +250,17 @@ def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -
     order, rule = _ORDER[Action.CREATE_ROOM], _rule_of(room)
     if there is None:
         yield Change(order, room.key, value=room.name, rule=rule, reason="the policy has it")
-    elif whole and (differing := _differing(room, there)):
+    elif (whole or there.altered) and (differing := _differing(room, there)):
         yield Change(_ORDER[Action.CHANGE_ROOM], room.key, value=differing, rule=rule, reason="the policy says so")
 
 
 def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
     """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
     fixed = RoomKind.SPACE in (room.kind, there.kind)
-    fields = ("name", "topic", "parents", "open_to") if fixed else ("name", "topic", "kind", "parents", "open_to")
-    return ", ".join(field for field in fields if getattr(room, field) != getattr(there, field))
+    differing = {field for field in FIELDS if getattr(room, field) != getattr(there, field)}
+    if fixed:
+        differing.discard("kind")
+    return ", ".join(field for field in FIELDS if field in differing | there.altered)
 
 
 def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:

@@ -25,6 +25,7 @@ from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.interventions import answer_interventions, begin_rests
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
 from bridge.membership.values import Plan
 from bridge.policy.schema import Policy
@@ -113,9 +114,11 @@ class Reconciler:
         """
         async with self._alone():
             await audit_store.interrupt_begun(self._pool, self._clock())
+            await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, progress)
+            await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators()
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))

@@ -95,6 +95,14 @@ def power_levels(kind: RoomKind, users: Mapping[UserId, int]) -> dict[str, Any]:
     }
 
 
+def levels_of(content: Mapping[str, Any]) -> dict[UserId, int]:
+    """Return who differs from level 0 by the content of `m.room.power_levels`."""
+    users = content.get("users")
+    if not isinstance(users, dict):
+        return {}
+    return {UserId(user): level for user, level in users.items() if type(level) is int and level}
+
+
 def join_rule(open_to: RoomId | None) -> StateEvent:
     """Return who may join: members of the space `open_to`, or those who are invited."""
     if open_to is None:
@@ -193,3 +201,61 @@ def missing_state(
 def _holds(content: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
     """Tell whether the state says what is wanted; Synapse adds to a topic its rich form."""
     return content is not None and all(content.get(name) == value for name, value in wanted.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a managed room's state follows from."""
+
+    key: RoomKey
+    room_id: RoomId
+    kind: RoomKind
+    name: str
+    topic: str
+    parents: tuple[RoomId, ...]
+    open_to: RoomId | None
+
+
+def altered(
+    event_type: str, state_key: str, content: Mapping[str, Any], room_id: RoomId, shapes: Mapping[RoomId, Shape]
+) -> tuple[RoomId, str] | None:
+    """Return which managed room has which field of `FIELDS` otherwise than Muster made it, by one piece of state.
+
+    None when the state is as Muster made it, or is nothing that it makes. `shapes` has every managed room by its ID.
+    """
+    room = shapes.get(room_id)
+    if room is None:
+        return None
+    if event_type == "m.space.child":
+        child = shapes.get(RoomId(state_key))
+        return (child.room_id, "parents") if child and room_id in child.parents and not content.get("via") else None
+    if event_type == "m.space.parent":
+        return (room_id, "parents") if state_key in room.parents and not content.get("via") else None
+    if state_key or event_type not in _FIELD_OF:
+        return None
+    return None if _as_made(room, event_type, content) else (room_id, _FIELD_OF[event_type])
+
+
+_FIELD_OF = {
+    "m.room.name": "name",
+    "m.room.topic": "topic",
+    "m.room.join_rules": "open_to",
+    "m.room.history_visibility": "kind",
+    "m.room.power_levels": "kind",
+}
+SETTINGS = frozenset({*_FIELD_OF, "m.space.child", "m.space.parent"})
+"""The types of state that `altered` knows."""
+
+
+def _as_made(room: Shape, event_type: str, content: Mapping[str, Any]) -> bool:
+    match event_type:
+        case "m.room.name":
+            return _holds({"name": "", **content}, {"name": room.name})
+        case "m.room.topic":
+            return _holds({"topic": "", **content}, {"topic": room.topic})
+        case "m.room.join_rules":
+            return _holds(content, join_rule(room.open_to).content)
+        case "m.room.history_visibility":
+            return _holds(content, visibility(room.kind).content)
+        case _:  # who has which power is a matter of people
+            return {**content, "users": {}} == power_levels(room.kind, {})

@@ -119,6 +119,12 @@ async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: boo
 # Managed rooms
 
 
+async def read_place_keys(db: Connection | Pool, room_ids: Collection[RoomId]) -> dict[RoomId, RoomKey]:
+    """Return which of these are managed rooms, with their keys."""
+    rows = await db.fetch("SELECT room_id, key FROM managed_room WHERE room_id = ANY($1)", list(room_ids))
+    return {RoomId(row["room_id"]): RoomKey(row["key"]) for row in rows}
+
+
 async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
     rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias FROM managed_room")
@@ -180,6 +186,7 @@ async def read_current(
     granted = await _read_granted(db, only)
     guests = await _read_former_guests(db, only)
     power = await _read_power(db, bot, only)
+    altered = await _read_altered(db)
     rooms = {
         key: CurrentRoom(
             key=key,
@@ -194,6 +201,7 @@ async def read_current(
             granted=frozenset(granted[place.room_id]),
             guests=frozenset(guests[place.room_id]),
             power=power.get(place.room_id, {}),
+            altered=altered.get(place.room_id, frozenset()),
         )
         for key, place in places.items()
         if place.room_id is not None
@@ -288,6 +296,15 @@ async def _read_former_guests(
     for row in rows:
         found[RoomId(row["room_id"])] = row["users"]
     return found
+
+
+async def _read_altered(db: Connection | Pool) -> dict[RoomId | None, frozenset[str]]:
+    """Return which settings of each room somebody else has changed."""
+    rows = await db.fetch(
+        """SELECT room_id, array_agg(field) AS fields FROM intervention
+           WHERE settled_at IS NULL AND subject = '' GROUP BY room_id"""
+    )
+    return {RoomId(row["room_id"]): frozenset(row["fields"]) for row in rows}
 
 
 async def _read_power(

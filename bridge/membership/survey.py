@@ -18,10 +18,11 @@ from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, store
+from bridge.membership import audit_store, drift_store, store
 from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.fighting import Intervention, Rest, without_resting
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
 from bridge.policy.schema import Policy
@@ -66,6 +67,10 @@ class Survey:
     """What waited for approval already."""
     concerned: tuple[Held, ...]
     """Those of `held` that this survey looks at again, whole."""
+    interventions: tuple[Intervention, ...] = ()
+    """What others did by hand and this survey has looked at."""
+    rests: tuple[Rest, ...] = ()
+    """What the plan leaves out because of a fight."""
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
 
@@ -101,10 +106,16 @@ async def survey(
         going = [account.user_id for account in current.accounts.values() if account.enabled]
         for user_id in sorted(leaving.intersection(going)):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
-        changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
+        pending = await drift_store.read_pending(connection)
+        rests = tuple(await drift_store.read_rests(connection))
+        room_ids = {room.key: room.room_id for room in current.rooms.values()}
+        changes = without_resting(plan(wanted, current, census, touched=touched, bot=bot.bot), rests, room_ids)
         pardons = await load_pardons(connection, losses_of(changes).people)
         verdict = await _brake(connection, policy, changes, census, held, pardons, now)
-    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
+    looked_at = tuple(one for one in pending if touched is None or not one.subject or one.subject in touched)
+    return Survey(
+        policy, version, census, wanted, current, changes, verdict, held, concerned, looked_at, rests, pardons
+    )
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:

@@ -2,9 +2,10 @@
 
 Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
 something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
-whom, where they work, a day has come on which an employment begins or is over; the users whose memberships drifted. A
-wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those
-that came while nobody looked are found at the start, when everything is looked at.
+whom, where they work, a day has come on which an employment begins or is over; the users whose memberships
+drifted, and the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves when the work
+up to it is recorded. Dates need none: those that came while nobody looked are found at the start, when everything is
+looked at.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bridge.directory.local_day import SPREAD, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, member_store, store
+from bridge.membership import audit_store, drift_store, member_store, store
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
 from bridge.policy.schema import Policy
@@ -53,6 +54,8 @@ class Due:
     cursor: store.Cursor | None = None
     """Where the cursor stands afterwards; everything moves it by itself."""
     drift: tuple[tuple[UserId, int], ...] = ()
+    altered: int = 0
+    """Up to which intervention the settings of rooms have been looked at afterwards."""
     until: datetime | None = None
     """Up to when all days that have come are acted on afterwards."""
 
@@ -79,6 +82,8 @@ class Upkeep:
         self._retry_at: datetime | None = None
         self._retry = FIRST_RETRY
         self._pause = FIRST_PAUSE
+        self._altered = 0
+        """What was refused up to here waits for the next look at everything."""
         self._complaint = ""
 
     async def run(self, wakes: Sequence[asyncio.Event]) -> None:
@@ -127,7 +132,10 @@ class Upkeep:
         if people := await self._concerned(self._until, now):
             return Due("date", Scope(people=people), until=now)
         drift = await member_store.read_drift(self._pool)
-        return Due("drift", Scope(users=frozenset(drift)), drift=tuple(drift.items())) if drift else None
+        altered = await drift_store.newest_altered(self._pool)
+        if drift or altered > self._altered:
+            return Due("drift", Scope(users=frozenset(drift)), drift=tuple(drift.items()), altered=altered)
+        return None
 
     async def _concerned(self, since: datetime, now: datetime) -> frozenset[PersonId]:
         """Return for whom an employment has begun or ended by the calendar after `since`."""
@@ -150,6 +158,7 @@ class Upkeep:
             self._until = due.until
         if due.cursor is not None:
             await store.put_cursor(self._pool, due.cursor)
+        self._altered = max(self._altered, due.altered)
         if due.drift:
             await member_store.forget_drift(self._pool, dict(due.drift))
         self._plan_retry(result)

@@ -95,6 +95,8 @@ class CurrentRoom:
     """Those who were in it by hand when their account was disabled, and get it back with the account."""
     power: Mapping[UserId, int] = field(default_factory=dict)
     """Levels above 0 (or below), without the bot."""
+    altered: frozenset[str] = frozenset()
+    """Which of the fields above is not so any more on the homeserver, because somebody else has changed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Current:
     elsewhere: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
     """Rooms Muster does not manage → those in them who have an account of ours that is, or ought to be, disabled.
     Leavers leave these too."""
+
+
+FIELDS = ("name", "topic", "kind", "parents", "open_to")
+"""What of a room can be changed, in the order in which a change names it; fields of `DesiredRoom` and `CurrentRoom`."""
 
 
 class Action(StrEnum):

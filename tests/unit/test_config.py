@@ -100,6 +100,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
     stated = {key: value for value, key in named}
     assert stated == {
         "concurrency": str(found.homeserver.concurrency),
+        "compare_every": f"{found.homeserver.compare_every.total_seconds():.0f}s",
         "registration": found.appservice.registration.name,
         "listen": f"{found.appservice.host}:{found.appservice.port}",
         "database": "embedded" if found.database is None else found.database,

@@ -78,13 +78,17 @@ class FakeHomeserver:
         alias = f"#{content['room_alias_name']}:{SERVER}"
         if alias in self.aliases:
             raise HomeserverError("Room alias already taken", status=400, errcode="M_ROOM_IN_USE")
-        assert BOT not in content["power_level_content_override"]["users"]
+        levels = dict(content.get("power_level_content_override", {"users": {}}))
+        assert BOT not in levels["users"]
         room_id = self.aliases[alias] = self.make_room(BOT)
-        self._put(room_id, BOT, "m.room.power_levels", "", dict(content["power_level_content_override"]))
-        for event in content["initial_state"]:
+        self._put(room_id, BOT, "m.room.power_levels", "", levels)
+        for event in content.get("initial_state", ()):
             self._put(room_id, BOT, event["type"], event["state_key"], event["content"])
         self._put(room_id, BOT, "m.room.canonical_alias", "", {"alias": alias})
-        self._put(room_id, BOT, "m.room.name", "", {"name": content["name"]})
+        for user_id in content.get("invite", ()):
+            self.act(room_id, BOT, "invite", user_id)
+        if "name" in content:
+            self._put(room_id, BOT, "m.room.name", "", {"name": content["name"]})
         if "topic" in content:
             self._put(room_id, BOT, "m.room.topic", "", {"topic": content["topic"]})
         return self._end("create_room", room_id)
@@ -131,6 +135,13 @@ class FakeHomeserver:
         self.act(room_id, BOT, "leave", user_id)
         self._end("kick", None)
 
+    async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        self._begin("unban", room_id, user_id)
+        if user_id not in self.rooms[room_id].members("ban"):
+            raise HomeserverError("Cannot unban user who was not banned", status=403, errcode="M_FORBIDDEN")
+        self.act(room_id, BOT, "leave", user_id)
+        self._end("unban", None)
+
     async def send_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
     ) -> EventId:
@@ -144,7 +155,13 @@ class FakeHomeserver:
 
     async def state(self, room_id: RoomId) -> list[Event]:
         self._begin("state", room_id)
+        if room_id not in self.rooms:
+            raise HomeserverError("Room not found", status=404, errcode="M_NOT_FOUND")
         return list(self.rooms[room_id].state.values())
+
+    async def room_ids(self) -> list[RoomId]:
+        self._begin("room_ids")
+        return list(self.rooms)
 
     async def send(
         self,

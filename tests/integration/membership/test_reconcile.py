@@ -308,18 +308,6 @@ async def test_a_kick_of_somebody_who_has_left_counts_as_done(company: Company) 
     assert company.homeserver.people("department/IT") == {"bob", "cid"}
 
 
-async def test_a_ban_is_reported_in_the_homeservers_words(company: Company) -> None:
-    """Somebody banned by hand stays out; the entry says what the homeserver said."""
-    await company.settle()
-    company.homeserver.act(company.homeserver.room("news"), BOT, "ban", user("bob"))
-    await company.deliver()
-    result = await company.reconcile()
-
-    assert [failure.error for failure in result.applied.failures] == [
-        "@bob:example.org is already in the room, or banned"
-    ]
-
-
 async def test_accounts_are_renamed_and_people_remembered(company: Company) -> None:
     """A new display name is carried out; the account row follows."""
     await company.settle()

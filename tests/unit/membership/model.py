@@ -50,7 +50,9 @@ def _changed_room(change: Change, room: CurrentRoom | None, plan: Plan) -> Curre
     user = UserId(change.user_id)
     if change.action is Action.CHANGE_ROOM:
         wanted = plan.rooms[room.key]
-        return replace(room, **{field: getattr(wanted, field) for field in change.value.split(", ")})
+        fields = change.value.split(", ")
+        altered = room.altered.difference(fields)
+        return replace(room, altered=altered, **{field: getattr(wanted, field) for field in fields})
     if change.action is Action.JOIN:
         assert user not in room.members
         return replace(
