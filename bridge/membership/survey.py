@@ -18,8 +18,9 @@ from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, store
+from bridge.membership import audit_store, barrier_store, store
 from bridge.membership.audit import Held, Loss
+from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
@@ -68,6 +69,14 @@ class Survey:
     """Those of `held` that this survey looks at again, whole."""
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
+    walls: Walls = NO_WALLS
+
+    @property
+    def seats(self) -> Seats:
+        """The sides on which the people surveyed are, by user ID."""
+        accounts, people = self.desired.accounts, self.census.people
+        users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in people]
+        return seats_of(self.walls.walls, users)
 
 
 async def survey(
@@ -101,10 +110,11 @@ async def survey(
         going = [account.user_id for account in current.accounts.values() if account.enabled]
         for user_id in sorted(leaving.intersection(going)):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
-        changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
+        walls = await _walls(connection, policy, census, touched)
+        changes = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot)
         pardons = await load_pardons(connection, losses_of(changes).people)
         verdict = await _brake(connection, policy, changes, census, held, pardons, now)
-    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
+    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons, walls)
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
@@ -149,6 +159,15 @@ async def _reach(
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
     return scope.people | await store.people_of(connection, users), users, concerned
+
+
+async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
+    """Return the barriers, and what the plan must know of those whom it does not look at."""
+    walls = walls_of(policy.barriers, census)
+    if not walls or touched is None:
+        return Walls(walls)
+    concerned = {wall.barrier.id for wall in walls if wall.one or wall.other}
+    return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
 
 
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:
