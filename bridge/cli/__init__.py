@@ -31,6 +31,7 @@ VERBS = (
     "approve",
     "why",
     "who",
+    "barriers",
     "directory",
     "announce",
     "announcements",

@@ -198,6 +198,19 @@ async def read_together(db: Connection | Pool) -> list[Together]:
     ]
 
 
+async def read_direct_room(db: Connection | Pool, user_id: UserId) -> RoomId | None:
+    """Return the room in which the bot talks with somebody alone, if there is one."""
+    room_id: RoomId | None = await db.fetchval("SELECT room_id FROM direct_room WHERE user_id = $1", user_id)
+    return room_id
+
+
+async def put_direct_room(db: Connection | Pool, user_id: UserId, room_id: RoomId) -> None:
+    """Remember the room in which the bot talks with somebody alone."""
+    await db.execute(
+        "INSERT INTO direct_room (user_id, room_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", user_id, room_id
+    )
+
+
 def _seats(rows: Iterable[asyncpg.Record]) -> dict[UserId, frozenset[Seat]]:
     found: defaultdict[UserId, frozenset[Seat]] = defaultdict(frozenset)
     for row in rows:

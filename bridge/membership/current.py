@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
-from bridge.membership import member_store
+from bridge.membership import barrier_watch, member_store
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -74,7 +74,13 @@ class Membership:
         if not (members or power or described):
             return
         async with self._pool.acquire() as connection, connection.transaction():
+            before = await barrier_watch.read_before(connection, members)
             touched = await member_store.apply_memberships(connection, members, bot=self._bot)
+            if before:
+                order = {event.event_id: place for place, event in enumerate(events)}
+                await barrier_watch.watch(
+                    connection, sorted(members, key=lambda each: order[each.event_id]), before, now
+                )
             for event in power.values():
                 touched += await member_store.apply_power(
                     connection, event.room_id, levels_of(event.content), _moment(event, now)

@@ -78,13 +78,17 @@ class FakeHomeserver:
         alias = f"#{content['room_alias_name']}:{SERVER}"
         if alias in self.aliases:
             raise HomeserverError("Room alias already taken", status=400, errcode="M_ROOM_IN_USE")
-        assert BOT not in content["power_level_content_override"]["users"]
+        levels = content.get("power_level_content_override", {"users": {}})
+        assert BOT not in levels["users"]
         room_id = self.aliases[alias] = self.make_room(BOT)
-        self._put(room_id, BOT, "m.room.power_levels", "", dict(content["power_level_content_override"]))
-        for event in content["initial_state"]:
+        self._put(room_id, BOT, "m.room.power_levels", "", dict(levels))
+        for event in content.get("initial_state", ()):
             self._put(room_id, BOT, event["type"], event["state_key"], event["content"])
+        for invited in content.get("invite", ()):
+            self.act(room_id, BOT, "invite", invited)
         self._put(room_id, BOT, "m.room.canonical_alias", "", {"alias": alias})
-        self._put(room_id, BOT, "m.room.name", "", {"name": content["name"]})
+        if "name" in content:
+            self._put(room_id, BOT, "m.room.name", "", {"name": content["name"]})
         if "topic" in content:
             self._put(room_id, BOT, "m.room.topic", "", {"topic": content["topic"]})
         return self._end("create_room", room_id)
