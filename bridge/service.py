@@ -45,6 +45,7 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.membership import prevention
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.noticeboard import Noticeboard
@@ -170,6 +171,7 @@ async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[No
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
     application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
+    application.add_routes(prevention.routes(pool, services.registration.hs_token, bot=services.homeserver.bot))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(
         pool,

@@ -133,6 +133,31 @@ async def read_opposed(
     return {room_id: _seats(found) for room_id, found in by_room.items()}
 
 
+async def read_obstacle(db: Connection | Pool, user: UserId, room_id: RoomId, inside: UserId) -> str | None:
+    """Return the reason of a barrier between the user and somebody in the room, `inside` among them; None without one,
+    and where Muster itself has decided that the user is to be there."""
+    reason: str | None = await db.fetchval(
+        """SELECT reason FROM barrier_side mine
+           JOIN barrier ON barrier.id = mine.barrier
+           LEFT JOIN managed_room r ON r.room_id = $2
+           WHERE mine.user_id = $1 AND r.kind IS DISTINCT FROM 'space' AND NOT (coalesce(r.rule, '') = ANY(exempt))
+               AND NOT EXISTS (SELECT FROM granted WHERE granted.room_id = $2 AND granted.user_id = $1)
+               AND (EXISTS (
+                   SELECT FROM barrier_side theirs
+                   WHERE theirs.barrier = mine.barrier AND theirs.side = 1 - mine.side
+                       AND theirs.user_id = $3 AND theirs.user_id <> $1)
+               OR EXISTS (
+                   SELECT FROM room_member m JOIN barrier_side theirs USING (user_id)
+                   WHERE m.room_id = $2 AND membership IN ('join', 'invite') AND m.user_id <> $1
+                       AND theirs.barrier = mine.barrier AND theirs.side = 1 - mine.side))
+           LIMIT 1""",
+        user,
+        room_id,
+        inside,
+    )
+    return reason
+
+
 async def note_breaches(db: Connection | Pool, breaches: Sequence[Breach], at: datetime) -> None:
     """Keep breaches until they are put right, and wake whoever does; one that is open already is the same."""
     await db.execute(

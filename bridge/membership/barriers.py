@@ -87,6 +87,7 @@ class Party:
     strangers: frozenset[UserId] = frozenset()
     """Present or returning."""
     staying_strangers: frozenset[UserId] = frozenset()
+    """Those of them who but for barriers would not be removed."""
 
     @property
     def lasting(self) -> PeopleSet:
@@ -192,8 +193,9 @@ class _Sides:
         concerned = self.one | self.other
         lasting = concerned & party.lasting
         guests = self.strangers[0] | self.strangers[1]
-        if len(lasting) == 1 and self.one & self.other & lasting and not (guests or any(self.taken)):
-            return concerned - lasting, frozenset()
+        alone = len(lasting) == 1 and not (guests & party.staying_strangers or any(self.taken))
+        if alone and self.one & self.other & lasting:
+            return concerned - lasting, guests
         if len(concerned) + len(guests) < 2 and not any(self.taken):
             return PeopleSet.none, frozenset()
         losing = 1 - self._staying(party)
@@ -211,7 +213,7 @@ class _Sides:
             self.taken,
             (one & party.wanted & party.staying, other & party.wanted & party.staying),
             (one & party.staying or guests[0], other & party.staying or guests[1]),
-            (one & party.lasting or self.strangers[0], other & party.lasting or self.strangers[1]),
+            (one & party.lasting or guests[0], other & party.lasting or guests[1]),
         )
         return next((0 if first else 1 for first, second in claims if bool(first) != bool(second)), 0)
 

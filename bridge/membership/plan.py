@@ -109,7 +109,7 @@ def _party(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Party
         present.people - leavers - (leaving.people - wanted),
         returning.people - leavers,
         present.strangers | returning.strangers,
-        present.strangers - leaving.strangers,
+        (present.strangers - leaving.strangers) | returning.strangers,
     )
 
 
