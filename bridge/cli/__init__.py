@@ -32,6 +32,7 @@ VERBS = (
     "why",
     "who",
     "barriers",
+    "rooms",
     "directory",
     "announce",
     "announcements",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,10 @@ async def test_a_chat_across_a_barrier_ends_and_says_why(company: Company, versi
     assert (ended.code, ended.out) == (0, "Nobody shares a room across a barrier.\n")
     audit = await company.muster("audit", "--room", chat)
     assert "barriers: research independence" in audit.out
+    (own,) = [each for each in json.loads((await company.muster("rooms", "--json")).out) if each["room_id"] == chat]
+    assert own["since"] is not None
+    shown = {key: own[key] for key in ("creator", "members", "version", "is_encrypted")}
+    assert shown == {"creator": ann.user_id, "members": 1, "version": version, "is_encrypted": False}
 
 
 @dataclass
