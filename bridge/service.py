@@ -26,7 +26,17 @@ from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, REMARKS, Listener
+from bridge.database.listen import (
+    ANNOUNCEMENTS,
+    BARRIERS,
+    DIRECTORY,
+    EVENTS,
+    HOOKS,
+    MEMBERSHIP,
+    NOTICES,
+    REMARKS,
+    Listener,
+)
 from bridge.directory.drop_folder import DropFolder
 from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
@@ -45,6 +55,8 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.membership import prevention
+from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
@@ -87,6 +99,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
+        BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
         Remarks(pool, services.homeserver, clock=clock).run(listener.subscribe(REMARKS)),
         RoomAudit(
@@ -174,6 +187,7 @@ async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[No
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
     application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
+    application.add_routes(prevention.routes(pool, services.registration.hs_token, bot=services.homeserver.bot))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(
         pool,

@@ -31,6 +31,8 @@ VERBS = (
     "approve",
     "why",
     "who",
+    "barriers",
+    "rooms",
     "directory",
     "announce",
     "announcements",

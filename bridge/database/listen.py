@@ -33,6 +33,8 @@ ANNOUNCEMENTS = "muster_announcements"
 """An announcement waits to be delivered."""
 HOOKS = "muster_hooks"
 """A webhook of HR's waits in the inbox."""
+BARRIERS = "muster_barriers"
+"""Somebody has come to share a room with somebody they must not."""
 NOTICES = "muster_notices"
 """The administrators are to be told something."""
 

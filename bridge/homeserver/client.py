@@ -173,11 +173,15 @@ class Homeserver:
 
     async def room_ids(self) -> list[RoomId]:
         """Return every room the homeserver knows."""
-        found: list[RoomId] = []
+        return [RoomId(room["room_id"]) for room in await self.room_details()]
+
+    async def room_details(self) -> list[dict[str, Any]]:
+        """Return what the homeserver knows of every room (Synapse admin API, "List Room API")."""
+        found: list[dict[str, Any]] = []
         query = {"limit": _PAGE, "from": "0"}
         while True:
             answer = await self._request(Method.GET, f"{_ADMIN}/v1/rooms", query=query)
-            found += [RoomId(room["room_id"]) for room in answer["rooms"]]
+            found += answer["rooms"]
             if "next_batch" not in answer:
                 return found
             query["from"] = str(answer["next_batch"])

@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.barriers import BARRIERS
 from bridge.membership.plan import plan_of
-from bridge.membership.values import TAKES_AWAY, Action, Plan
+from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
 from bridge.policy.schema import Brake
 
 NAMED = 5
@@ -34,7 +35,8 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A plan divided into what goes and what waits; together they are the plan."""
+    """A plan divided into what goes and what waits; together they are the plan, but for those who may enter a room only
+    once somebody whose removal waits has left it."""
 
     go: Plan
     held: Plan
@@ -71,8 +73,17 @@ def brake(
     if not reasons:
         return Verdict(plan, nothing, ())
     waiting = set(taking.changes)
-    going = plan_of((change for change in plan.changes if change not in waiting), plan.rooms)
+    barred = {RoomKey(change.room) for change in waiting if change.rule == BARRIERS}
+    going = plan_of(
+        (change for change in plan.changes if change not in waiting and not _enters(change, barred, plan)), plan.rooms
+    )
     return Verdict(going, taking, reasons)
+
+
+def _enters(change: Change, barred: Collection[RoomKey], plan: Plan) -> bool:
+    """Tell whether the change puts somebody beside those who must leave because of a barrier."""
+    key = RoomKey(change.room)
+    return change.action is Action.JOIN and key in barred and UserId(change.user_id) in plan.divided.get(key, ())
 
 
 def taking_of(plan: Plan, pardoned: Collection[PersonId] = ()) -> Plan:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import drift_store, member_store, rooms, store
+from bridge.membership import barrier_watch, drift_store, member_store, rooms, store
 from bridge.membership.comparison import MEMBERSHIPS
 from bridge.membership.fighting import MEMBER, POWER, Intervention
 
@@ -82,7 +82,12 @@ class Membership:
         if not (members or power or settings):
             return
         async with self._pool.acquire() as connection, connection.transaction():
+            before = await barrier_watch.read_before(connection, members)
             await self._take_in(connection, members, power, settings)
+            if before:
+                order = {event.event_id: place for place, event in enumerate(events)}
+                newest_last = sorted(members, key=lambda each: order[each.event_id])
+                await barrier_watch.watch(connection, newest_last, before, self._clock())
 
     async def _take_in(
         self,

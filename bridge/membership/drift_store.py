@@ -188,27 +188,6 @@ async def mark_sent(db: Connection | Pool, number: int, at: datetime) -> None:
     await db.execute("UPDATE remark SET sent_at = $2 WHERE id = $1", number, at)
 
 
-async def direct_room(db: Connection | Pool, user_id: UserId) -> RoomId | None:
-    """Return the room in which the bot talks to somebody alone, while that person is in it or may come."""
-    found: str | None = await db.fetchval(
-        """SELECT room_id FROM direct_room WHERE user_id = $1 AND NOT EXISTS (
-               SELECT FROM room_member m WHERE m.room_id = direct_room.room_id AND m.user_id = $1
-                   AND m.membership IN ('leave', 'ban'))""",
-        user_id,
-    )
-    return RoomId(found) if found else None
-
-
-async def put_direct_room(db: Connection | Pool, user_id: UserId, room_id: RoomId) -> None:
-    """Remember the room in which the bot talks to somebody alone."""
-    await db.execute(
-        """INSERT INTO direct_room (user_id, room_id) VALUES ($1, $2)
-           ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id""",
-        user_id,
-        room_id,
-    )
-
-
 async def names_of(db: Connection | Pool, users: Collection[UserId]) -> Mapping[UserId, str]:
     """Return how the accounts among these are called."""
     rows = await db.fetch("SELECT user_id, display_name FROM account WHERE user_id = ANY($1)", list(users))

@@ -82,6 +82,29 @@ async def apply_memberships(db: Connection | Pool, events: Sequence[Membership],
     return [event for event in events if (event.room_id, event.user_id) in looked_at]
 
 
+async def read_memberships(
+    db: Connection | Pool, pairs: Sequence[tuple[RoomId, UserId]]
+) -> dict[tuple[RoomId, UserId], str]:
+    """Return what users are to rooms, as far as that is known."""
+    rows = await db.fetch(
+        """SELECT room_id, user_id, membership FROM room_member
+           JOIN unnest($1::text[], $2::text[]) AS t (room_id, user_id) USING (room_id, user_id)""",
+        [room_id for room_id, _ in pairs],
+        [user_id for _, user_id in pairs],
+    )
+    return {(RoomId(row["room_id"]), UserId(row["user_id"])): row["membership"] for row in rows}
+
+
+async def read_arrived(db: Connection | Pool, events: Sequence[EventId]) -> frozenset[EventId]:
+    """Return which of these events made somebody what they are to a room, where Muster had not put them."""
+    rows = await db.fetch(
+        """SELECT event_id FROM room_member m WHERE event_id = ANY($1) AND NOT EXISTS (
+               SELECT FROM granted g WHERE g.room_id = m.room_id AND g.user_id = m.user_id)""",
+        list(events),
+    )
+    return frozenset(EventId(row["event_id"]) for row in rows)
+
+
 async def put_power(db: Connection | Pool, room_id: RoomId, users: Mapping[UserId, int]) -> None:
     """Remember levels that we have just set; the moment of the newest event stays."""
     await db.execute(

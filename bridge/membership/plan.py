@@ -19,6 +19,7 @@ from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Party, Walls, divide
 from bridge.membership.values import (
     ACTIONS,
     FIELDS,
@@ -29,9 +30,10 @@ from bridge.membership.values import (
     Desired,
     DesiredAccount,
     DesiredRoom,
+    KeptOut,
     Plan,
 )
-from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.schema import Barrier, RoomKind, RuleId
 
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
@@ -52,22 +54,33 @@ def plan(
     census: Census,
     *,
     touched: frozenset[UserId] | None = None,
+    walls: Walls = NO_WALLS,
     bot: UserId,
 ) -> Plan:
     """Return the changes that make the current state the desired one; an empty plan when it is.
 
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
-    compared and rooms only created; everybody else, and how rooms are called and listed, is left alone.
+    compared and rooms only created; everybody else, and how rooms are called and listed, is left alone. What rules
+    ask for and `walls` forbid is not done, and named.
     """
     rooms = _managed(desired, current, touched)
     scope = _scope(desired, current, census, touched, bot)
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
-    for key, room in rooms.items():
+    divisions: dict[RoomKey, Division] = {}
+    for key, ruled in rooms.items():
         there = current.rooms.get(key)
+        room = ruled
+        if walls.walls:
+            divisions[key] = divide(ruled, _party(ruled, there, scope), walls)
+            room = rooms[key] = _divided(ruled, divisions[key])
         changes += _room_change(room, there, whole=touched is None)
-        changes += _membership_changes(room, there, scope)
+        changes += _membership_changes(room, there, scope, divisions.get(key, NO_DIVISION))
         changes += _power_changes(room, there, scope)
-    return plan_of(changes, rooms)
+    whole = plan_of(changes, rooms)
+    if not divisions:
+        return whole
+    kept_out = (each for key, division in divisions.items() for each in _kept_out(desired, rooms[key], division, scope))
+    return replace(whole, kept_out=tuple(kept_out), divided=_entering(whole, divisions, scope))
 
 
 def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> Plan:
@@ -79,6 +92,61 @@ def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> 
     for change in ordered:
         digest.update(_line_of(change, known).encode())
     return Plan(ordered, known, digest.hexdigest())
+
+
+def _party(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Party:
+    """Return who is in the room, or would be, of those whom the plan is about."""
+    wanted = scope.of(room.members)
+    if there is None:
+        return Party(wanted)
+    present = scope.among(there.members | there.invited)
+    returning = _Users() if room.exclusive or not there.guests else scope.among(there.guests)
+    leavers = PeopleSet.of([scope.row_of[user] for user in scope.leavers if user in scope.row_of])
+    granted = scope.among(there.granted)
+    leaving = present if room.exclusive else _Users(granted.people, granted.strangers)
+    return Party(
+        wanted,
+        present.people,
+        present.people - leavers - (leaving.people - wanted),
+        returning.people - leavers,
+        present.strangers | returning.strangers,
+        (present.strangers - leaving.strangers) | returning.strangers,
+    )
+
+
+def _divided(room: DesiredRoom, division: Division) -> DesiredRoom:
+    """Return the room without those whom barriers keep out; nor may they enter it from the space by themselves."""
+    if not division.out:
+        return room
+    out = division.people
+    power = {level: people - out for level, people in room.power.items()}
+    return replace(
+        room,
+        members=room.members - out,
+        power={level: people for level, people in power.items() if people},
+        open_to=None,
+    )
+
+
+def _kept_out(desired: Desired, room: DesiredRoom, division: Division, scope: _Scope) -> Iterator[KeptOut]:
+    """Yield whom the room's rule asks for and a barrier forbids."""
+    wanted = next((each.members for key, each in desired.rooms.items() if fold(key) == fold(room.key)), PeopleSet.none)
+    for barrier, people in division.out:
+        if users := tuple(sorted(scope.named(people & scope.of(wanted)))):
+            yield KeptOut(room.key, _rule_of(room), barrier.reason, users)
+
+
+def _entering(whole: Plan, divisions: Mapping[RoomKey, Division], scope: _Scope) -> dict[RoomKey, frozenset[UserId]]:
+    """Return who joins which room beside somebody who is to leave it because of a barrier."""
+    emptied = {change.room for change in whole.changes if change.rule == BARRIERS}
+    found: dict[RoomKey, frozenset[UserId]] = {}
+    for change in whole.changes:
+        if change.action is Action.JOIN and change.room in emptied:
+            key, user = RoomKey(change.room), UserId(change.user_id)
+            row = scope.row_of.get(user)
+            if row is None or row in divisions[key].kept:
+                found[key] = found.get(key, frozenset()) | {user}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +331,9 @@ def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
     return ", ".join(field for field in FIELDS if field in differing | there.altered)
 
 
-def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
+def _membership_changes(
+    room: DesiredRoom, there: CurrentRoom | None, scope: _Scope, division: Division
+) -> Iterator[Change]:
     wanted = scope.of(room.members)
     members = scope.among(there.members) if there else _Users()
     if missing := wanted - members.people:
@@ -273,7 +343,8 @@ def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Sc
         if there.guests and not room.exclusive:
             guests = scope.among(there.guests)
             returning = chain(
-                scope.named(guests.people - members.people - wanted), guests.strangers - members.strangers
+                scope.named(guests.people - members.people - wanted - division.people),
+                guests.strangers - members.strangers - division.strangers.keys(),
             )
             for user in returning:
                 if user not in scope.leavers:
@@ -281,19 +352,28 @@ def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Sc
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
         for user in chain(scope.named(excess), members.strangers | invited.strangers):
-            reason = _why_remove(user, room, there, scope)
+            rule, reason = _why_remove(user, room, there, scope, division)
             if reason:
-                rule = ACCOUNTS if user in scope.leavers else _rule_of(room)
                 yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
 
 
-def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Scope) -> str:
-    """Return why somebody not entitled must leave; empty for those who were invited by hand and may stay."""
+def _why_remove(
+    user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Scope, division: Division
+) -> tuple[str, str]:
+    """Return by which rule and why somebody not entitled must leave; no reason for those who were invited by hand and
+    may stay."""
     if user in scope.leavers:
-        return scope.leavers[user]
+        return ACCOUNTS, scope.leavers[user]
+    if division.out and (barrier := _barrier_of(user, scope, division)) is not None:
+        return BARRIERS, barrier.reason
     if user in there.granted:
-        return NOT_ANY_MORE
-    return EXCLUSIVE if room.exclusive else ""
+        return _rule_of(room), NOT_ANY_MORE
+    return _rule_of(room), EXCLUSIVE if room.exclusive else ""
+
+
+def _barrier_of(user: UserId, scope: _Scope, division: Division) -> Barrier | None:
+    row = scope.row_of.get(user)
+    return division.strangers.get(user) if row is None else division.barrier_of(row)
 
 
 def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:

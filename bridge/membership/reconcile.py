@@ -20,9 +20,10 @@ from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, RoomId, UserId
-from bridge.membership import acts, audit_store, held, store
+from bridge.membership import acts, audit_store, barrier_store, held, store
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
+from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.interventions import answer_interventions, begin_rests
@@ -117,6 +118,7 @@ class Reconciler:
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             _insist_on(digest, found.plan)
+            await self._keep_barriers(found, whole=scope is None)
             run_id, applied = await self._carry_out(found, cause, progress)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators()
@@ -167,6 +169,21 @@ class Reconciler:
             return found
         waiting = frozenset[UserId]().union(*map(users_of, found.held))
         return await self.survey(policy, Scope(scope.people, scope.users | waiting))
+
+    async def _keep_barriers(self, found: Survey, *, whole: bool) -> None:
+        """Remember who is on which side, before anything is done: what people do meanwhile is judged by it."""
+        barriers = found.policy.barriers
+        seats = found.seats
+        async with self._pool.acquire() as connection, connection.transaction():
+            if whole:
+                await barrier_store.put_barriers(connection, barriers, self._clock())
+            if barriers:
+                users = None if whole else [account.user_id for account in found.desired.accounts.values()]
+                await barrier_store.put_sides(connection, seats, users)
+            for wall in found.walls.walls:
+                if wall.both:
+                    names = sorted(found.census.person(row).display_name for row in wall.both)
+                    await put_notice(connection, on_both_sides(wall.barrier, names))
 
     async def _carry_out(self, found: Survey, cause: str, progress: Progress | None) -> tuple[int | None, Applied]:
         verdict = found.verdict

@@ -35,13 +35,13 @@ _BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.REMOVE, Action.LOW
 def as_text(plan: Plan, width: int = 80) -> str:
     """Return the plan as lines of at most `width` columns: counts, additions, then all that is taken away."""
     if not plan.changes:
-        return "Nothing to do.\n"
+        return "\n".join(["Nothing to do.", *_kept_out(plan, width), ""])
     groups = _grouped(plan)
     counts = ", ".join(_counted(action, changes) for action, changes in groups)
     lines = [*textwrap.wrap(f"{counts}.", width)]
     for action, changes in groups:
         lines += ["", f"{_counted(action, changes).capitalize()}:", *_lines(action, changes, width)]
-    return "\n".join([*lines, "", f"Digest: {plan.digest}", ""])
+    return "\n".join([*lines, *_kept_out(plan, width), "", f"Digest: {plan.digest}", ""])
 
 
 def as_json(plan: Plan) -> dict[str, object]:
@@ -54,7 +54,21 @@ def as_json(plan: Plan) -> dict[str, object]:
             {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
             for change in plan.changes
         ],
+        "kept_out": [
+            {"room": each.room, "rule": each.rule, "reason": each.reason, "users": list(each.users)}
+            for each in plan.kept_out
+        ],
     }
+
+
+def _kept_out(plan: Plan, width: int) -> Iterator[str]:
+    """Yield whom rules ask for and barriers keep out."""
+    if plan.kept_out:
+        yield from ("", "Kept out by barriers:")
+    for each in plan.kept_out:
+        more = f" … and {len(each.users) - SHOWN} more" if len(each.users) > SHOWN else ""
+        named = ", ".join(each.users[:SHOWN])
+        yield from _wrapped(f"{each.room} ({len(each.users)}, {each.rule}; {each.reason}): {named}{more}", width, "  ")
 
 
 def _grouped(plan: Plan) -> list[tuple[Action, list[Change]]]:

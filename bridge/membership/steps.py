@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.ids import RoomKey
+from bridge.membership.barriers import BARRIERS
 from bridge.membership.values import Action, Change, Plan
 
 _ON_ACCOUNTS = frozenset({Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
@@ -60,6 +61,8 @@ class _Builder:
         self._disabled: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._joins: dict[tuple[str, str], int] = {}
+        self._parted: dict[str, set[int]] = defaultdict(set)
+        """Room → the removals because of a barrier, before which nobody enters."""
 
     def steps(self) -> Iterator[Step]:
         for index, group in enumerate(self._groups):
@@ -82,7 +85,8 @@ class _Builder:
             case Action.JOIN:
                 space = self._open_to.get(RoomKey(change.room))
                 through = None if space is None else self._joins.get((space, change.user_id))
-                return self._indices(self._made.get(change.room), self._accounts.get(change.user_id), through)
+                made = self._made.get(change.room), self._accounts.get(change.user_id), through
+                return self._indices(*made, *self._parted.get(change.room, ()))
             case Action.RAISE_POWER:
                 return self._indices(self._made.get(change.room), self._joins.get((change.room, change.user_id)))
             case _:
@@ -92,6 +96,8 @@ class _Builder:
         match change.action:
             case Action.DISABLE_ACCOUNT:
                 self._disabled[change.user_id] = index
+            case Action.REMOVE if change.rule == BARRIERS:
+                self._parted[change.room].add(index)
             case Action.CREATE_ROOM:
                 self._made[change.room] = index
             case Action.JOIN:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
@@ -129,6 +130,16 @@ async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
     rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias FROM managed_room")
     return {RoomKey(row["key"]): _place(row) for row in rows}
+
+
+async def read_created(db: Connection | Pool, rooms: Collection[RoomId]) -> dict[RoomId, datetime]:
+    """Return when each of these rooms was made, as far as the archive knows."""
+    rows = await db.fetch(
+        """SELECT room_id, to_timestamp(min(origin_ts) / 1000.0) AS made FROM event
+           WHERE type = 'm.room.create' AND state_key IS NOT NULL AND room_id = ANY($1) GROUP BY room_id""",
+        list(rooms),
+    )
+    return {RoomId(row["room_id"]): row["made"] for row in rows}
 
 
 async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> None:

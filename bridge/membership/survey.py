@@ -18,8 +18,9 @@ from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, drift_store, store
+from bridge.membership import audit_store, barrier_store, drift_store, store
 from bridge.membership.audit import Held, Loss
+from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
 from bridge.membership.fighting import Intervention, Rest, without_resting
@@ -73,6 +74,14 @@ class Survey:
     """What the plan leaves out because of a fight."""
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
+    walls: Walls = NO_WALLS
+
+    @property
+    def seats(self) -> Seats:
+        """The sides on which the people surveyed are, by user ID."""
+        accounts, people = self.desired.accounts, self.census.people
+        users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in people]
+        return seats_of(self.walls.walls, users)
 
 
 async def survey(
@@ -106,15 +115,28 @@ async def survey(
         going = [account.user_id for account in current.accounts.values() if account.enabled]
         for user_id in sorted(leaving.intersection(going)):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+        walls = await _walls(connection, policy, census, touched)
         pending = await drift_store.read_pending(connection)
         rests = tuple(await drift_store.read_rests(connection))
         room_ids = {room.key: room.room_id for room in current.rooms.values()}
-        changes = without_resting(plan(wanted, current, census, touched=touched, bot=bot.bot), rests, room_ids)
+        found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot)
+        changes = without_resting(found, rests, room_ids)
         pardons = await load_pardons(connection, losses_of(changes).people)
         verdict = await _brake(connection, policy, changes, census, held, pardons, now)
-    looked_at = tuple(one for one in pending if touched is None or not one.subject or one.subject in touched)
     return Survey(
-        policy, version, census, wanted, current, changes, verdict, held, concerned, looked_at, rests, pardons
+        policy,
+        version,
+        census,
+        wanted,
+        current,
+        changes,
+        verdict,
+        held,
+        concerned,
+        interventions=tuple(one for one in pending if touched is None or not one.subject or one.subject in touched),
+        rests=rests,
+        pardons=pardons,
+        walls=walls,
     )
 
 
@@ -160,6 +182,15 @@ async def _reach(
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
     return scope.people | await store.people_of(connection, users), users, concerned
+
+
+async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
+    """Return the barriers, and what the plan must know of those whom it does not look at."""
+    walls = walls_of(policy.barriers, census)
+    if not walls or touched is None:
+        return Walls(walls)
+    concerned = {wall.barrier.id for wall in walls if wall.one or wall.other}
+    return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
 
 
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:

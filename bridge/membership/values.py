@@ -164,6 +164,18 @@ ACTIONS = tuple(Action)
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOut:
+    """People of a room's rule whom a barrier keeps out of the room."""
+
+    room: RoomKey
+    rule: str
+    """`rooms.department`"""
+    reason: str
+    """The barrier's."""
+    users: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Changes in the order of applying, and the rooms they need to know."""
 
@@ -172,3 +184,7 @@ class Plan:
     """The desired form of each room that a change names, for whoever creates or joins it."""
     digest: str = ""
     """SHA-256 over the canonical text of `changes`, hexadecimal; equal plans have equal digests."""
+    kept_out: tuple[KeptOut, ...] = field(default=(), repr=False, compare=False)
+    """What the rules ask for and barriers forbid."""
+    divided: Mapping[RoomKey, frozenset[UserId]] = field(default_factory=dict, repr=False, compare=False)
+    """Rooms that somebody must leave because of a barrier before these users may enter."""

@@ -28,7 +28,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Room, RoomKind, RuleId, Space
+from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Policy, PolicyTest, Room, RoomKind, RuleId, Space
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
 
 VERSION = 1
@@ -56,6 +56,7 @@ class _Reader:
         self._listed: dict[RuleId, tuple[Placed[str], ...]] = {}
         """Space → the spaces it lists."""
         self._expectations: list[Placed[str]] = []
+        self._barriers: set[str] = set()
 
     def policy(self, section: Section, digest: str) -> Policy:
         rule_id = identifier({})
@@ -66,10 +67,11 @@ class _Reader:
         self._spaces = section.optional("spaces", mapping_of(a(self._space), rule_id), {})
         self._desks = section.optional("announcements", mapping_of(a(self._desk), rule_id), {})
         brake = section.optional("brake", a(self._brake), Brake())
+        barriers = section.optional("barriers", list_of(a(self._barrier)), ())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_expectations()
-        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest)
+        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -154,6 +156,22 @@ class _Reader:
             protected=section.optional("protected", list_of(self._selector), ()),
             approvers=section.optional("approvers", list_of(self._selector), ()),
         )
+
+    def _barrier(self, section: Section) -> Barrier:
+        exempt = section.optional("except", list_of(self._one_of(self._rooms, "room")), ())
+        _refuse_repetition(exempt)
+        barrier = Barrier(
+            one=section.required("between", self._selector),
+            other=section.required("and", self._selector),
+            reason=section.required("reason", line),
+            exempt=tuple(room.value for room in exempt),
+        )
+        if barrier.one.normal == barrier.other.normal:
+            section.problem("`between` and `and` ask the same: nobody could share a room with anybody", key="and")
+        if barrier.id in self._barriers:
+            section.problem("these two sides have a barrier already")
+        self._barriers.add(barrier.id)
+        return barrier
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)

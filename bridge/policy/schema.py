@@ -6,6 +6,7 @@ namespace, because they become room keys. `docs/policy.md` explains each field t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,6 +98,23 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Barrier:
+    """An information barrier: nobody of the one side shares a room with anybody of the other."""
+
+    one: Selector
+    other: Selector
+    reason: str
+    """Why, in the company's words; people who run into it are told."""
+    exempt: tuple[RuleId, ...] = ()
+    """Rules whose rooms both sides may share."""
+
+    @property
+    def id(self) -> str:
+        """What it is known by for as long as it divides the same people."""
+        return hashlib.sha256(f"{self.one.normal}\n{self.other.normal}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """What the policy must do with a made-up person."""
 
@@ -123,3 +141,4 @@ class Policy:
     tests: tuple[PolicyTest, ...]
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
+    barriers: tuple[Barrier, ...] = ()

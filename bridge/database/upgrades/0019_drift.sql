@@ -43,12 +43,6 @@ CREATE TABLE remark (
 CREATE INDEX remark_user ON remark (user_id, room_id, raised_at);
 CREATE INDEX remark_unsent ON remark (id) WHERE sent_at IS NULL;
 
--- The room in which the bot talks to somebody alone.
-CREATE TABLE direct_room (
-    user_id text PRIMARY KEY,
-    room_id text NOT NULL
-);
-
 -- The slow comparison of every room with the homeserver; one row.
 CREATE TABLE room_audit (
     sole        boolean PRIMARY KEY DEFAULT true CHECK (sole),

@@ -84,9 +84,9 @@ class FakeHomeserver:
         self._put(room_id, BOT, "m.room.power_levels", "", levels)
         for event in content.get("initial_state", ()):
             self._put(room_id, BOT, event["type"], event["state_key"], event["content"])
+        for invited in content.get("invite", ()):
+            self.act(room_id, BOT, "invite", invited)
         self._put(room_id, BOT, "m.room.canonical_alias", "", {"alias": alias})
-        for user_id in content.get("invite", ()):
-            self.act(room_id, BOT, "invite", user_id)
         if "name" in content:
             self._put(room_id, BOT, "m.room.name", "", {"name": content["name"]})
         if "topic" in content:

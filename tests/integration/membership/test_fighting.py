@@ -8,7 +8,7 @@ import pytest
 
 from bridge.directory.notice_store import read_untold
 from bridge.ids import UserId
-from bridge.membership import drift_store
+from bridge.membership import direct_room_store, drift_store
 from bridge.membership.fighting import ENOUGH
 from bridge.membership.remarks import Remarks
 from tests.integration.membership.conftest import Company, user
@@ -29,7 +29,7 @@ async def company(company: Company) -> Company:
 async def said_to(company: Company, name: str) -> list[str]:
     """Return what the bot has said to somebody alone."""
     await Remarks(company.pool, company.homeserver, clock=company.clock).tell()
-    room_id = await drift_store.direct_room(company.pool, user(name))
+    room_id = await direct_room_store.find(company.pool, user(name))
     if room_id is None:
         return []
     room = company.homeserver.rooms[room_id]

@@ -19,7 +19,7 @@ from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.values import Change
-from bridge.policy.schema import Accounts, Brake, Desk, Policy, Room, RoomKind, Space
+from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Policy, Room, RoomKind, Space
 
 DAY = date(2026, 3, 2)
 SERVER = "example.org"
@@ -79,6 +79,7 @@ def policy(said: Mapping[str, Any]) -> Policy:
         brake=Brake(approvers=tuple(map(parse, said.get("approvers", ())))),
         tests=(),
         digest="",
+        barriers=tuple(_barrier(each) for each in said.get("barriers", ())),
     )
 
 
@@ -100,6 +101,12 @@ def _room(key: str, said: Mapping[str, Any]) -> Room:
     )
 
 
+def _barrier(said: Mapping[str, Any]) -> Barrier:
+    return Barrier(
+        parse(said["between"]), parse(said["and"]), said.get("reason", "kept apart"), tuple(said.get("except", ()))
+    )
+
+
 def _desk(key: str, said: Mapping[str, Any]) -> Desk:
     return Desk(key, said.get("name", key), parse(said["posters"]), tuple(said["rooms"]))
 
@@ -111,6 +118,11 @@ def _selector(text: str | None) -> Selector | None:
 def user_id(localpart: str) -> UserId:
     """Return the user ID of a localpart on the server of the cases."""
     return UserId(f"@{localpart}:{SERVER}")
+
+
+def name_of(user: UserId) -> str:
+    """Return the localpart of a user ID."""
+    return localpart_of(user)
 
 
 def users(localparts: str | None) -> frozenset[UserId]:

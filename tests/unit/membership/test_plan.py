@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from bridge.ids import PersonId, RoomId, RoomKey
+from bridge.membership.barriers import Seat, Walls, walls_of
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Plan
+from bridge.policy.schema import Policy
 
 from .model import NOTHING, applied
-from .notation import BOT, SERVER, case_files, census, line_of, policy, read_case, user_id, users
+from .notation import BOT, SERVER, case_files, census, line_of, name_of, policy, read_case, user_id, users
 
 
 @pytest.mark.parametrize("file", case_files("plan"), ids=lambda file: file.stem)
@@ -27,23 +29,34 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     """The file's name is the requirement."""
     case = read_case(file)
     current = _current(case)
-    found = _plan(case["policy"], case["people"], current, case.get("touched"))
+    found = _plan(case, case["people"], current, case.get("touched"))
     assert [line_of(change) for change in found.changes] == case["expect"]
+    kept_out = [f"{each.room} {name_of(user)}: {each.reason}" for each in found.kept_out for user in each.users]
+    assert kept_out == case.get("kept_out", kept_out)
     if "touched" not in case:
-        assert _plan(case["policy"], case["people"], applied(found, current), None).changes == ()
+        assert _plan(case, case["people"], applied(found, current), None).changes == ()
 
 
-def _plan(rules: Mapping[str, Any], people: Mapping[str, Any], current: Current, touched: str | None) -> Plan:
-    everyone = census(people)
-    wanted = desired(policy(rules), everyone, current.accounts, server_name=SERVER)
-    return plan(wanted, current, everyone, touched=None if touched is None else users(touched), bot=BOT)
+def _plan(case: Mapping[str, Any], people: Mapping[str, Any], current: Current, touched: str | None) -> Plan:
+    everyone, rules = census(people), policy(case["policy"])
+    wanted = desired(rules, everyone, current.accounts, server_name=SERVER)
+    seats = {user_id(name): _seat(rules, side) for name, side in case.get("guests", {}).items()}
+    others = {RoomKey(key): _seat(rules, side) for key, side in case.get("taken", {}).items()}
+    walls = Walls(walls_of(rules.barriers, everyone), seats, others)
+    return plan(wanted, current, everyone, touched=None if touched is None else users(touched), walls=walls, bot=BOT)
+
+
+def _seat(rules: Policy, side: str) -> frozenset[Seat]:
+    """Return the seat on a side of the policy's first barrier."""
+    return frozenset([Seat(rules.barriers[0].id, ("between", "and").index(side))])
 
 
 def _current(case: Mapping[str, Any]) -> Current:
     """Return the settled state before, with the drift of the case."""
     current = NOTHING
     if before := case.get("before"):
-        current = applied(_plan(before.get("policy", case["policy"]), before["people"], current, None), current)
+        earlier = {"policy": before.get("policy", case["policy"])}
+        current = applied(_plan(earlier, before["people"], current, None), current)
     for key, drift in case.get("drift", {}).items():
         room = current.rooms[RoomKey(key)]
         power = {user_id(local): level for local, level in drift.get("power", {}).items()}

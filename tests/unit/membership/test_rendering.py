@@ -130,4 +130,5 @@ def test_json_has_everything() -> None:
                 "reason": "reason",
             },
         ],
+        "kept_out": [],
     }

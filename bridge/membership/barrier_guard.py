@@ -1,0 +1,130 @@
+"""Taking people out again who came too close, and telling them why.
+
+`BarrierGuard` works off what `barrier_watch` has noted: whoever came later leaves as themselves, which is done in any
+room, also in one that the bot is not in; and is told in a room of their own with the bot. The brake is not asked: what
+people did by themselves a moment ago is undone, nothing that they were given. Each act is an entry of the audit log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.archive.feed import Wake
+from bridge.clock import Clock
+from bridge.database import AWAY
+from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership import audit_store, barrier_store, direct_room, store
+from bridge.membership.audit import Run
+from bridge.membership.barrier_store import OpenBreach
+from bridge.membership.barriers import BARRIERS
+from bridge.membership.values import ACTIONS, Action, Change
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 60.0
+
+
+class Homeserver(direct_room.Homeserver, Protocol):
+    """What it takes to put a breach right."""
+
+    async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
+
+
+class BarrierGuard:
+    """Works off the breaches, one after the other."""
+
+    def __init__(self, pool: Pool, homeserver: Homeserver, *, clock: Clock) -> None:
+        self._pool = pool
+        self._homeserver = homeserver
+        self._clock = clock
+
+    async def run(self, wake: Wake) -> None:
+        """Put breaches right whenever there are some, until cancelled; wait while something is away."""
+        pause = _FIRST_PAUSE
+        while True:
+            wake.clear()
+            try:
+                await self.catch_up()
+            except (MusterError, *AWAY) as error:
+                log.warning("barriers wait: %s", error or type(error).__name__, extra={"action": "barrier"})
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                pause = _FIRST_PAUSE
+                await wake.wait()
+
+    async def catch_up(self) -> int:
+        """Take out everybody who must go, then tell them; return how many there were.
+
+        Raises `HomeserverUnavailableError` when the homeserver is away; what is left stays to be done.
+        """
+        found = await barrier_store.read_open(self._pool)
+        for breach in found:
+            if not breach.is_settled:
+                await self._part(breach)
+        for breach in found:
+            await self._tell(breach)
+        return len(found)
+
+    async def _part(self, breach: OpenBreach) -> None:
+        if breach.is_there:
+            await self._take_out(breach)
+        await barrier_store.settle(self._pool, breach.id, self._clock())
+
+    async def _take_out(self, breach: OpenBreach) -> None:
+        """Leave as the person, with an entry; a refusal is recorded and left at that: again it would be refused."""
+        now = self._clock()
+        change = await self._change(breach)
+        cursor = await store.read_cursor(self._pool)
+        version, digest = (cursor.directory_version, cursor.policy_digest) if cursor is not None else (0, "")
+        run_id = await audit_store.begin_run(self._pool, "barrier", "", now)
+        run = Run(run_id, version, digest)
+        entry = await audit_store.begin_entry(self._pool, run, change, breach.room_id, now)
+        try:
+            await self._homeserver.leave(breach.room_id, as_user=breach.user_id, reason=breach.reason)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError as error:
+            await audit_store.settle_entries(self._pool, [entry], "failed", self._clock(), error=error.message)
+            log.warning("a breach cannot be put right: %s", error.message, extra={"action": "barrier"})
+        else:
+            at = self._clock()
+            await audit_store.settle_membership(self._pool, entry, breach.room_id, breach.user_id, "leave", at)
+        await audit_store.finish_run(self._pool, run_id, self._clock())
+
+    async def _change(self, breach: OpenBreach) -> Change:
+        places: Mapping[RoomId | None, str] = {
+            place.room_id: place.key for place in (await store.read_places(self._pool)).values()
+        }
+        people = await store.people_of(self._pool, [breach.user_id])
+        return Change(
+            ACTIONS.index(Action.REMOVE),
+            room=places.get(breach.room_id, breach.room_id),
+            user_id=breach.user_id,
+            person=next(iter(people), PersonId("")),
+            rule=BARRIERS,
+            reason=breach.reason,
+        )
+
+    async def _tell(self, breach: OpenBreach) -> None:
+        body = (
+            "Muster has taken you out of a room again, or declined an invitation for you: somebody there is on the"
+            f" other side of an information barrier ({breach.reason}). Your administrators can say more."
+        )
+        try:
+            await direct_room.tell(
+                self._pool, self._homeserver, breach.user_id, body, transaction_id=f"breach-{breach.id}"
+            )
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError as error:
+            log.warning("somebody cannot be told of a barrier: %s", error.message, extra={"action": "barrier"})
+        await barrier_store.mark_told(self._pool, breach.id, self._clock())

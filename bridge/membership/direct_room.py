@@ -1,0 +1,93 @@
+"""The room in which the bot talks with one person alone.
+
+There is one for each person, made when it is first needed; its alias, which nobody else can take, makes that true also
+when Muster is stopped in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bridge.errors import HomeserverError
+from bridge.homeserver.registration import ALIAS_PREFIX
+from bridge.ids import EventId, RoomId, UserId
+from bridge.membership import direct_room_store
+from bridge.membership.rooms import power_levels
+from bridge.policy.schema import RoomKind
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+DIRECT: Final = f"{ALIAS_PREFIX}direct-"
+"""What the aliases of these rooms begin with."""
+
+
+class Homeserver(Protocol):
+    """What it takes to talk with somebody."""
+
+    server_name: str
+
+    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+    async def resolve_alias(self, alias: str) -> RoomId | None: ...
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId: ...
+
+
+async def tell(pool: Pool, homeserver: Homeserver, user_id: UserId, body: str, *, transaction_id: str) -> EventId:
+    """Say something to somebody alone; the same `transaction_id` again is the same message.
+
+    It is `m.text`, because clients do not notify of notices. Raises as `room_with` does.
+    """
+    room_id = await room_with(pool, homeserver, user_id)
+    content = {"msgtype": "m.text", "body": body}
+    return await homeserver.send(room_id, "m.room.message", content, transaction_id=transaction_id)
+
+
+async def room_with(pool: Pool, homeserver: Homeserver, user_id: UserId) -> RoomId:
+    """Return the room of the bot and somebody; there is one afterwards, and the person is in it.
+
+    Raises `HomeserverError` when the person cannot be reached, and `HomeserverUnavailableError` when the homeserver is
+    away.
+    """
+    known = await direct_room_store.find(pool, user_id)
+    if known is not None:
+        return known
+    part = f"{DIRECT}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"
+    room_id = await homeserver.resolve_alias(f"#{part}:{homeserver.server_name}")
+    if room_id is None:
+        room_id = await homeserver.create_room(_chat(part))
+    try:
+        await homeserver.invite(room_id, user_id)
+    except HomeserverError as error:
+        if error.status != HTTPStatus.FORBIDDEN:  # in it already
+            raise
+    await homeserver.join(room_id, as_user=user_id)
+    await direct_room_store.put(pool, user_id, room_id)
+    return room_id
+
+
+def _chat(alias: str) -> dict[str, object]:
+    """Return the body of `POST /createRoom`."""
+    return {
+        "preset": "private_chat",  # trusted_private_chat would make the other a creator for ever
+        "is_direct": True,
+        "visibility": "private",
+        "room_alias_name": alias,
+        "name": "Muster",
+        "power_level_content_override": power_levels(RoomKind.CHAT, {}),
+        "initial_state": [
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        ],
+    }
