@@ -31,6 +31,7 @@ from bridge.membership.values import (
     Plan,
 )
 from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.settings import as_json, differing
 
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
@@ -197,6 +198,7 @@ def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
         exclusive=exclusive,
         members=PeopleSet.none,
         power={},
+        settings=room.settings,
     )
 
 
@@ -238,7 +240,8 @@ def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
     """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
     fixed = RoomKind.SPACE in (room.kind, there.kind)
     fields = ("name", "topic", "parents", "open_to") if fixed else ("name", "topic", "kind", "parents", "open_to")
-    return ", ".join(field for field in fields if getattr(room, field) != getattr(there, field))
+    changed = [field for field in fields if getattr(room, field) != getattr(there, field)]
+    return ", ".join([*changed, *differing(room.settings, there.settings)])
 
 
 def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
@@ -327,4 +330,5 @@ def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
     if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
         room = rooms[RoomKey(change.room)]
         fields += [room.kind, room.name, room.topic, room.parents, room.open_to, room.exclusive]
+        fields += [as_json(room.settings)]
     return json.dumps(fields, separators=(",", ":")) + "\n"

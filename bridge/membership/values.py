@@ -13,9 +13,11 @@ from enum import StrEnum
 from bridge.directory.people_set import PeopleSet
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.settings import LEVELS, PLAIN, Rank, Settings
 
-MODERATOR = 50
-POSTER = 20
+ADMIN = LEVELS[Rank.ADMINS]
+MODERATOR = LEVELS[Rank.MODERATORS]
+POSTER = LEVELS[Rank.POSTERS]
 """Power levels. In announcement rooms writing takes `POSTER`; everywhere 0 is the default and is never listed."""
 
 
@@ -52,6 +54,7 @@ class DesiredRoom:
     """Level → people; only levels above 0, each person at the highest level only, only members."""
     because: Mapping[int, str] = field(default_factory=dict)
     """Level → the selector that gives it, as the policy words it; level 0 is membership."""
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class CurrentRoom:
     """Those who were in it by hand when their account was disabled, and get it back with the account."""
     power: Mapping[UserId, int] = field(default_factory=dict)
     """Levels above 0 (or below), without the bot."""
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class Action(StrEnum):
     RENAME_ACCOUNT = "rename account"
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
-    """Whatever of `name`, `topic`, `kind`, `parents` and `open_to` differs; `value` lists which."""
+    """Whatever of `name`, `topic`, `kind`, `parents`, `open_to` and settings differs; `value` lists which."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 

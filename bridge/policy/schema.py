@@ -7,11 +7,12 @@ namespace, because they become room keys. `docs/policy.md` explains each field t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
 RuleId = str
 """What the policy calls a space, a room or a desk: lower-case letters, digits and `-`."""
@@ -67,6 +68,12 @@ class Room:
     """Canonical lower-case attribute path, such as `department`."""
     exclusive: bool = False
     """Nobody else may be here, also when somebody was invited by hand."""
+    admins: Selector | None = None
+    managers: Mapping[Rank, int] = field(default_factory=dict)
+    """Who has a rank by the manager relation: those who stand so many levels above somebody in the room."""
+    join: Join | None = None
+    """None: by invitation, or through the space where Muster finds that this lets in nobody else."""
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +130,8 @@ class Policy:
     tests: tuple[PolicyTest, ...]
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
+
+    @property
+    def levels_of_managers(self) -> int:
+        """Up to how many levels above somebody the manager relation gives a rank; 0 where it gives none."""
+        return max((levels for room in self.rooms.values() for levels in room.managers.values()), default=0)

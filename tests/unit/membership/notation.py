@@ -7,6 +7,7 @@ a capital, and everybody works here unless `active: false`. User IDs are written
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.values import Change
 from bridge.policy.schema import Accounts, Brake, Desk, Policy, Room, RoomKind, Space
+from bridge.policy.settings import Join, Rank, from_json
 
 DAY = date(2026, 3, 2)
 SERVER = "example.org"
@@ -97,6 +99,10 @@ def _room(key: str, said: Mapping[str, Any]) -> Room:
         posters=_selector(said.get("posters")),
         for_each=said.get("for_each"),
         exclusive=said.get("exclusive", False),
+        admins=_selector(said.get("admins")),
+        managers={Rank(rank): levels for rank, levels in said.get("managers", {}).items()},
+        join=Join(said["join"]) if "join" in said else None,
+        settings=replace(from_json(said.get("settings", {})), knock=said.get("join") == "knock"),
     )
 
 

@@ -56,6 +56,17 @@ rooms = st.fixed_dictionaries(
         "moderators": selectors,
         "posters": selectors,
         "for_each": st.sampled_from(["department", "manager"]),
+        "admins": selectors,
+        "join": st.sampled_from(["invite", "knock"]),
+        "settings": st.fixed_dictionaries(
+            {},
+            optional={
+                "avatar": st.sampled_from(["mxc://x/a", "mxc://x/b"]),
+                "history": st.sampled_from(["joined", "shared"]),
+                "encrypted": st.booleans(),
+                "may": st.dictionaries(st.sampled_from(["pin", "call"]), st.sampled_from(["everyone", "admins"])),
+            },
+        ),
     },
 )
 policies = st.fixed_dictionaries(
