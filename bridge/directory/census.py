@@ -52,6 +52,11 @@ class Census:
         """Return everybody whom the selector matches, working here or not; `selector.matches` for each of them."""
         return self._answer(selector.root)
 
+    def named(self, name: str) -> PeopleSet:
+        """Return whom an id or a userName, in which case does not matter, is of: one, or nobody."""
+        row = self.row(PersonId(name))
+        return PeopleSet.of([row]) if row is not None else self._index("username").compared("eq", name)
+
     def by_value(self, path: str) -> Mapping[str, PeopleSet]:
         """Return who has which value of an attribute (lower-case path), sorted by value, as text.
 

@@ -13,14 +13,16 @@ from functools import reduce
 from operator import or_
 
 from bridge.directory.census import Census
+from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
 from bridge.directory.template import fill, one_line
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
+from bridge.membership.exemptions import Exempt, Exemptions
 from bridge.membership.values import CurrentAccount, Desired, DesiredRoom
-from bridge.policy.schema import Desk, Policy, Room, RoomKind, RuleId, Space
+from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId, Space
 from bridge.policy.settings import LEVELS, Join, Rank
 
 Parents = Mapping[RuleId, tuple[RoomKey, ...]]
@@ -37,16 +39,18 @@ def desired(
     *,
     server_name: str = "localhost",
     taken: Collection[str] = (),
+    exemptions: Collection[Exemption] = (),
 ) -> Desired:
     """Return the accounts and rooms that the people of the census ought to have.
 
     `accounts` are those that exist, whose user IDs are fixed for life; `taken` are further localparts that nobody may
-    get, those of the bot and of leavers among them.
+    get, those of the bot and of leavers among them. `exemptions` are those that do not stand in the policy.
     """
-    rooms = {room.key: room for room in _rooms(policy, census)}
+    rooms = {room.key: room for room in _rooms(policy, census, exemptions)}
     vacant = {rule.id: rule.exclusive for rule in policy.rooms.values() if rule.for_each is not None}
     wanted = DesiredAccounts(policy.accounts, census, accounts or {}, server_name, taken)
-    return Desired(wanted, rooms, vacant)
+    shadow = frozenset(rule.id for rule in policy.rooms.values() if rule.shadow)
+    return Desired(wanted, rooms, vacant, shadow)
 
 
 def room_key(rule: RuleId, value: str) -> RoomKey:
@@ -54,16 +58,18 @@ def room_key(rule: RuleId, value: str) -> RoomKey:
     return RoomKey(f"{rule}/{value}")
 
 
-def _rooms(policy: Policy, census: Census) -> Iterator[DesiredRoom]:
+def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> Iterator[DesiredRoom]:
     parents = _parents(policy.spaces.values())
     for space in policy.spaces.values():
         yield _space(space, _open_to(space, parents, policy), parents, census)
     for rule in policy.rooms.values():
-        room = _room(rule, _open_to(rule, parents, policy), parents, census)
+        exemptions = Exemptions(rule, further, census)
+        open_to = None if exemptions.exclude else _open_to(rule, parents, policy)
+        room = _room(rule, open_to, parents, exemptions.of(""), census)
         if rule.for_each is None:
             yield room
         else:
-            yield from _rooms_by_value(room, rule, rule.for_each, census)
+            yield from _rooms_by_value(room, rule, rule.for_each, exemptions, census)
     for desk in policy.desks.values():
         yield _desk(desk, census)
     if policy.brake.approvers:
@@ -113,9 +119,11 @@ def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Cens
     )
 
 
-def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
+def _room(rule: Room, open_to: RoomKey | None, parents: Parents, exempt: Exempt, census: Census) -> DesiredRoom:
     """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
     members = census.select(rule.members) & census.active
+    if rule.for_each is None:
+        members = exempt.applied(members)
     ranks = ranks_of(rule)
     because = {0: rule.members.text}
     for rank, selector, above in ranks:
@@ -133,6 +141,8 @@ def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census)
         power=_power(ranks, members, census) if members and rule.for_each is None else {},
         because=because,
         settings=rule.settings,
+        exempt=exempt.because,
+        shadow=rule.shadow,
     )
 
 
@@ -163,17 +173,24 @@ def _power(ranks: Ranks, members: PeopleSet, census: Census) -> dict[int, People
     return power
 
 
-def _rooms_by_value(pattern: DesiredRoom, rule: Room, path: str, census: Census) -> Iterator[DesiredRoom]:
+def _rooms_by_value(
+    pattern: DesiredRoom, rule: Room, path: str, exemptions: Exemptions, census: Census
+) -> Iterator[DesiredRoom]:
     """Yield a room like the pattern for each value that somebody has who works here."""
     ranks = ranks_of(rule)
-    chosen = _power([each for each in ranks if each[1] is not None], pattern.members, census)
-    for value, people in census.by_value(path).items():
-        staff = people & census.active
-        if staff:
+    chosen = _power([each for each in ranks if each[1] is not None], census.active, census) if ranks else {}
+    by_value = census.by_value(path)
+    known = {fold(value) for value in by_value} if (admitting := exemptions.values()) else set()
+    by_value = {**by_value, **{value: PeopleSet.none for value in admitting if fold(value) not in known}}
+    for value, people in by_value.items():
+        staff, exempt = people & census.active, exemptions.of(value)
+        if staff or exempt.admitted:
             names = _names(path, value, staff, census)
             members = pattern.members & staff
             if rule.managers:
                 members |= _managers_of_value(rule, path, value, members, census)
+            staff = members = exempt.applied(members)
+            if rule.managers:
                 power = _power(ranks, members, census)
             else:
                 power = {level: ranked & staff for level, ranked in chosen.items()}
@@ -185,6 +202,7 @@ def _rooms_by_value(pattern: DesiredRoom, rule: Room, path: str, census: Census)
                 members=members,
                 power={level: ranked for level, ranked in power.items() if ranked},
                 because={**pattern.because, 0: f'{path} eq "{value}" and ({pattern.because[0]})'},
+                exempt=exempt.because,
             )
 
 

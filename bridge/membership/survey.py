@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
-from bridge.directory.local_day import LocalDays
+from bridge.directory.local_day import SPREAD, LocalDays
 from bridge.directory.relation_store import people_above, people_below
 from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
@@ -23,6 +23,7 @@ from bridge.membership import audit_store, store
 from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
 from bridge.policy.schema import Policy
@@ -95,7 +96,8 @@ async def survey(
         known = await store.read_accounts(connection, looked_at)
         census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
         taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
-        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
+        exemptions = await read_exemptions(connection, (now - SPREAD).date())
+        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
         if touched is not None and people is not None:
             touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
         leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}

@@ -55,6 +55,10 @@ class DesiredRoom:
     because: Mapping[int, str] = field(default_factory=dict)
     """Level → the selector that gives it, as the policy words it; level 0 is membership."""
     settings: Settings = PLAIN
+    exempt: Mapping[int, str] = field(default_factory=dict)
+    """Row → why somebody is a member, or is not, by exception."""
+    shadow: bool = False
+    """Only to be told of, and not to be made so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Desired:
     vacant: Mapping[RuleId, bool] = field(default_factory=dict)
     """The `for_each` rules, each with whether its rooms are exclusive: a room of theirs that is not in `rooms` is for
     nobody (of these people), while a room of no rule at all is none of our business any more."""
+    shadow: frozenset[RuleId] = frozenset()
+    """The rules of which is only told what they would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +176,5 @@ class Plan:
     """The desired form of each room that a change names, for whoever creates or joins it."""
     digest: str = ""
     """SHA-256 over the canonical text of `changes`, hexadecimal; equal plans have equal digests."""
+    shadowed: tuple[Change, ...] = field(default=(), compare=False)
+    """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""

@@ -101,6 +101,7 @@ def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) 
     attributes = attributes_of(person, known.day)
     asked = question_of(key, known.policy)
     wanted = wanted_room is not None and known.row in wanted_room.members
+    exempt = wanted_room.exempt.get(known.row, "") if wanted_room else ""
     there = _there(user_id, room)
     named = room or wanted_room
     return RoomReason(
@@ -113,11 +114,18 @@ def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) 
         answers=tuple(answers(asked.selector, attributes, known.history, known.day)) if asked else (),
         level=room.power.get(user_id, 0) if room and user_id else 0,
         wanted_level=_wanted_level(wanted_room, known.row) if wanted else 0,
-        remark=_remark(there, wanted, user_id, room, known, ruled=asked is not None),
+        remark=" ".join(
+            filter(None, (_exempted(exempt), _remark(there, wanted, user_id, room, known, asked is not None)))
+        ),
         since=since_of(known.arrivals.get(key)),
         room_id=room.room_id if room else None,
         event=happening_of(known.presences.get(room.room_id)) if room else None,
     )
+
+
+def _exempted(why: str) -> str:
+    """Return an exception as a sentence."""
+    return f"{why[0].upper()}{why[1:]}." if why else ""
 
 
 def _there(user_id: UserId | None, room: CurrentRoom | None) -> str:
@@ -132,7 +140,7 @@ def _wanted_level(room: DesiredRoom | None, row: int) -> int:
 
 
 def _remark(
-    there: str, wanted: bool, user_id: UserId | None, room: CurrentRoom | None, known: Known, *, ruled: bool
+    there: str, wanted: bool, user_id: UserId | None, room: CurrentRoom | None, known: Known, ruled: bool
 ) -> str:
     if room is None:
         return "The room has not been made yet." if wanted else ""

@@ -111,6 +111,11 @@ class _Reader:
             exclusive=exclusive,
             join=join,
             settings=settings,
+            exceptions=section.optional(
+                "exceptions", list_of(a(lambda each: room_section.read_exception(each, section.name, for_each))), ()
+            ),
+            shadow=section.optional("shadow", boolean, False),
+            place=room_section.place_of(section),
         )
         if (room.posters is not None or Rank.POSTERS in managers) and kind is not RoomKind.ANNOUNCEMENT:
             section.problem(
@@ -130,6 +135,7 @@ class _Reader:
             members=section.required("members", self._selector),
             rooms=tuple(room.value for room in rooms),
             spaces=tuple(space.value for space in spaces),
+            place=room_section.place_of(section),
         )
 
     def _desk(self, section: Section) -> Desk:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from bridge.directory.selector import Selector
-from bridge.document import Kind, Section, Value, a, choice, integer, matching
-from bridge.policy.schema import RoomKind
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, matching
+from bridge.policy.schema import Exemption, RoomKind
 from bridge.policy.settings import Act, Encryption, History, Join, Rank, Settings
 
 DEEPEST = 5
@@ -45,6 +46,44 @@ def _read_may(section: Section) -> Mapping[Act, Rank]:
         Act.MENTION_ROOM: section.optional("mention_room", rank, None),
     }
     return {act: needed for act, needed in said.items() if needed is not None}
+
+
+def read_exception(section: Section, rule: str, for_each: str | None) -> Exemption:
+    """Return one exception of a rule."""
+    adds = section.optional("add", boolean, None)
+    removes = section.optional("remove", boolean, None)
+    value = section.optional("value", line, "")
+    if (adds is True) == (removes is True):
+        section.problem("an exception says either `add: true` or `remove: true`")
+    if value and for_each is None:
+        section.problem(f"`{rule}` is one room, so there is no `value` to choose by", key="value")
+    if adds and for_each is not None and not value:
+        section.problem(f"`{rule}` makes a room for each {for_each}: say by `value` which one")
+    return Exemption(
+        rule=rule,
+        value=value,
+        person=section.required("person", line),
+        adds=adds is True,
+        until=section.required("until", _day),
+        owner=section.required("owner", line),
+        reason=section.required("reason", line),
+        place=place_of(section),
+    )
+
+
+def place_of(section: Section) -> tuple[int, int]:
+    """Return line and column of a section; zeros for one of nothing."""
+    return (section.place.line, section.place.column) if section.place else (0, 0)
+
+
+def _read_day(value: Value) -> date:
+    try:
+        return date.fromisoformat(line.make(value))
+    except ValueError:
+        value.expected("a day such as 2027-03-01")
+
+
+_day = Kind(_read_day, lambda: date.max)
 
 
 def role(selector: Kind[Selector], for_each: str | None) -> Kind[Selector | int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
@@ -49,6 +49,27 @@ class Space:
     members: Selector
     rooms: tuple[RuleId, ...] = ()
     spaces: tuple[RuleId, ...] = ()
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Somebody whom a rule admits, or keeps out, whatever its members are asked."""
+
+    rule: RuleId
+    value: str
+    """The room of a `for_each` rule; empty for all its rooms, and for a rule that makes one."""
+    person: str
+    """A userName, or a `PersonId`."""
+    adds: bool
+    until: date
+    """The last day, where the person works."""
+    owner: str
+    """Who answers for it."""
+    reason: str
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +95,13 @@ class Room:
     join: Join | None = None
     """None: by invitation, or through the space where Muster finds that this lets in nobody else."""
     settings: Settings = PLAIN
+    exceptions: tuple[Exemption, ...] = ()
+    shadow: bool = False
+    """Planned and told, and not carried out."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Value of `for_each` → what it is called now."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +158,11 @@ class Policy:
     tests: tuple[PolicyTest, ...]
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
+
+    @property
+    def exceptions(self) -> tuple[Exemption, ...]:
+        """The exceptions of all rules."""
+        return tuple(each for room in self.rooms.values() for each in room.exceptions)
 
     @property
     def levels_of_managers(self) -> int:

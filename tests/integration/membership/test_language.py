@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from bridge.membership import store
+from bridge.membership.exemption_store import put_exemption
+from bridge.policy.schema import Exemption
 from tests.integration.membership.conftest import Company
 
 SETTINGS: dict[str, Any] = {"settings": {"avatar": "mxc://x/a", "history": "shared", "may": {"pin": "everyone"}}}
@@ -66,3 +69,39 @@ async def test_a_change_of_manager_looks_at_both_managers(company: Company, dept
     await company.say("ann", displayName="Anna")
     await company.reconcile("ann")
     assert not (await company.reconcile()).plan.changes
+
+
+async def test_an_exception_ends_at_midnight_after_its_last_day(company: Company) -> None:
+    """One of the policy and one of the table, each where the person works, while nobody sends anything."""
+    company.now = datetime(2027, 2, 28, 12, tzinfo=UTC)
+    await company.say("ann", timezone="Australia/Melbourne")
+    last = date(2027, 2, 28)
+    said = {"person": "ann", "add": True, "until": last}
+    company.rule({"rooms": {"yard": {"members": 'title eq "Driver"', "exceptions": [said]}, "news": {}}})
+    await company.upkeep.catch_up()
+    await company.deliver()
+    assert company.homeserver.people("yard") == {"ann"}
+
+    bob = Exemption("yard", "", company.ids["bob"], True, last, "ann", "covers")
+    async with company.pool.acquire() as connection, connection.transaction():
+        await put_exemption(connection, bob, "eve", company.now)
+    await company.upkeep.catch_up()
+    await company.deliver()
+    assert company.homeserver.people("yard") == {"ann", "bob"}
+
+    melbourne = datetime(2027, 2, 28, 13, tzinfo=UTC)
+    assert await company.upkeep._seconds_to_next() == (melbourne - company.now).total_seconds()
+    for moment, inside in ((melbourne, {"bob"}), (datetime(2027, 3, 1, tzinfo=UTC), set())):
+        company.now = moment
+        await company.upkeep.catch_up()
+        await company.deliver()
+        assert company.homeserver.people("yard") == inside
+
+
+async def test_a_rule_in_shadow_does_nothing(company: Company) -> None:
+    """Not even make its room; the survey has what it would do."""
+    company.rule({"rooms": {"yard": {"shadow": True}}})
+    await company.settle()
+    assert not company.homeserver.rooms
+    found = await company.reconciler.survey(company.policy)
+    assert (len(found.plan.changes), len(found.plan.shadowed)) == (0, 6)
