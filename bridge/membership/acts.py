@@ -299,6 +299,7 @@ class Actor:
             parents=room.parents,
             open_to=room.open_to,
             settings=settings,
+            value=room.value or None,
         )
         return Done(room_id=room_id)
 

@@ -26,6 +26,8 @@ from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId
 from bridge.policy.settings import LEVELS, Join, Rank
 
 Parents = Mapping[RuleId, tuple[RoomKey, ...]]
+_PATHS = {"groups": "groups.value"}
+"""A group is told from others by its id: it may get another name."""
 Ranks = Collection[tuple[Rank, Selector | None, int]]
 
 ADMINISTRATORS = RoomKey("administrators")
@@ -59,11 +61,14 @@ def room_key(rule: RuleId, value: str) -> RoomKey:
 
 
 def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> Iterator[DesiredRoom]:
-    parents = _parents(policy.spaces.values())
+    parents, none = _parents(policy.spaces.values()), Exemptions((), census)
     for space in policy.spaces.values():
         yield _space(space, _open_to(space, parents, policy), parents, census)
     for rule in policy.rooms.values():
-        exemptions = Exemptions(rule, further, census)
+        exemptions = none
+        if rule.exceptions or further:
+            mine = (each for each in further if each.rule == rule.id)
+            exemptions = Exemptions((*rule.exceptions, *mine), census)
         open_to = None if exemptions.exclude else _open_to(rule, parents, policy)
         room = _room(rule, open_to, parents, exemptions.of(""), census)
         if rule.for_each is None:
@@ -148,6 +153,8 @@ def _room(rule: Room, open_to: RoomKey | None, parents: Parents, exempt: Exempt,
 
 def ranks_of(rule: Room) -> tuple[tuple[Rank, Selector | None, int], ...]:
     """Return who has power in the rule's rooms, the highest first: by a selector, or so many levels above somebody."""
+    if rule.moderators is None and rule.posters is None and rule.admins is None and not rule.managers:
+        return ()
     asked = {Rank.ADMINS: rule.admins, Rank.MODERATORS: rule.moderators, Rank.POSTERS: rule.posters}
     if rule.kind is not RoomKind.ANNOUNCEMENT:
         del asked[Rank.POSTERS]
@@ -179,7 +186,8 @@ def _rooms_by_value(
     """Yield a room like the pattern for each value that somebody has who works here."""
     ranks = ranks_of(rule)
     chosen = _power([each for each in ranks if each[1] is not None], census.active, census) if ranks else {}
-    by_value = census.by_value(path)
+    by_value = _called_now(census.by_value(_PATHS.get(path, path)), rule.renamed)
+    origins = origins_of(rule.renamed)
     known = {fold(value) for value in by_value} if (admitting := exemptions.values()) else set()
     by_value = {**by_value, **{value: PeopleSet.none for value in admitting if fold(value) not in known}}
     for value, people in by_value.items():
@@ -203,7 +211,41 @@ def _rooms_by_value(
                 power={level: ranked for level, ranked in power.items() if ranked},
                 because={**pattern.because, 0: f'{path} eq "{value}" and ({pattern.because[0]})'},
                 exempt=exempt.because,
+                value=value,
+                origins=origins.get(fold(value), ()),
             )
+
+
+def origins_of(renamed: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return for each value (as compared) what it was called before, first to last.
+
+    Where names have gone round in a circle, each has the room of the one before it.
+    """
+    before = {fold(new): old for old, new in renamed.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for new in before:
+        names: tuple[str, ...] = (before[new],)
+        while fold(names[0]) in before and fold(names[0]) != new:
+            names = (before[fold(names[0])], *names)
+        found[new] = names[-1:] if fold(names[0]) == new else names
+    return found
+
+
+def _called_now(by_value: Mapping[str, PeopleSet], renamed: Mapping[str, str]) -> Mapping[str, PeopleSet]:
+    """Return who has which value, those of a former name under the one of now."""
+    if not renamed:
+        return by_value
+    after = {fold(old): new for old, new in renamed.items()}
+    found: dict[str, tuple[str, list[PeopleSet]]] = {}
+    for value, people in by_value.items():
+        seen, now = {fold(value)}, value
+        while (new := after.get(fold(now))) is not None and fold(new) not in seen:
+            seen.add(fold(new))
+            now = new
+        if new is not None:  # a circle
+            now = value
+        found.setdefault(fold(now), (now, []))[1].append(people)
+    return {value: PeopleSet.union(sets) for value, sets in found.values()}
 
 
 def _managers_of_value(rule: Room, path: str, value: str, members: PeopleSet, census: Census) -> PeopleSet:
@@ -218,6 +260,10 @@ def _managers_of_value(rule: Room, path: str, value: str, members: PeopleSet, ce
 
 def _names(path: str, value: str, staff: PeopleSet, census: Census) -> Attributes:
     """Return what the name of a value's room may speak of: the value, and for a manager's room the manager's name."""
+    if path == "groups":
+        groups = (census.person(row).other for row in staff)
+        named = (zip(each.get("groups.value", ()), each.get("groups", ()), strict=True) for each in groups)
+        return {path: (next((name for each in named for id_, name in each if id_ == value), value),)}
     if path != "manager":
         return {path: (value,)}
     row = census.row(PersonId(value))

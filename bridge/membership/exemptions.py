@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
-from bridge.policy.schema import Exemption, Room
+from bridge.policy.schema import Exemption
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,10 @@ NOBODY = Exempt()
 class Exemptions:
     """The exceptions of one rule, whether they are over or not."""
 
-    def __init__(self, rule: Room, further: Iterable[Exemption], census: Census) -> None:
+    def __init__(self, listed: Iterable[Exemption], census: Census) -> None:
         self._by_value: defaultdict[str, list[Exemption]] = defaultdict(list)
         self._census = census
-        mine = [each for each in further if each.rule == rule.id]
-        for each in (*rule.exceptions, *mine):
+        for each in listed:
             self._by_value[fold(each.value)].append(each)
 
     @property

@@ -19,6 +19,7 @@ from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.alignment import aligned, renamed
 from bridge.membership.values import (
     ACTIONS,
     Action,
@@ -59,14 +60,14 @@ def plan(
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone.
     """
-    rooms = _managed(desired, current, touched)
     scope = _scope(desired, current, census, touched, bot)
+    rooms = _managed(desired, current, scope)
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
     shadowed: list[Change] = []
     for key, room in rooms.items():
         there = current.rooms.get(key)
         found = chain(
-            _room_change(room, there, whole=touched is None),
+            _room_change(room, there, current.served.get(key), whole=touched is None),
             _membership_changes(room, there, scope),
             _power_changes(room, there, scope),
         )
@@ -161,24 +162,25 @@ def _scope(
     return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
 
 
-def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | None) -> dict[RoomKey, DesiredRoom]:
+def _managed(desired: Desired, current: Current, scope: _Scope) -> dict[RoomKey, DesiredRoom]:
     """Return the rooms that the policy has a say in, under the keys they have already; with `touched` only those that
     are to be made, that somebody ought to be in, or that one of these is in.
 
-    A value of `for_each` may be spelled otherwise than when its room was made; it is the same room. A value that
-    nobody has any more leaves its room to nobody.
+    A value of `for_each` that nobody has any more leaves its room to nobody, unless its people have a new one.
     """
-    concerned = current.rooms if touched is None else _held_by(touched, current)
-    known = _spellings(desired, current)
+    concerned = current.rooms if scope.touched is None else _held_by(scope.touched, current)
+    known = aligned(desired.rooms, current)
+    if scope.touched is None:
+        known = renamed(known, current, lambda users: scope.among(users).people)
     rooms: dict[RoomKey, DesiredRoom] = {}
-    for key, room in desired.rooms.items():
-        own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
-        if own in concerned or room.members or own not in current.rooms:
-            rooms[own] = room if own == key else replace(room, key=own)
+    for key, room in known.items():
+        if key in concerned or room.members or key not in current.rooms:
+            rooms[key] = room
     for key, there in concerned.items():
         rule, slash, _ = key.partition("/")
         if slash and key not in rooms and rule in desired.vacant:
-            rooms[key] = _emptied(there, rule, desired.vacant[rule], shadow=rule in desired.shadow)
+            value = current.served.get(key, "")
+            rooms[key] = _emptied(there, rule, desired.vacant[rule], value, shadow=rule in desired.shadow)
     return rooms
 
 
@@ -192,14 +194,7 @@ def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, Curr
     }
 
 
-def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
-    """Return the rooms there are for values, by what their keys are compared by, as far as that is asked."""
-    rules = {key.partition("/")[0] for key in desired.rooms if "/" in key and key not in current.rooms}
-    keys = [key for key in current.rooms if "/" in key and key.partition("/")[0] in rules] if rules else []
-    return {fold(key): key for key in sorted(keys, reverse=True)}
-
-
-def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, *, shadow: bool) -> DesiredRoom:
+def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, value: str, *, shadow: bool) -> DesiredRoom:
     return DesiredRoom(
         key=room.key,
         rule=rule,
@@ -213,6 +208,7 @@ def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, *, shadow: bool) 
         power={},
         settings=room.settings,
         shadow=shadow,
+        value=value,
     )
 
 
@@ -242,19 +238,22 @@ def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -
             yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
 
 
-def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -> Iterator[Change]:
+def _room_change(room: DesiredRoom, there: CurrentRoom | None, served: str | None, *, whole: bool) -> Iterator[Change]:
     order, rule = _ORDER[Action.CREATE_ROOM], _rule_of(room)
     if there is None:
         yield Change(order, room.key, value=room.name, rule=rule, reason="the policy has it")
-    elif whole and (differing := _differing(room, there)):
+    elif whole and (differing := _differing(room, there, served)):
         yield Change(_ORDER[Action.CHANGE_ROOM], room.key, value=differing, rule=rule, reason="the policy says so")
 
 
-def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
+def _differing(room: DesiredRoom, there: CurrentRoom, served: str | None) -> str:
     """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
     fixed = RoomKind.SPACE in (room.kind, there.kind)
     fields = ("name", "topic", "parents", "open_to") if fixed else ("name", "topic", "kind", "parents", "open_to")
     changed = [field for field in fields if getattr(room, field) != getattr(there, field)]
+    own = there.key.partition("/")[2] if served is None else served
+    if room.value and fold(own) != fold(room.value):
+        changed.append("value")
     return ", ".join([*changed, *differing(room.settings, there.settings)])
 
 

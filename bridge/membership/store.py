@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bridge.directory.expression import fold
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.values import Current, CurrentAccount, CurrentRoom, DesiredRoom
 from bridge.policy.schema import RoomKind
@@ -34,6 +35,8 @@ class Place:
     open_to: RoomKey | None
     alias: str
     settings: Settings = PLAIN
+    value: str | None = None
+    """Of `for_each`, where it is not the one in the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +146,20 @@ async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: boo
 
 async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
-    rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias, settings FROM managed_room")
+    rows = await db.fetch(
+        "SELECT key, room_id, kind, name, topic, parents, open_to, alias, settings, value FROM managed_room"
+    )
     return {RoomKey(row["key"]): _place(row) for row in rows}
 
 
 async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> None:
     """Say that a room is about to be created; it is listed in no space yet."""
     await db.execute(
-        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias, settings)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias, settings, value)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (key) DO UPDATE SET rule = excluded.rule, kind = excluded.kind, name = excluded.name,
                topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias,
-               settings = excluded.settings""",
+               settings = excluded.settings, value = excluded.value""",
         room.key,
         room.rule,
         room.kind,
@@ -163,6 +168,7 @@ async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> 
         room.open_to,
         alias,
         as_json(room.settings),
+        room.value or None,
     )
 
 
@@ -174,7 +180,8 @@ async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, pa
 async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Settings) -> None:
     """Remember a room's name, topic, kind, spaces, the space whose members may join, and the settings it has now."""
     await db.execute(
-        """UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6, settings = $7
+        """UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6,
+               settings = $7, value = $8
            WHERE key = $1""",
         room.key,
         room.name,
@@ -183,6 +190,7 @@ async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Sett
         list(room.parents),
         room.kind,
         as_json(settings),
+        room.value or None,
     )
 
 
@@ -227,7 +235,8 @@ async def read_current(
         if place.room_id is not None
     }
     people = None if only is None else await people_of(db, only)
-    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving))
+    served = {key: place.value for key, place in places.items() if place.value and not _is_own(key, place.value)}
+    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving), served)
 
 
 async def read_elsewhere(db: Connection | Pool, users: Collection[UserId]) -> dict[RoomId, frozenset[UserId]]:
@@ -331,6 +340,11 @@ def _levels(users: Mapping[str, Any], bot: UserId, wanted: frozenset[UserId] | N
     return {UserId(user): level for user, level in users.items() if user != bot and (wanted is None or user in wanted)}
 
 
+def _is_own(key: RoomKey, value: str) -> bool:
+    """Tell whether the room was made for this value, however it is spelled."""
+    return fold(key.partition("/")[2]) == fold(value)
+
+
 def _place(row: asyncpg.Record) -> Place:
     return Place(
         key=RoomKey(row["key"]),
@@ -342,4 +356,5 @@ def _place(row: asyncpg.Record) -> Place:
         open_to=row["open_to"],
         alias=row["alias"],
         settings=from_json(row["settings"]),
+        value=row["value"],
     )

@@ -20,6 +20,7 @@ from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
 from bridge.membership import audit_store, store
+from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
@@ -105,6 +106,7 @@ async def survey(
         going = [account.user_id for account in current.accounts.values() if account.enabled]
         for user_id in sorted(leaving.intersection(going)):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+        wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
         changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
         pardons = await load_pardons(connection, losses_of(changes).people)
         verdict = await _brake(connection, policy, changes, census, held, pardons, now)

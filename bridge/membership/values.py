@@ -59,6 +59,10 @@ class DesiredRoom:
     """Row → why somebody is a member, or is not, by exception."""
     shadow: bool = False
     """Only to be told of, and not to be made so."""
+    value: str = ""
+    """Of `for_each`; empty for a room of its own."""
+    origins: tuple[str, ...] = ()
+    """What the value was called before by the policy, first to last: its room is the first of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Current:
     elsewhere: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
     """Rooms Muster does not manage → those in them who have an account of ours that is, or ought to be, disabled.
     Leavers leave these too."""
+    served: Mapping[RoomKey, str] = field(default_factory=dict)
+    """Room of a `for_each` rule → the value it is for now, where that is not the value in its key."""
 
 
 class Action(StrEnum):

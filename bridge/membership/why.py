@@ -99,7 +99,7 @@ def _find(name: str, known: Known) -> RoomKey:
 def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) -> RoomReason:
     room, wanted_room = known.current.rooms.get(key), known.desired.rooms.get(key)
     attributes = attributes_of(person, known.day)
-    asked = question_of(key, known.policy)
+    asked = question_of(key, known.policy, known.current.served.get(key))
     wanted = wanted_room is not None and known.row in wanted_room.members
     exempt = wanted_room.exempt.get(known.row, "") if wanted_room else ""
     there = _there(user_id, room)

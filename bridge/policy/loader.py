@@ -114,6 +114,7 @@ class _Reader:
             exceptions=section.optional(
                 "exceptions", list_of(a(lambda each: room_section.read_exception(each, section.name, for_each))), ()
             ),
+            renamed=room_section.read_renamed(section, for_each),
             shadow=section.optional("shadow", boolean, False),
             place=room_section.place_of(section),
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from bridge.directory.selector import Selector
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, matching
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, mapping_of, matching
 from bridge.policy.schema import Exemption, RoomKind
 from bridge.policy.settings import Act, Encryption, History, Join, Rank, Settings
 
@@ -69,6 +69,22 @@ def read_exception(section: Section, rule: str, for_each: str | None) -> Exempti
         reason=section.required("reason", line),
         place=place_of(section),
     )
+
+
+def read_renamed(section: Section, for_each: str | None) -> Mapping[str, str]:
+    """Return which values of `for_each` are called what by now; no two may have become one."""
+    said = section.optional("renamed", mapping_of(line), {})
+    if said and for_each is None:
+        section.problem("`renamed` is about the values of `for_each`, and this is one room", key="renamed")
+    seen: dict[str, str] = {}
+    for old, new in said.items():
+        if (other := seen.setdefault(new.casefold(), old)) != old:
+            section.problem(
+                f"`{other}` and `{old}` cannot both be `{new}` now: two rooms do not become one", key="renamed"
+            )
+        if old.casefold() == new.casefold():
+            section.problem(f"`{old}` is called so still", key="renamed")
+    return said
 
 
 def place_of(section: Section) -> tuple[int, int]:

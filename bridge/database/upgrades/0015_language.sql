@@ -16,3 +16,6 @@ CREATE TABLE exception (
     created_at timestamptz NOT NULL
 );
 CREATE INDEX exception_until ON exception (until);
+
+-- The value of `for_each` that the room is for now; null: the one that its key was made of.
+ALTER TABLE managed_room ADD COLUMN value text;

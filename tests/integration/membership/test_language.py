@@ -105,3 +105,25 @@ async def test_a_rule_in_shadow_does_nothing(company: Company) -> None:
     assert not company.homeserver.rooms
     found = await company.reconciler.survey(company.policy)
     assert (len(found.plan.changes), len(found.plan.shadowed)) == (0, 6)
+
+
+async def test_people_who_go_over_to_a_new_value_take_the_room_along(company: Company) -> None:
+    """Found also when only those who changed were to be looked at; it stays so, and `why` asks of the value of now."""
+    company.rule({"rooms": {"each": {"for_each": "department", "name": "{department}"}}})
+    team = ("ann", "bob", "cid")
+    for name in team:
+        await company.say(name, department="Sales")
+    await company.settle()
+    room = company.homeserver.room("each/Sales")
+    for name in team:
+        await company.say(name, department="Revenue")
+    found = await company.reconcile(*team)
+    await company.deliver()
+    assert [change.value for change in found.plan.changes] == ["name, value"]
+    assert company.homeserver.rooms[room].content("m.room.name") == {"name": "Revenue"}
+    assert company.homeserver.people("each/Sales") == set(team)
+    assert not (await company.reconcile("ann")).plan.changes
+    await company.say("ann", department="IT")
+    await company.reconcile("ann")
+    assert company.homeserver.people("each/Sales") == {"bob", "cid"}
+    assert not (await company.reconcile()).plan.changes
