@@ -49,10 +49,12 @@ class Problem:
     line: int
     column: int
     message: str
+    severity: str = "error"
+    """Or `warning`: worth a look, and no reason to refuse the file."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: error: {self.message}"
+        return f"{place}: {self.severity}: {self.message}"
 
 
 class DocumentError(InputError):

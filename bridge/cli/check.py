@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.command import from_here, print_json
+from bridge.clock import system_clock
 from bridge.config import load_config
 from bridge.document import read_text
 from bridge.errors import DocumentError, Problem
+from bridge.policy.lint import warnings
 from bridge.policy.loader import load
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
@@ -27,24 +29,29 @@ def add_parser(subparsers: Subparsers) -> None:
         "check",
         help="validate configuration and policy, and run the policy's tests",
         description="Reports every problem at once, as FILE:LINE:COLUMN: error: …, and exits with 1 if there is one. "
+        "What is probably not meant is a warning: two rules for the same people, an exception that is over. "
         "Without FILE the configured policy is checked. Changes nothing and needs neither homeserver nor database.",
     )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="policy files")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 for a warning too")
     parser.set_defaults(handler=check)
 
 
 async def check(args: argparse.Namespace) -> int:
     """Print a line for each good policy and each problem."""
     good, problems = checked(args.files, args.config)
+    today = system_clock().date()
+    doubtful = [each for file, policy in good.items() for each in warnings(policy, file, today)]
     if args.json:
         policies = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
-        print_json({"ok": not problems, "policies": policies, "problems": [asdict(problem) for problem in problems]})
+        told = [asdict(problem) for problem in (*problems, *doubtful)]
+        print_json({"ok": not problems, "policies": policies, "problems": told})
     else:
         for file, policy in good.items():
             print(f"{file}: ok: {_summary(policy)}")
-        for problem in problems:
+        for problem in (*problems, *doubtful):
             print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    return 1 if problems or (args.strict and doubtful) else 0
 
 
 def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], list[Problem]]:

@@ -84,6 +84,7 @@ def _entry(row: asyncpg.Record, named: Mapping[str, Manager]) -> HistoryEntry:
         deleted=row["action"] == "deleted",
         managers=managers,
         groups=[group["display"] for group in row["document"].get("groups") or ()],
+        group_ids=[group["value"] for group in row["document"].get("groups") or ()],
         standing=Standing(row["standing"]) if row["standing"] else None,
         version=row["version"],
     )

@@ -32,12 +32,14 @@ def person_of(
     deleted: bool = False,
     managers: Managers = _NOBODY,
     groups: Sequence[str] = (),
+    group_ids: Sequence[str] = (),
     standing: Standing | None = None,
     version: int = 0,
 ) -> Person:
     """Make a person of a SCIM User.
 
-    `managers` are those of each job (as `managers_of` counts them) who are known; `groups` are display names;
+    `managers` are those of each job (as `managers_of` counts them) who are known; `groups` are display names and
+    `group_ids` their ids;
     `standing` is what the company makes of the status. Who is deleted, whose `active` is false, whose standing does not
     admit or who `awaits_start` is not active; a missing `active` means true.
     """
@@ -52,7 +54,7 @@ def person_of(
         awaited=awaited and standing is not Standing.LEFT,
         external_id=document.get("externalId"),
         employments=employments_of(document, managers),
-        other=_other(document, groups, standing),
+        other=_other(document, groups, group_ids, standing),
         version=version,
     )
 
@@ -177,7 +179,7 @@ def _day(text: str | None) -> date | None:
 
 
 def _other(
-    document: Mapping[str, Any], groups: Sequence[str], standing: Standing | None
+    document: Mapping[str, Any], groups: Sequence[str], group_ids: Sequence[str], standing: Standing | None
 ) -> dict[str, tuple[Scalar, ...]]:
     values: dict[str, tuple[Scalar, ...]] = {}
     for name in _TEXTS:
@@ -196,4 +198,6 @@ def _other(
         values["standing"] = (standing.value,)
     if groups:
         values["groups"] = tuple(groups)
+    if group_ids:
+        values["groups.value"] = tuple(group_ids)
     return values

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 _PEOPLE: Final = """
     WITH groups AS (
-        SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C") AS names
+        SELECT m.member_id, array_agg(g.display_name ORDER BY g.display_name COLLATE "C", g.id) AS names,
+               array_agg(g.id ORDER BY g.display_name COLLATE "C", g.id) AS ids
         FROM group_member m JOIN scim_resource g ON g.id = m.group_id WHERE {member} GROUP BY m.member_id
     ), managers AS (
         SELECT m.person_id, array_agg(m.job) AS jobs, array_agg(boss.id) AS ids, array_agg(boss.display_name) AS names
         FROM manager_reference m JOIN scim_resource boss ON boss.id = m.manager_id AND NOT boss.deleted
         WHERE {report} GROUP BY m.person_id
     )
-    SELECT r.id, r.document, r.deleted, r.standing, r.changed, groups.names AS groups,
+    SELECT r.id, r.document, r.deleted, r.standing, r.changed, groups.names AS groups, groups.ids AS group_ids,
            managers.jobs, managers.ids AS manager_ids, managers.names AS manager_names
     FROM scim_resource r
     LEFT JOIN managers ON managers.person_id = r.id
@@ -139,6 +140,7 @@ async def load_history(db: Connection | Pool, person: PersonId) -> list[HistoryE
                 person,
                 deleted=row["action"] == "deleted",
                 groups=[group["display"] for group in row["document"].get("groups") or ()],
+                group_ids=[group["value"] for group in row["document"].get("groups") or ()],
                 standing=_standing(row),
                 version=row["version"],
             ),
@@ -181,6 +183,7 @@ def _person(row: asyncpg.Record) -> Person:
             )
         },
         groups=row["groups"] or (),
+        group_ids=row["group_ids"] or (),
         standing=_standing(row),
         version=row["changed"],
     )

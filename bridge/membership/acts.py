@@ -7,7 +7,7 @@ concurrency and the audit log are left to `apply`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,8 @@ from bridge.membership import member_store, rooms, store
 from bridge.membership.current import memberships_of
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
+from bridge.policy.schema import RoomKind
+from bridge.policy.settings import Settings
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -217,7 +219,8 @@ class Actor:
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
         users = rooms.levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
         users.pop(self._homeserver.bot, None)
-        wanted = rooms.power_levels(self._places[RoomKey(changes[0].room)].kind, users)
+        place = self._places[RoomKey(changes[0].room)]
+        wanted = rooms.power_levels(place.kind, users, place.settings.may)
         if content != wanted:
             await self._homeserver.send_state(room_id, "m.room.power_levels", "", wanted)
         await member_store.put_power(self._pool, room_id, wanted["users"])
@@ -239,7 +242,7 @@ class Actor:
         await self._list_in_spaces(room, room_id, room.parents)
         await store.complete_room(self._pool, room.key, room_id, room.parents)
         self._places[room.key] = Place(
-            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias
+            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias, room.settings
         )
         return Done(room_id=room_id)
 
@@ -284,7 +287,7 @@ class Actor:
         await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
 
     async def _change_room(self, change: Change) -> Done:
-        """Bring name, topic, kind, join rule and place in the spaces to what the policy says."""
+        """Bring name, topic, kind, settings and place in the spaces to what the policy says."""
         room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
         room_id = self._known_room(change)
         fields = change.value.split(", ")
@@ -292,26 +295,39 @@ class Actor:
             await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
         if "topic" in fields:
             await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
-        if "kind" in fields:
-            await self._change_kind(room, room_id)
-        if "open_to" in fields:
-            rule = rooms.join_rule(self._room_ids()[room.open_to] if room.open_to is not None else None)
-            await self._homeserver.send_state(room_id, rule.type, rule.state_key, rule.content)
+        settings = room.settings.over(place.settings)
+        for event in self._changed_settings(room, frozenset(fields), settings):
+            await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
+        if "kind" in fields or any(field.startswith("may ") for field in fields):
+            await self._change_levels(room_id, room.kind, settings)
         if "parents" in fields:
             await self._list_in_spaces(room, room_id, room.parents)
             await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
         made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
-        await store.describe_room(self._pool, replace(room, **made))
-        self._places[room.key] = replace(place, **made)
+        value = room.value if "value" in fields else place.value or ""
+        await store.describe_room(self._pool, replace(room, **made, value=value), settings)
+        self._places[room.key] = replace(place, **made, settings=settings, value=value or None)
         return Done(room_id=room_id)
 
-    async def _change_kind(self, room: DesiredRoom, room_id: RoomId) -> None:
-        """Let everybody write, or only posters, and show newcomers what was said accordingly."""
+    def _changed_settings(
+        self, room: DesiredRoom, fields: frozenset[str], after: Settings
+    ) -> Iterator[rooms.StateEvent]:
+        """Yield the state that makes those settings of a room that are named the ones of `after`, beside its levels."""
+        if "avatar" in fields and after.avatar is not None:
+            yield rooms.avatar(after.avatar)
+        if fields & {"open_to", "join"}:
+            space = self._room_ids()[room.open_to] if room.open_to is not None else None
+            yield rooms.join_rule(space, knock=after.knock)
+        if fields & {"kind", "history"}:
+            yield rooms.visibility(room.kind, after.history)
+        if "encryption" in fields:
+            yield rooms.encryption()
+
+    async def _change_levels(self, room_id: RoomId, kind: RoomKind, settings: Settings) -> None:
+        """Say anew what takes which power; who has power keeps it."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        levels = rooms.power_levels(room.kind, rooms.levels_of(content))
+        levels = rooms.power_levels(kind, rooms.levels_of(content), settings.may)
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
-        seen = rooms.visibility(room.kind)
-        await self._homeserver.send_state(room_id, seen.type, seen.state_key, seen.content)
 
     async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
         server_name, places = self._homeserver.server_name, self._room_ids()

@@ -58,6 +58,7 @@ def shapes_of(places: Mapping[RoomKey, store.Place]) -> dict[RoomId, rooms.Shape
             topic=place.topic,
             parents=tuple(ids[parent] for parent in place.parents if parent in ids),
             open_to=ids.get(place.open_to) if place.open_to is not None else None,
+            settings=place.settings,
         )
         for key, place in places.items()
         if (room_id := place.room_id) is not None

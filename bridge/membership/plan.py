@@ -19,6 +19,7 @@ from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.alignment import aligned, renamed
 from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Party, Walls, divide
 from bridge.membership.values import (
     ACTIONS,
@@ -34,6 +35,7 @@ from bridge.membership.values import (
     Plan,
 )
 from bridge.policy.schema import Barrier, RoomKind, RuleId
+from bridge.policy.settings import NAMES, as_json, differing
 
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
@@ -63,29 +65,39 @@ def plan(
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone. What rules
     ask for and `walls` forbid is not done, and named.
     """
-    rooms = _managed(desired, current, touched)
     scope = _scope(desired, current, census, touched, bot)
+    rooms = _managed(desired, current, scope)
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
     divisions: dict[RoomKey, Division] = {}
-    for key, ruled in rooms.items():
+    ruled = dict(rooms)
+    shadowed: list[Change] = []
+    for key, room in ruled.items():
         there = current.rooms.get(key)
-        room = ruled
         if walls.walls:
-            divisions[key] = divide(ruled, _party(ruled, there, scope), walls)
-            room = rooms[key] = _divided(ruled, divisions[key])
-        changes += _room_change(room, there, whole=touched is None)
-        changes += _membership_changes(room, there, scope, divisions.get(key, NO_DIVISION))
-        changes += _power_changes(room, there, scope)
-    whole = plan_of(changes, rooms)
+            divisions[key] = divide(room, _party(room, there, scope), walls)
+            rooms[key] = _divided(room, divisions[key])
+        found = chain(
+            _room_change(rooms[key], there, current.served.get(key), whole=touched is None),
+            _membership_changes(rooms[key], there, scope, divisions.get(key, NO_DIVISION)),
+            _power_changes(rooms[key], there, scope),
+        )
+        if room.shadow:
+            for change in found:  # whoever leaves the company, or is kept out by a barrier, leaves these rooms too
+                (changes if change.rule in (ACCOUNTS, BARRIERS) else shadowed).append(change)
+        else:
+            changes += found
+    made = plan_of(changes, rooms)
+    if shadowed:
+        made = replace(made, shadowed=_sorted(shadowed))
     if not divisions:
-        return whole
-    kept_out = (each for key, division in divisions.items() for each in _kept_out(desired, rooms[key], division, scope))
-    return replace(whole, kept_out=tuple(kept_out), divided=_entering(whole, divisions, scope))
+        return made
+    kept_out = (each for key, division in divisions.items() for each in _kept_out(ruled[key], division, scope))
+    return replace(made, kept_out=tuple(kept_out), divided=_entering(made, divisions, scope))
 
 
 def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> Plan:
     """Return the changes as a plan: sorted, with the rooms they name and the digest of what they do."""
-    ordered = tuple(sorted(changes, key=attrgetter("order", "room", "user_id", "value", "person", "rule")))
+    ordered = _sorted(changes)
     named = {RoomKey(change.room) for change in ordered}
     known = {key: rooms[key] for key in sorted(named) if key in rooms}
     digest = hashlib.sha256()
@@ -128,11 +140,10 @@ def _divided(room: DesiredRoom, division: Division) -> DesiredRoom:
     )
 
 
-def _kept_out(desired: Desired, room: DesiredRoom, division: Division, scope: _Scope) -> Iterator[KeptOut]:
+def _kept_out(room: DesiredRoom, division: Division, scope: _Scope) -> Iterator[KeptOut]:
     """Yield whom the room's rule asks for and a barrier forbids."""
-    wanted = next((each.members for key, each in desired.rooms.items() if fold(key) == fold(room.key)), PeopleSet.none)
     for barrier, people in division.out:
-        if users := tuple(sorted(scope.named(people & scope.of(wanted)))):
+        if users := tuple(sorted(scope.named(people & scope.of(room.members)))):
             yield KeptOut(room.key, _rule_of(room), barrier.reason, users)
 
 
@@ -147,6 +158,10 @@ def _entering(whole: Plan, divisions: Mapping[RoomKey, Division], scope: _Scope)
             if row is None or row in divisions[key].kept:
                 found[key] = found.get(key, frozenset()) | {user}
     return found
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=attrgetter("order", "room", "user_id", "value", "person", "rule")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,29 +231,26 @@ def _scope(
     return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
 
 
-def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | None) -> dict[RoomKey, DesiredRoom]:
+def _managed(desired: Desired, current: Current, scope: _Scope) -> dict[RoomKey, DesiredRoom]:
     """Return the rooms that the policy has a say in, under the keys they have already; with `touched` only those that
     are to be made, that somebody ought to be in, or that one of these is in.
 
-    A value of `for_each` may be spelled otherwise than when its room was made; it is the same room. A value that
-    nobody has any more leaves its room to nobody.
+    A value of `for_each` that nobody has any more leaves its room to nobody, unless its people have a new one.
     """
-    concerned = current.rooms if touched is None else _held_by(touched, current)
-    whole = touched is None
-    known = _spellings(desired, current)
+    concerned = current.rooms if scope.touched is None else _held_by(scope.touched, current)
+    known = aligned(desired.rooms, current)
+    if scope.touched is None:
+        known = renamed(known, current, lambda users: scope.among(users).people)
     rooms: dict[RoomKey, DesiredRoom] = {}
-    for key, room in desired.rooms.items():
-        own = key if key in current.rooms or "/" not in key else known.get(fold(key), key)
-        if own in concerned or room.members or own not in current.rooms:
-            there = current.rooms.get(own)
-            if there is not None and not whole:
-                rooms[own] = _described(room, there)
-            else:
-                rooms[own] = room if own == key else replace(room, key=own)
+    for key, room in known.items():
+        if key in concerned or room.members or key not in current.rooms:
+            there = current.rooms.get(key)
+            rooms[key] = room if there is None or scope.touched is None else _described(room, there)
     for key, there in concerned.items():
         rule, slash, _ = key.partition("/")
         if slash and key not in rooms and rule in desired.vacant:
-            rooms[key] = _emptied(there, rule, desired.vacant[rule])
+            value = current.served.get(key, "")
+            rooms[key] = _emptied(there, rule, desired.vacant[rule], value, shadow=rule in desired.shadow)
     return rooms
 
 
@@ -263,17 +275,12 @@ def _described(room: DesiredRoom, there: CurrentRoom) -> DesiredRoom:
         topic=there.topic,
         parents=there.parents,
         open_to=there.open_to,
+        settings=there.settings,
+        value="",
     )
 
 
-def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
-    """Return the rooms there are for values, by what their keys are compared by, as far as that is asked."""
-    rules = {key.partition("/")[0] for key in desired.rooms if "/" in key and key not in current.rooms}
-    keys = [key for key in current.rooms if "/" in key and key.partition("/")[0] in rules] if rules else []
-    return {fold(key): key for key in sorted(keys, reverse=True)}
-
-
-def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
+def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, value: str, *, shadow: bool) -> DesiredRoom:
     return DesiredRoom(
         key=room.key,
         rule=rule,
@@ -285,6 +292,9 @@ def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
         exclusive=exclusive,
         members=PeopleSet.none,
         power={},
+        settings=room.settings,
+        shadow=shadow,
+        value=value,
     )
 
 
@@ -314,21 +324,25 @@ def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -
             yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
 
 
-def _room_change(room: DesiredRoom, there: CurrentRoom | None, *, whole: bool) -> Iterator[Change]:
+def _room_change(room: DesiredRoom, there: CurrentRoom | None, served: str | None, *, whole: bool) -> Iterator[Change]:
     order, rule = _ORDER[Action.CREATE_ROOM], _rule_of(room)
     if there is None:
         yield Change(order, room.key, value=room.name, rule=rule, reason="the policy has it")
-    elif (whole or there.altered) and (differing := _differing(room, there)):
-        yield Change(_ORDER[Action.CHANGE_ROOM], room.key, value=differing, rule=rule, reason="the policy says so")
+    elif (whole or there.altered) and (changed := _differing(room, there, served)):
+        yield Change(_ORDER[Action.CHANGE_ROOM], room.key, value=changed, rule=rule, reason="the policy says so")
 
 
-def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
+def _differing(room: DesiredRoom, there: CurrentRoom, served: str | None) -> str:
     """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
     fixed = RoomKind.SPACE in (room.kind, there.kind)
-    differing = {field for field in FIELDS if getattr(room, field) != getattr(there, field)}
+    changed = {field for field in FIELDS if getattr(room, field) != getattr(there, field)}
     if fixed:
-        differing.discard("kind")
-    return ", ".join(field for field in FIELDS if field in differing | there.altered)
+        changed.discard("kind")
+    own = there.key.partition("/")[2] if served is None else served
+    if room.value and fold(own) != fold(room.value):
+        changed.add("value")
+    changed |= there.altered | set(differing(room.settings, there.settings))
+    return ", ".join(field for field in (*FIELDS, "value", *NAMES) if field in changed)
 
 
 def _membership_changes(
@@ -337,8 +351,9 @@ def _membership_changes(
     wanted = scope.of(room.members)
     members = scope.among(there.members) if there else _Users()
     if missing := wanted - members.people:
-        for user in scope.named(missing):
-            yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
+        for row in missing:
+            reason = room.exempt.get(row) or room.because.get(0, "")
+            yield _change(Action.JOIN, scope, room.key, scope.users[row], rule=_rule_of(room), reason=reason)
     if there is not None:
         if there.guests and not room.exclusive:
             guests = scope.among(there.guests)
@@ -347,7 +362,7 @@ def _membership_changes(
                 guests.strangers - members.strangers - division.strangers.keys(),
             )
             for user in returning:
-                if user not in scope.leavers:
+                if user not in scope.leavers and scope.row_of.get(user, -1) not in room.exempt:
                     yield _change(Action.JOIN, scope, room.key, user, rule=ACCOUNTS, reason=GUEST)
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
@@ -366,6 +381,8 @@ def _why_remove(
         return ACCOUNTS, scope.leavers[user]
     if division.out and (barrier := _barrier_of(user, scope, division)) is not None:
         return BARRIERS, barrier.reason
+    if exempt := room.exempt.get(scope.row_of.get(user, -1)):
+        return _rule_of(room), exempt
     if user in there.granted:
         return _rule_of(room), NOT_ANY_MORE
     return _rule_of(room), EXCLUSIVE if room.exclusive else ""
@@ -429,4 +446,5 @@ def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
     if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
         room = rooms[RoomKey(change.room)]
         fields += [room.kind, room.name, room.topic, room.parents, room.open_to, room.exclusive]
+        fields += [as_json(room.settings)]
     return json.dumps(fields, separators=(",", ":")) + "\n"

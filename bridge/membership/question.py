@@ -46,11 +46,15 @@ class Answer:
     source: Source | None
 
 
-def question_of(key: str, policy: Policy) -> Question | None:
-    """Return the question of the rule that makes this room; None when no rule makes it (any more)."""
-    rule, slash, value = key.partition("/")
+def question_of(key: str, policy: Policy, value: str | None = None) -> Question | None:
+    """Return the question of the rule that makes this room; None when no rule makes it (any more).
+
+    `value` is that of `for_each` which the room is for, where it is not the one in the key.
+    """
+    rule, slash, own = key.partition("/")
     if slash and (room := policy.rooms.get(rule)) is not None and room.for_each is not None:
-        node = joined("and", (compared(room.for_each, "eq", value), room.members.root))
+        path = "groups.value" if room.for_each == "groups" else room.for_each
+        node = joined("and", (compared(path, "eq", own if value is None else value), room.members.root))
         return Question(f"rooms.{rule}", Selector(node.normal, node))
     if rule in policy.rooms:
         return Question(f"rooms.{rule}", policy.rooms[rule].members)
@@ -70,9 +74,14 @@ def entitlements(policy: Policy, attributes: Attributes) -> list[str]:
         if rule.for_each is None:
             keys.append(rule.id)
         else:
-            keys += [str(room_key(rule.id, str(value))) for value in attributes.get(rule.for_each, ())]
+            keys += [str(room_key(rule.id, str(value))) for value in _values(rule.for_each, attributes)]
     asked = {key: question_of(key, policy) for key in keys}
     return sorted(key for key, question in asked.items() if question and matches(question.selector, attributes))
+
+
+def _values(for_each: str, attributes: Attributes) -> tuple[Scalar, ...]:
+    """Return what rooms are made of; a group's by its id."""
+    return attributes.get("groups.value" if for_each == "groups" else for_each, ())
 
 
 def level_by_policy(key: str, policy: Policy, attributes: Attributes) -> int:

@@ -21,6 +21,7 @@ from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership import acts, audit_store, barrier_store, held, store
+from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.barriers import on_both_sides
@@ -163,8 +164,13 @@ class Reconciler:
         return True
 
     async def _survey_whole(self, policy: Policy, scope: Scope | None) -> Survey:
-        """Survey, and once more together with all that is held when this is held too: what waits is one plan."""
+        """Survey, and once more together with all that is held when this is held too: what waits is one plan.
+
+        Once more everybody where a value of the policy's may have another name now.
+        """
         found = await self.survey(policy, scope)
+        if scope is not None and may_be_renamed(found.plan, found.current):
+            return await self.survey(policy)
         if scope is None or not found.verdict.held.changes or len(found.concerned) == len(found.held):
             return found
         waiting = frozenset[UserId]().union(*map(users_of, found.held))

@@ -17,7 +17,9 @@ _SETTINGS = {
     "name": "name",
     "topic": "topic",
     "open_to": "join rule",
-    "kind": "rights to write and read",
+    "kind": "rights",
+    "history": "readability of what was said before",
+    "avatar": "picture",
     "parents": "place in its spaces",
 }
 

@@ -35,30 +35,42 @@ _BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.REMOVE, Action.LOW
 def as_text(plan: Plan, width: int = 80) -> str:
     """Return the plan as lines of at most `width` columns: counts, additions, then all that is taken away."""
     if not plan.changes:
-        return "\n".join(["Nothing to do.", *_kept_out(plan, width), ""])
-    groups = _grouped(plan)
+        return "\n".join(["Nothing to do.", *_kept_out(plan, width), *_shadow(plan, width), ""])
+    groups = _grouped(plan.changes)
     counts = ", ".join(_counted(action, changes) for action, changes in groups)
     lines = [*textwrap.wrap(f"{counts}.", width)]
     for action, changes in groups:
         lines += ["", f"{_counted(action, changes).capitalize()}:", *_lines(action, changes, width)]
-    return "\n".join([*lines, *_kept_out(plan, width), "", f"Digest: {plan.digest}", ""])
+    beside = [*_kept_out(plan, width), *_shadow(plan, width)]
+    return "\n".join([*lines, *beside, "", f"Digest: {plan.digest}", ""])
+
+
+def _shadow(plan: Plan, width: int) -> Iterator[str]:
+    """Yield what rules in shadow would do, each line marked so."""
+    if plan.shadowed:
+        yield from ("", "Only told, and not done, because the rule is in shadow:")
+    for action, changes in _grouped(plan.shadowed):
+        yield f"would: {_counted(action, changes)}"
+        yield from _lines(action, changes, width)
 
 
 def as_json(plan: Plan) -> dict[str, object]:
     """Return the plan in values that `json.dumps` takes: digest, counts by action, and every change."""
-    fields = ("room", "user_id", "value", "person", "rule", "reason")
     return {
         "digest": plan.digest,
-        "counts": {action.value: len(changes) for action, changes in _grouped(plan)},
-        "changes": [
-            {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
-            for change in plan.changes
-        ],
+        "counts": {action.value: len(changes) for action, changes in _grouped(plan.changes)},
+        "changes": [_change_as_json(change) for change in plan.changes],
         "kept_out": [
             {"room": each.room, "rule": each.rule, "reason": each.reason, "users": list(each.users)}
             for each in plan.kept_out
         ],
+        "shadow": [_change_as_json(change) for change in plan.shadowed],
     }
+
+
+def _change_as_json(change: Change) -> dict[str, object]:
+    fields = ("room", "user_id", "value", "person", "rule", "reason")
+    return {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
 
 
 def _kept_out(plan: Plan, width: int) -> Iterator[str]:
@@ -71,9 +83,9 @@ def _kept_out(plan: Plan, width: int) -> Iterator[str]:
         yield from _wrapped(f"{each.room} ({len(each.users)}, {each.rule}; {each.reason}): {named}{more}", width, "  ")
 
 
-def _grouped(plan: Plan) -> list[tuple[Action, list[Change]]]:
+def _grouped(changes: Sequence[Change]) -> list[tuple[Action, list[Change]]]:
     """Return the changes by action, in the order of printing."""
-    groups = {ACTIONS[order]: list(changes) for order, changes in groupby(plan.changes, attrgetter("order"))}
+    groups = {ACTIONS[order]: list(changes) for order, changes in groupby(changes, attrgetter("order"))}
     return [(action, groups[action]) for action in _NOUNS if action in groups]
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.directory.expression import fold
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.values import Current, CurrentAccount, CurrentRoom, DesiredRoom
 from bridge.policy.schema import RoomKind
+from bridge.policy.settings import PLAIN, Settings, as_json, from_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -33,6 +35,9 @@ class Place:
     parents: tuple[RoomKey, ...]
     open_to: RoomKey | None
     alias: str
+    settings: Settings = PLAIN
+    value: str | None = None
+    """Of `for_each`, where it is not the one in the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,26 @@ async def read_accounts(
 async def people_of(db: Connection | Pool, user_ids: Collection[UserId]) -> frozenset[PersonId]:
     """Return the people whose accounts these are; strangers have none."""
     rows = await db.fetch("SELECT person_id FROM account WHERE user_id = ANY($1)", list(user_ids))
+    return frozenset(PersonId(row["person_id"]) for row in rows)
+
+
+async def users_of(db: Connection | Pool, people: Collection[PersonId]) -> frozenset[UserId]:
+    """Return the user IDs of these people, as far as they have an account."""
+    rows = await db.fetch("SELECT user_id FROM account WHERE person_id = ANY($1)", list(people))
+    return frozenset(UserId(row["user_id"]) for row in rows)
+
+
+async def ranked_beside(db: Connection | Pool, user_ids: Collection[UserId]) -> frozenset[PersonId]:
+    """Return the people who have power in the managed rooms in which these users are."""
+    rows = await db.fetch(
+        """SELECT DISTINCT account.person_id FROM room_member m
+           JOIN managed_room USING (room_id)
+           JOIN room_power p USING (room_id)
+           CROSS JOIN LATERAL jsonb_object_keys(p.users) AS ranked (user_id)
+           JOIN account ON account.user_id = ranked.user_id
+           WHERE m.user_id = ANY($1) AND m.membership IN ('join', 'invite')""",
+        list(user_ids),
+    )
     return frozenset(PersonId(row["person_id"]) for row in rows)
 
 
@@ -128,7 +153,9 @@ async def read_place_keys(db: Connection | Pool, room_ids: Collection[RoomId]) -
 
 async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
-    rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias FROM managed_room")
+    rows = await db.fetch(
+        "SELECT key, room_id, kind, name, topic, parents, open_to, alias, settings, value FROM managed_room"
+    )
     return {RoomKey(row["key"]): _place(row) for row in rows}
 
 
@@ -145,9 +172,11 @@ async def read_created(db: Connection | Pool, rooms: Collection[RoomId]) -> dict
 async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> None:
     """Say that a room is about to be created; it is listed in no space yet."""
     await db.execute(
-        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias, settings, value)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (key) DO UPDATE SET rule = excluded.rule, kind = excluded.kind, name = excluded.name,
-               topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias""",
+               topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias,
+               settings = excluded.settings, value = excluded.value""",
         room.key,
         room.rule,
         room.kind,
@@ -155,6 +184,8 @@ async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> 
         room.topic,
         room.open_to,
         alias,
+        as_json(room.settings),
+        room.value or None,
     )
 
 
@@ -163,16 +194,20 @@ async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, pa
     await db.execute("UPDATE managed_room SET room_id = $2, parents = $3 WHERE key = $1", key, room_id, list(parents))
 
 
-async def describe_room(db: Connection | Pool, room: DesiredRoom) -> None:
-    """Remember a room's name, topic, kind, spaces, and the space whose members may join."""
+async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Settings) -> None:
+    """Remember a room's name, topic, kind, spaces, the space whose members may join, and the settings it has now."""
     await db.execute(
-        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6 WHERE key = $1",
+        """UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6,
+               settings = $7, value = $8
+           WHERE key = $1""",
         room.key,
         room.name,
         room.topic,
         room.open_to,
         list(room.parents),
         room.kind,
+        as_json(settings),
+        room.value or None,
     )
 
 
@@ -213,12 +248,14 @@ async def read_current(
             guests=frozenset(guests[place.room_id]),
             power=power.get(place.room_id, {}),
             altered=altered.get(place.room_id, frozenset()),
+            settings=place.settings,
         )
         for key, place in places.items()
         if place.room_id is not None
     }
     people = None if only is None else await people_of(db, only)
-    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving))
+    served = {key: place.value for key, place in places.items() if place.value and not _is_own(key, place.value)}
+    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving), served)
 
 
 async def read_elsewhere(db: Connection | Pool, users: Collection[UserId]) -> dict[RoomId, frozenset[UserId]]:
@@ -331,6 +368,11 @@ def _levels(users: Mapping[str, Any], bot: UserId, wanted: frozenset[UserId] | N
     return {UserId(user): level for user, level in users.items() if user != bot and (wanted is None or user in wanted)}
 
 
+def _is_own(key: RoomKey, value: str) -> bool:
+    """Tell whether the room was made for this value, however it is spelled."""
+    return fold(key.partition("/")[2]) == fold(value)
+
+
 def _place(row: asyncpg.Record) -> Place:
     return Place(
         key=RoomKey(row["key"]),
@@ -341,4 +383,6 @@ def _place(row: asyncpg.Record) -> Place:
         parents=tuple(row["parents"]),
         open_to=row["open_to"],
         alias=row["alias"],
+        settings=from_json(row["settings"]),
+        value=row["value"],
     )

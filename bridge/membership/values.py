@@ -13,9 +13,11 @@ from enum import StrEnum
 from bridge.directory.people_set import PeopleSet
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.settings import LEVELS, PLAIN, Rank, Settings
 
-MODERATOR = 50
-POSTER = 20
+ADMIN = LEVELS[Rank.ADMINS]
+MODERATOR = LEVELS[Rank.MODERATORS]
+POSTER = LEVELS[Rank.POSTERS]
 """Power levels. In announcement rooms writing takes `POSTER`; everywhere 0 is the default and is never listed."""
 
 
@@ -52,6 +54,15 @@ class DesiredRoom:
     """Level → people; only levels above 0, each person at the highest level only, only members."""
     because: Mapping[int, str] = field(default_factory=dict)
     """Level → the selector that gives it, as the policy words it; level 0 is membership."""
+    settings: Settings = PLAIN
+    exempt: Mapping[int, str] = field(default_factory=dict)
+    """Row → why somebody is a member, or is not, by exception."""
+    shadow: bool = False
+    """Only to be told of, and not to be made so."""
+    value: str = ""
+    """Of `for_each`; empty for a room of its own."""
+    origins: tuple[str, ...] = ()
+    """What the value was called before by the policy, first to last: its room is the first of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,8 @@ class Desired:
     vacant: Mapping[RuleId, bool] = field(default_factory=dict)
     """The `for_each` rules, each with whether its rooms are exclusive: a room of theirs that is not in `rooms` is for
     nobody (of these people), while a room of no rule at all is none of our business any more."""
+    shadow: frozenset[RuleId] = frozenset()
+    """The rules of which is only told what they would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,7 @@ class CurrentRoom:
     """Levels above 0 (or below), without the bot."""
     altered: frozenset[str] = frozenset()
     """Which of the fields above is not so any more on the homeserver, because somebody else has changed it."""
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,8 @@ class Current:
     elsewhere: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
     """Rooms Muster does not manage → those in them who have an account of ours that is, or ought to be, disabled.
     Leavers leave these too."""
+    served: Mapping[RoomKey, str] = field(default_factory=dict)
+    """Room of a `for_each` rule → the value it is for now, where that is not the value in its key."""
 
 
 FIELDS = ("name", "topic", "kind", "parents", "open_to")
@@ -127,7 +143,7 @@ class Action(StrEnum):
     RENAME_ACCOUNT = "rename account"
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
-    """Whatever of `name`, `topic`, `kind`, `parents` and `open_to` differs; `value` lists which."""
+    """Whatever of `name`, `topic`, `kind`, `parents`, `open_to` and settings differs; `value` lists which."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 
@@ -188,3 +204,5 @@ class Plan:
     """What the rules ask for and barriers forbid."""
     divided: Mapping[RoomKey, frozenset[UserId]] = field(default_factory=dict, repr=False, compare=False)
     """Rooms that somebody must leave because of a barrier before these users may enter."""
+    shadowed: tuple[Change, ...] = field(default=(), compare=False)
+    """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""

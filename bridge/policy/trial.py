@@ -39,6 +39,8 @@ def made_up(given: Attributes) -> Person:
     """
     jobs = max((len(values) for path, values in given.items() if path in EMPLOYMENT_FIELDS), default=0)
     elsewhere = {*OWN_FIELDS, *EMPLOYMENT_FIELDS, "active"}
+    if "groups" in given:
+        given = {**given, "groups.value": given["groups"]}  # a made-up group has its name for an id
     return Person(
         id=PersonId(_text(given, "id") or "made-up"),
         user_name=_text(given, "username") or "made-up",

@@ -99,3 +99,12 @@ async def test_the_configuration_says_where_the_policy_is(folder: Path, capsys: 
     config.write_text("polici: custom.yaml\n")
     assert await run("good.yaml") == 1
     assert "config.yaml:1:1: error: unknown key `polici`; did you mean `policy`?" in capsys.readouterr().err
+
+
+async def test_a_warning_refuses_nothing_unless_strict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is probably not meant is told on standard error, and counts only with `--strict`."""
+    room = "{name: X, members: title pr}"
+    (folder / "twins.yaml").write_text(f"version: 1\ncompany: N\nrooms:\n  a: {room}\n  b: {room}\n")
+    assert await run("twins.yaml") == 0
+    assert capsys.readouterr().err.startswith("twins.yaml:5:6: warning: `b` is")
+    assert await run("--strict", "twins.yaml") == 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.directory.expression import fold
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
-from bridge.membership.values import Action, Change, Current, CurrentAccount, CurrentRoom, Plan
+from bridge.membership.values import FIELDS, Action, Change, Current, CurrentAccount, CurrentRoom, Plan
 
 NOTHING = Current({}, {})
 
@@ -24,7 +25,15 @@ def _changed(change: Change, current: Current, plan: Plan) -> Current:
         return replace(current, elsewhere={**current.elsewhere, room_id: left})
     if change.room:
         key = RoomKey(change.room)
-        return replace(current, rooms={**current.rooms, key: _changed_room(change, current.rooms.get(key), plan)})
+        served = current.served
+        if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
+            own, now = key.partition("/")[2], plan.rooms[key].value
+            served = {
+                **{other: value for other, value in served.items() if other != key},
+                **({key: now} if fold(now) != fold(own) else {}),
+            }
+        rooms = {**current.rooms, key: _changed_room(change, current.rooms.get(key), plan)}
+        return replace(current, rooms=rooms, served=served)
     person = PersonId(change.person)
     account = _changed_account(change, current.accounts.get(person))
     return replace(current, accounts={**current.accounts, person: account})
@@ -51,8 +60,9 @@ def _changed_room(change: Change, room: CurrentRoom | None, plan: Plan) -> Curre
     if change.action is Action.CHANGE_ROOM:
         wanted = plan.rooms[room.key]
         fields = change.value.split(", ")
-        altered = room.altered.difference(fields)
-        return replace(room, altered=altered, **{field: getattr(wanted, field) for field in fields})
+        said = {field: getattr(wanted, field) for field in FIELDS if field in fields}
+        settings = wanted.settings.over(room.settings)
+        return replace(room, **said, altered=room.altered.difference(fields), settings=settings)
     if change.action is Action.JOIN:
         assert user not in room.members
         return replace(
@@ -81,4 +91,5 @@ def created(plan: Plan, key: RoomKey) -> CurrentRoom:
         parents=wanted.parents,
         open_to=wanted.open_to,
         members=frozenset(),
+        settings=wanted.settings,
     )

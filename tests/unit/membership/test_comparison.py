@@ -69,7 +69,7 @@ def test_each_piece_of_state_is_named_by_what_it_follows_from() -> None:
         "m.room.history_visibility": dict(visibility(RoomKind.CHAT).content),
         "m.room.power_levels": power_levels(RoomKind.CHAT, {ANN: 50}),
     }
-    fields = ["name", "topic", "open_to", "kind", "kind"]
+    fields = ["name", "topic", "open_to", "history", "kind"]
     for (kind, content), field in zip(as_made.items(), fields, strict=True):
         assert altered(kind, "", content, ROOM, SHAPES) is None
         assert altered(kind, "", {}, ROOM, SHAPES) == (ROOM, field)

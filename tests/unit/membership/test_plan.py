@@ -33,6 +33,7 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     assert [line_of(change) for change in found.changes] == case["expect"]
     kept_out = [f"{each.room} {name_of(user)}: {each.reason}" for each in found.kept_out for user in each.users]
     assert kept_out == case.get("kept_out", kept_out)
+    assert [line_of(change) for change in found.shadowed] == case.get("shadow", [])
     if "touched" not in case:
         assert _plan(case, case["people"], applied(found, current), None).changes == ()
 

@@ -98,5 +98,5 @@ def test_a_made_up_person_has_what_is_given(attributes: Attributes) -> None:
     """What a selector finds is what the test says; the rest is made up as little as possible."""
     found = attributes_of(made_up(attributes), date(2027, 3, 1))
     assert {path: found[path] for path in attributes} == attributes
-    assert set(found) - set(attributes) <= {"id", "username", "displayname", "active"}
+    assert set(found) - set(attributes) <= {"id", "username", "displayname", "active", "groups.value"}
     assert found["active"] == (True,)
