@@ -26,7 +26,7 @@ from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
-from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, Listener
+from bridge.database.listen import ANNOUNCEMENTS, DIRECTORY, EVENTS, HOOKS, MEMBERSHIP, NOTICES, SELFSERVICE, Listener
 from bridge.directory.drop_folder import DropFolder
 from bridge.directory.hook_adapters import ADAPTERS, own_paths
 from bridge.directory.hook_inbox import HookInbox
@@ -50,6 +50,8 @@ from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
+from bridge.selfservice.conversation import Conversation
+from bridge.selfservice.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
+        Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         source.watch(),
         _keep_complete(services),
     ]
@@ -121,6 +124,14 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        Conversation(
+            pool,
+            services.homeserver,
+            services.accounts,
+            lambda: source.policy,
+            clock=clock,
+            timezone=services.config.directory.timezone,
+        ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
     )

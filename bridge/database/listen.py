@@ -33,6 +33,8 @@ HOOKS = "muster_hooks"
 """A webhook of HR's waits in the inbox."""
 NOTICES = "muster_notices"
 """The administrators are to be told something."""
+SELFSERVICE = "muster_selfservice"
+"""The bot is to say something to somebody."""
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""

@@ -1,0 +1,91 @@
+"""The rooms that one person may know of, and which of them are meant by a name (pure).
+
+Everything that is said to a person about rooms goes through here, so that what one may not know of cannot be told from
+what there is not: rooms that are exclusive, desks, the administrators' room, and rooms that no space lists which one is
+in. Whoever is in such a room, is invited to it or ought to be in it knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import unquote
+
+from bridge.directory.expression import fold
+from bridge.directory.template import one_line
+from bridge.ids import RoomId, RoomKey, UserId
+from bridge.membership.values import Current, CurrentRoom, Desired
+from bridge.policy.schema import Policy, RoomKind
+
+
+class Standing(StrEnum):
+    """What somebody is to a room."""
+
+    IN = "in"
+    INVITED = "invited"
+    ENTITLED = "entitled"
+    """Ought to be in it, and is not yet."""
+    LISTED = "listed"
+    """Not in it; a space lists it which the person is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoom:
+    """A room that the person may know of."""
+
+    key: RoomKey
+    room_id: RoomId
+    name: str
+    alias: str
+    kind: RoomKind
+    standing: Standing
+
+
+def known_rooms(
+    policy: Policy, wanted: Desired, current: Current, aliases: Mapping[RoomKey, str], user_id: UserId
+) -> tuple[KnownRoom, ...]:
+    """Return the rooms that a user may know of, by name; `wanted` is what the policy makes of that person alone."""
+    inside = frozenset(key for key, room in current.rooms.items() if user_id in room.members)
+    found = []
+    for key, room in current.rooms.items():
+        standing = _standing(policy, wanted, room, inside, user_id)
+        if standing is not None:
+            name = one_line(room.name) or key
+            found.append(KnownRoom(key, room.room_id, name, aliases.get(key, ""), room.kind, standing))
+    return tuple(sorted(found, key=lambda room: (fold(room.name), room.key)))
+
+
+def find(text: str, rooms: Iterable[KnownRoom]) -> tuple[KnownRoom, ...]:
+    """Return the rooms that are called so: by key, ID, alias or link, else all of that name."""
+    called = fold(_target(text))
+    named: list[KnownRoom] = []
+    for room in rooms:
+        local = room.alias.removeprefix("#").partition(":")[0]
+        if called in {fold(room.key), fold(room.room_id), fold(room.alias), fold(local), f"#{fold(local)}"}:
+            return (room,)
+        if called == fold(room.name):
+            named.append(room)
+    return tuple(named)
+
+
+def _standing(
+    policy: Policy, wanted: Desired, room: CurrentRoom, inside: frozenset[RoomKey], user_id: UserId
+) -> Standing | None:
+    if room.key in inside:
+        return Standing.IN
+    if user_id in room.invited:
+        return Standing.INVITED
+    if (ought := wanted.rooms.get(room.key)) is not None and ought.members:
+        return Standing.ENTITLED
+    rule = policy.rooms.get(room.key.partition("/")[0])
+    if rule is None or rule.exclusive or inside.isdisjoint(room.parents):
+        return None
+    return Standing.LISTED
+
+
+def _target(text: str) -> str:
+    """Return what a link to a room points to, or else the text."""
+    text = " ".join(text.split())
+    _, found, target = text.partition("matrix.to/#/")
+    return unquote(target).partition("?")[0] if found else text
