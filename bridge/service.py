@@ -51,6 +51,7 @@ from bridge.membership.reconcile import Reconciler
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
 from bridge.selfservice.conversation import Conversation
+from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,9 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
+        Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
+            listener.subscribe(SELFSERVICE)
+        ),
         source.watch(),
         _keep_complete(services),
     ]

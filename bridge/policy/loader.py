@@ -28,7 +28,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Room, RoomKind, RuleId, Space
+from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Requests, Room, RoomKind, RuleId, Space
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
 
 VERSION = 1
@@ -66,10 +66,11 @@ class _Reader:
         self._spaces = section.optional("spaces", mapping_of(a(self._space), rule_id), {})
         self._desks = section.optional("announcements", mapping_of(a(self._desk), rule_id), {})
         brake = section.optional("brake", a(self._brake), Brake())
+        requests = section.optional("requests", a(self._requests), Requests())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_expectations()
-        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest)
+        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, requests)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -154,6 +155,9 @@ class _Reader:
             protected=section.optional("protected", list_of(self._selector), ()),
             approvers=section.optional("approvers", list_of(self._selector), ()),
         )
+
+    def _requests(self, section: Section) -> Requests:
+        return Requests(until=section.optional("until", duration, Requests().until))
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)

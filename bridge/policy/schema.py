@@ -97,6 +97,14 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Requests:
+    """What comes of a room that somebody asks for and is let into by its owner."""
+
+    until: timedelta = timedelta(days=30)
+    """How long the exception lasts."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """What the policy must do with a made-up person."""
 
@@ -123,3 +131,4 @@ class Policy:
     tests: tuple[PolicyTest, ...]
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
+    requests: Requests = Requests()

@@ -58,10 +58,8 @@ class Answers:
         self._timezone = timezone
 
     async def to(self, command: Command, asker: Asker) -> Text:
-        """Return the answer to a command."""
+        """Return the answer to a command that only asks; requests are for `requests`."""
         match command.word:
-            case Word.HELP:
-                return replies.usage()
             case Word.WHOAMI:
                 return replies.describe_account(self._account(asker))
             case Word.WHO:
@@ -70,6 +68,8 @@ class Answers:
                 return replies.list_rooms(await self.rooms(asker))
             case Word.WHY:
                 return await self._why(command.rest, asker)
+            case _:
+                return replies.usage()
 
     async def rooms(self, asker: Asker) -> tuple[KnownRoom, ...]:
         """Return the rooms that somebody may know of."""

@@ -18,6 +18,7 @@ class Word(StrEnum):
     WHY = "why"
     WHO = "who"
     ROOMS = "rooms"
+    REQUEST = "request"
     HELP = "help"
 
 
@@ -39,7 +40,7 @@ class Unclear:
     """The word is right, and what must stand behind it is missing."""
 
 
-NEEDS_MORE = frozenset({Word.WHY, Word.WHO})
+NEEDS_MORE = frozenset({Word.WHY, Word.WHO, Word.REQUEST})
 _LONGEST = 1000
 """Characters of a message that are read."""
 _LONGEST_GUESS = 20

@@ -17,14 +17,17 @@ from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.directory.store import load_people
 from bridge.homeserver.event import Event
-from bridge.ids import RoomId, UserId
+from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.presence import presences
 from bridge.membership.survey import Bot, JoinedRooms
 from bridge.policy.schema import Policy
 from bridge.selfservice import replies, store
 from bridge.selfservice.answers import Answers, Asker
-from bridge.selfservice.command import Unclear, parse
+from bridge.selfservice.command import Command, Unclear, Word, parse
 from bridge.selfservice.replies import Text
+from bridge.selfservice.request import verdict_of
+from bridge.selfservice.request_store import find_asks
+from bridge.selfservice.requests import Requests
 from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
@@ -63,10 +66,12 @@ class Conversation:
         self._clock = clock
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
+        self._requests = Requests(pool, policy, clock=clock, timezone=timezone)
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Decide each event, in order; events that were decided before change nothing."""
         oldest = (self._clock() - LATEST).timestamp() * 1000
+        await self._take_answers(events)
         heard = [event for event in events if event.timestamp >= oldest and event.sender != self._bot]
         said = [event for event in heard if _is_said(event)]
         rooms = await store.rooms_with_bot(self._pool, self._bot, {event.room_id for event in said}) if said else ()
@@ -76,6 +81,17 @@ class Conversation:
                     await self._decide_invitation(event)
             elif event.room_id in rooms and _is_said(event):
                 await self._decide(event)
+
+    async def _take_answers(self, events: Sequence[Event]) -> None:
+        """Take the reactions to what owners were asked, however late they come."""
+        for event in events:
+            if event.sender == self._bot and event.type == "m.room.message":
+                await self._requests.confirm(event)
+        reactions = [(event, *reaction) for event in events if (reaction := _reaction(event)) is not None]
+        asks = await find_asks(self._pool, [target for _, target, _ in reactions]) if reactions else {}
+        for event, target, yes in reactions:
+            if target in asks and event.sender != self._bot:
+                await self._requests.answer(event, asks[target], yes=yes)
 
     async def _decide_invitation(self, event: Event) -> None:
         key = f"invite:{event.event_id}"
@@ -104,14 +120,19 @@ class Conversation:
         if asked > MOST_ANSWERS:
             return
         asker = Asker(person, event.sender, now, self._policy())
-        reply = replies.too_many() if asked == MOST_ANSWERS else await self._reply(event, asker)
+        command = _command(event)
+        if asked < MOST_ANSWERS and isinstance(command, Command) and command.word is Word.REQUEST:
+            rooms = await self._answers.rooms(asker)
+            async with self._pool.acquire() as db, db.transaction():
+                reply = await self._requests.open(db, command.rest, asker, rooms)
+                await store.add_act(db, _say(event, reply), now)
+            return
+        reply = replies.too_many() if asked == MOST_ANSWERS else await self._reply(event, command, asker)
         await store.add_act(self._pool, _say(event, reply), now)
 
-    async def _reply(self, event: Event, asker: Asker) -> Text:
+    async def _reply(self, event: Event, command: Command | Unclear, asker: Asker) -> Text:
         if event.type == "m.room.encrypted":
             return replies.encrypted()
-        body = event.content.get("body")
-        command = parse(body if isinstance(body, str) else "")
         if isinstance(command, Unclear):
             return replies.not_understood(command)
         return await self._answers.to(command, asker)
@@ -139,6 +160,21 @@ def _is_said(event: Event) -> bool:
     relation = event.content.get("m.relates_to")
     edit = isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
     return event.type == "m.room.message" and event.content.get("msgtype") == "m.text" and not edit
+
+
+def _command(event: Event) -> Command | Unclear:
+    body = event.content.get("body")
+    return parse(body if isinstance(body, str) else "")
+
+
+def _reaction(event: Event) -> tuple[EventId, bool] | None:
+    """Return what a reaction is to and whether it says yes; None for everything else."""
+    relation = event.content.get("m.relates_to") if event.type == "m.reaction" else None
+    if not isinstance(relation, dict):
+        return None
+    target, sign = relation.get("event_id"), relation.get("key")
+    yes = verdict_of(sign) if isinstance(sign, str) else None
+    return (EventId(target), yes) if isinstance(target, str) and yes is not None else None
 
 
 def _key(event: Event) -> str:

@@ -7,7 +7,7 @@ in. Whoever is in such a room, is invited to it or ought to be in it knows of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
@@ -17,6 +17,8 @@ from bridge.directory.template import one_line
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.values import Current, CurrentRoom, Desired
 from bridge.policy.schema import Policy, RoomKind
+
+_AROUND = ' "“”„,:;–-'
 
 
 class Standing(StrEnum):
@@ -67,6 +69,17 @@ def find(text: str, rooms: Iterable[KnownRoom]) -> tuple[KnownRoom, ...]:
         if called == fold(room.name):
             named.append(room)
     return tuple(named)
+
+
+def split_request(text: str, rooms: Sequence[KnownRoom]) -> tuple[tuple[KnownRoom, ...], str]:
+    """Return the rooms that the longest beginning of a text names, none or one or several, and the reason behind it."""
+    words = text.split()
+    for length in range(len(words), 0, -1):
+        found = find(" ".join(words[:length]).strip(_AROUND), rooms)
+        if found:
+            reason = " ".join(words[length:]).lstrip(_AROUND)
+            return found, reason.removeprefix("because ")
+    return (), ""
 
 
 def _standing(

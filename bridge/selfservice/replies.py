@@ -28,6 +28,7 @@ USAGE = {
     Word.WHY: ("why <room>", "why you are in a room, or not"),
     Word.WHO: ("who <name, title or department>", "find a colleague"),
     Word.ROOMS: ("rooms", "your rooms"),
+    Word.REQUEST: ("request <room> <reason>", "ask the owner of a room to let you in"),
     Word.HELP: ("help", "this list"),
 }
 
@@ -87,8 +88,8 @@ def answered(message: Mapping[str, Any]) -> str | None:
 
 def usage(before: str = "") -> Text:
     """Return what one may say to the bot."""
-    lines = [_say(before)] if before else []
-    return _lines([*lines, _say("You can say:"), *(_entry(form, does) for form, does in USAGE.values())])
+    first = [say(before)] if before else []
+    return in_lines([*first, say("You can say:"), *(_entry(form, does) for form, does in USAGE.values())])
 
 
 def welcome(company: str) -> Text:
@@ -100,7 +101,7 @@ def not_understood(unclear: Unclear) -> Text:
     """Return what to say instead."""
     if unclear.incomplete and unclear.nearest is not None:
         form, does = USAGE[unclear.nearest]
-        return _lines([_say("Please say a little more:"), _entry(form, does)])
+        return in_lines([say("Please say a little more:"), _entry(form, does)])
     if unclear.nearest is not None:
         return usage(f"I do not know that. Did you mean “{unclear.nearest}”?")
     return usage("I do not know that.")
@@ -108,31 +109,31 @@ def not_understood(unclear: Unclear) -> Text:
 
 def encrypted() -> Text:
     """Return what is said where the bot cannot read."""
-    return _say("This room is encrypted, so I cannot read what you write. Start a chat with me without encryption.")
+    return say("This room is encrypted, so I cannot read what you write. Start a chat with me without encryption.")
 
 
 def too_many() -> Text:
     """Return what is said to somebody who asks faster than people do."""
-    return _say("That is a lot of questions. Please wait a minute before the next one.")
+    return say("That is a lot of questions. Please wait a minute before the next one.")
 
 
 def unknown_room(text: str) -> Text:
     """Return the answer about a room that there is not, or that one may not know of: the same for both."""
-    said = _say(f"I know of no room “{_short(text)}” that you are in or could ask for. ")
-    return said + _say("Say ") + _code("rooms") + _say(" for the list.")
+    said = say(f"I know of no room “{_short(text)}” that you are in or could ask for. ")
+    return said + say("Say ") + _code("rooms") + say(" for the list.")
 
 
 def several_rooms(found: Sequence[KnownRoom]) -> Text:
     """Return the answer about a name that several rooms have."""
-    entries = [_bullet(room_link(room) + _say(" – ") + _code(room.key)) for room in found[:MOST_ROOMS]]
-    return _lines([_say("Several rooms are called so. Say which, by what stands behind its name:"), *entries])
+    entries = [_bullet(room_link(room) + say(" – ") + _code(room.key)) for room in found[:MOST_ROOMS]]
+    return in_lines([say("Several rooms are called so. Say which, by what stands behind its name:"), *entries])
 
 
 def describe_account(account: Account) -> Text:
     """Return the answer to `whoami`."""
-    lines = [_bold(account.name) + _say(f" – {account.user_id}"), _say("HR says of you:")]
-    lines += [_bullet(_say(f"{name}: {one_line(value)}")) for name, value in account.attributes]
-    return _lines([*lines, _say("If anything of this is wrong, please tell HR: what they change, I follow.")])
+    lines = [_bold(account.name) + say(f" – {account.user_id}"), say("HR says of you:")]
+    lines += [_bullet(say(f"{name}: {one_line(value)}")) for name, value in account.attributes]
+    return in_lines([*lines, say("If anything of this is wrong, please tell HR: what they change, I follow.")])
 
 
 def explain_room(reason: Reason) -> Text:
@@ -140,20 +141,20 @@ def explain_room(reason: Reason) -> Text:
     room = room_link(reason.room)
     standing, rule = reason.room.standing, _rule(reason.rule)
     if standing is Standing.IN and reason.wanted:
-        first = _say("You are in ") + room + _say(", because its rule") + rule + _say(" names you")
-        lines = [first + (_say(":") if reason.because else _say("."))]
-        lines += [_bullet(_say(_own(name, value))) for name, value in reason.because]
+        first = say("You are in ") + room + say(", because its rule") + rule + say(" names you")
+        lines = [first + (say(":") if reason.because else say("."))]
+        lines += [_bullet(say(_own(name, value))) for name, value in reason.because]
     elif standing is Standing.IN:
-        lines = [_say("You are in ") + room + _say(f". {_unwanted(reason.rule)}")]
+        lines = [say("You are in ") + room + say(f". {_unwanted(reason.rule)}")]
     elif standing is Standing.INVITED and not reason.wanted:
-        lines = [_say("You are not in ") + room + _say(", but somebody has invited you.")]
+        lines = [say("You are not in ") + room + say(", but somebody has invited you.")]
     elif reason.wanted:
-        lines = [_say("You ought to be in ") + room + _say(" by its rule") + rule + _say(" and will be in a moment.")]
+        lines = [say("You ought to be in ") + room + say(" by its rule") + rule + say(" and will be in a moment.")]
     else:
-        lines = [_say("You are not in ") + room + _say(": its rule") + rule + _say(" does not name you.")]
+        lines = [say("You are not in ") + room + say(": its rule") + rule + say(" does not name you.")]
     if reason.rank:
-        lines.append(_say(f"You are its {reason.rank}."))
-    return _lines(lines)
+        lines.append(say(f"You are its {reason.rank}."))
+    return in_lines(lines)
 
 
 def list_rooms(rooms: Sequence[KnownRoom]) -> Text:
@@ -162,26 +163,26 @@ def list_rooms(rooms: Sequence[KnownRoom]) -> Text:
         Standing.IN: "You are in",
         Standing.INVITED: "You are invited to",
         Standing.ENTITLED: "You will be put into",
-        Standing.LISTED: "You are not in, and may know of",
+        Standing.LISTED: "You may ask for",
     }
     lines: list[Text] = []
     for standing, title in titles.items():
         some = [room for room in rooms if room.standing is standing]
         if some:
             lines += [_bold(f"{title} ({len(some)}):"), *(_bullet(room_link(room)) for room in some[:MOST_ROOMS])]
-            lines += [_bullet(_say(f"and {len(some) - MOST_ROOMS} more"))] if len(some) > MOST_ROOMS else []
-    return _lines(lines or [_say("You are in none of the company's rooms.")])
+            lines += [_bullet(say(f"and {len(some) - MOST_ROOMS} more"))] if len(some) > MOST_ROOMS else []
+    return in_lines(lines or [say("You are in none of the company's rooms.")])
 
 
 def list_people(found: Found) -> Text:
     """Return the answer to `who`."""
     if not found.count:
-        return _say("Nobody who works here is found by these words: say a name, a title or a department.")
+        return say("Nobody who works here is found by these words: say a name, a title or a department.")
     count = f"{found.count:,}" if found.complete else f"more than {found.count:,}"
     people = "person" if found.count == 1 and found.complete else "people"
     shown = f", the best {len(found.shown)} of them" if found.count > len(found.shown) or not found.complete else ""
-    more = [_say("Say more words to find fewer.")] if shown else []
-    return _lines([_say(f"Found {count} {people}{shown}:"), *map(_listing, found.shown), *more])
+    more = [say("Say more words to find fewer.")] if shown else []
+    return in_lines([say(f"Found {count} {people}{shown}:"), *map(_listing, found.shown), *more])
 
 
 def room_link(room: KnownRoom) -> Text:
@@ -202,11 +203,11 @@ def _listing(listing: Listing) -> Text:
     details += [f"manager: {listing.manager}"] if listing.manager else []
     details += [f"local time {listing.local_time}"] if listing.local_time else []
     said = " · ".join(one_line(detail) for detail in details if detail)
-    return _bullet(user_link(listing.user_id, listing.name) + _say(f" – {said}" if said else ""))
+    return _bullet(user_link(listing.user_id, listing.name) + say(f" – {said}" if said else ""))
 
 
 def _rule(rule: str) -> Text:
-    return _say(" ") + _code(rule) if rule else _say("")
+    return say(" ") + _code(rule) if rule else say("")
 
 
 def _own(name: str, value: str) -> str:
@@ -224,7 +225,8 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _say(text: str) -> Text:
+def say(text: str) -> Text:
+    """Return words as they are."""
     return Text(text, html.escape(text))
 
 
@@ -237,13 +239,14 @@ def _code(text: str) -> Text:
 
 
 def _bullet(text: Text) -> Text:
-    return _say("• ") + text
+    return say("• ") + text
 
 
 def _entry(form: str, does: str) -> Text:
-    return _bullet(_code(form) + _say(f" – {does}"))
+    return _bullet(_code(form) + say(f" – {does}"))
 
 
-def _lines(lines: Iterable[Text]) -> Text:
-    found = list(lines)
+def in_lines(texts: Iterable[Text]) -> Text:
+    """Return texts as lines."""
+    found = list(texts)
     return Text("\n".join(line.plain for line in found), "<br>\n".join(line.rich for line in found))

@@ -8,9 +8,10 @@ decided by `conversation`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -20,8 +21,12 @@ from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
+from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.ids import EventId, RoomId, UserId
+from bridge.membership.rooms import power_levels
+from bridge.policy.schema import RoomKind
 from bridge.selfservice import replies, store
+from bridge.selfservice.request_store import direct_room
 from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
@@ -41,6 +46,14 @@ class Homeserver(Protocol):
     """What talking asks of the homeserver."""
 
     bot: UserId
+
+    server_name: str
+
+    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+
+    async def resolve_alias(self, alias: str) -> RoomId | None: ...
+
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
 
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
 
@@ -126,20 +139,63 @@ class Speaker:
     async def _do(self, act: Act) -> None:
         """Do an act; joining and leaving again change nothing."""
         bot = self._homeserver.bot
+        room_id = act.room_id or await self._direct_room(act.user_id)
         if act.kind is Kind.JOIN:
-            await self._homeserver.join(act.room_id, as_user=bot)
+            await self._homeserver.join(room_id, as_user=bot)
         elif act.kind is Kind.DECLINE:
-            await self._homeserver.leave(act.room_id, as_user=bot, reason=str(act.content.get("reason", "")))
-        elif not act.attempts or not await self._is_said(act):
-            await self._homeserver.send(act.room_id, "m.room.message", act.content, transaction_id=f"muster-{act.key}")
+            await self._homeserver.leave(room_id, as_user=bot, reason=str(act.content.get("reason", "")))
+        elif not act.attempts or not await self._is_said(room_id, act.key):
+            await self._homeserver.send(room_id, "m.room.message", act.content, transaction_id=f"muster-{act.key}")
 
-    async def _is_said(self, act: Act) -> bool:
+    async def _is_said(self, room_id: RoomId, key: str) -> bool:
         """Look for the message among the newest events of the room."""
-        events, _ = await self._homeserver.messages(act.room_id, before=None)
+        events, _ = await self._homeserver.messages(room_id, before=None)
         return any(
-            event.sender == self._homeserver.bot and replies.answered(event.content) == act.key
+            event.sender == self._homeserver.bot and replies.answered(event.content) == key
             for event in map(Event.of, events)
         )
+
+    async def _direct_room(self, user_id: UserId) -> RoomId:
+        """Return the room of somebody and the bot alone; there is one afterwards, and the somebody is in it.
+
+        The one that we make is found again by its alias, so that a crash does not make a second.
+        """
+        found = await direct_room(self._pool, self._homeserver.bot, user_id)
+        if found is not None:
+            return found
+        localpart = f"{ALIAS_PREFIX}direct_{hashlib.sha256(user_id.encode()).hexdigest()[:16]}"
+        room_id = await self._homeserver.resolve_alias(f"#{localpart}:{self._homeserver.server_name}")
+        if room_id is None:
+            room_id = await self._homeserver.create_room(_direct_chat(localpart))
+        with _unless_there():
+            await self._homeserver.invite(room_id, user_id)
+        await self._homeserver.join(room_id, as_user=user_id)
+        return room_id
+
+
+def _direct_chat(alias: str) -> dict[str, object]:
+    """Return the body of `POST /createRoom` for a room of the bot and one person."""
+    return {
+        "preset": "private_chat",
+        "is_direct": True,
+        "visibility": "private",
+        "room_alias_name": alias,
+        "name": "Muster",
+        "power_level_content_override": power_levels(RoomKind.CHAT, {}),
+        "initial_state": [
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        ],
+    }
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """Pass over the refusal of an invitation, which comes when the person is in the room already."""
+    try:
+        yield
+    except HomeserverError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
 
 
 def _is_final(error: HomeserverError, act: Act) -> bool:

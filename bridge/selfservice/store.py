@@ -37,7 +37,8 @@ class Act:
 
     key: str
     kind: Kind
-    room_id: RoomId
+    room_id: RoomId | None
+    """None: the user's direct room, to be found or made."""
     user_id: UserId
     content: Mapping[str, Any]
     attempts: int = 0
@@ -210,7 +211,7 @@ def _act(row: asyncpg.Record) -> Act:
     return Act(
         key=row["key"],
         kind=Kind(row["kind"]),
-        room_id=RoomId(row["room_id"]),
+        room_id=row["room_id"],
         user_id=UserId(row["user_id"]),
         content=row["content"] or {},
         attempts=row["attempts"],

@@ -31,3 +31,29 @@ CREATE TABLE phone_book_cursor (
     version bigint NOT NULL
 );
 INSERT INTO phone_book_cursor (version) VALUES (0);
+
+-- What somebody asked for and a room's owner answers.
+CREATE TABLE room_request (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    person_id   text        NOT NULL,
+    user_id     text        NOT NULL,
+    room_key    text        NOT NULL,
+    reason      text        NOT NULL,
+    asked_at    timestamptz NOT NULL,
+    state       text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'granted', 'declined', 'lapsed')),
+    turn_ends   timestamptz,                     -- when somebody else is asked too; null: everybody was
+    answered_by text,                            -- user ID
+    answered_at timestamptz
+);
+CREATE UNIQUE INDEX room_request_open ON room_request (person_id, room_key) WHERE state = 'open';
+CREATE INDEX room_request_turn ON room_request (turn_ends) WHERE state = 'open';
+
+-- Who was asked, and by which message; a reaction to it is the answer.
+CREATE TABLE room_request_ask (
+    key      text        PRIMARY KEY,            -- of the act
+    request  bigint      NOT NULL REFERENCES room_request,
+    owner    text,                               -- user ID; null: the administrators
+    event_id text        UNIQUE,                 -- null: not sent yet
+    asked_at timestamptz NOT NULL
+);
+CREATE INDEX room_request_ask_request ON room_request_ask (request);
