@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import STANDARD_ATTRIBUTES, Person, Scalar, attributes_of
-from bridge.directory.selector import matches
 from bridge.ids import UserId
 from bridge.membership.question import answers, level_by_policy, question_of
 from bridge.membership.survey import Bot, JoinedRooms, Scope, survey
@@ -98,9 +97,6 @@ class Answers:
         attributes = attributes_of(asker.person, day)
         question = question_of(room.key, asker.policy)
         asked = list(answers(question.selector, attributes, (), day)) if question else []
-        wanted = room.standing is Standing.ENTITLED or (
-            room.standing is not Standing.LISTED and question is not None and matches(question.selector, attributes)
-        )
         told = [
             (
                 answer.attribute,
@@ -109,12 +105,11 @@ class Answers:
             for answer in asked
             if answer.holds
         ]
-        level = level_by_policy(room.key, asker.policy, attributes) if wanted else 0
+        level = level_by_policy(room.key, asker.policy, attributes) if room.wanted else 0
         return Reason(
             room=room,
             rule=question.rule if question else "",
-            wanted=wanted,
-            because=tuple(dict.fromkeys((_name(path), value) for path, value in told if wanted and value)),
+            because=tuple(dict.fromkeys((_name(path), value) for path, value in told if room.wanted and value)),
             rank=_RANKS.get(level, "") if room.standing is Standing.IN else "",
         )
 

@@ -66,7 +66,7 @@ class Conversation:
         self._clock = clock
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
-        self._requests = Requests(pool, policy, clock=clock, timezone=timezone)
+        self.requests = Requests(pool, policy, clock=clock, timezone=timezone)
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Decide each event, in order; events that were decided before change nothing."""
@@ -86,12 +86,12 @@ class Conversation:
         """Take the reactions to what owners were asked, however late they come."""
         for event in events:
             if event.sender == self._bot and event.type == "m.room.message":
-                await self._requests.confirm(event)
+                await self.requests.confirm(event)
         reactions = [(event, *reaction) for event in events if (reaction := _reaction(event)) is not None]
         asks = await find_asks(self._pool, [target for _, target, _ in reactions]) if reactions else {}
         for event, target, yes in reactions:
             if target in asks and event.sender != self._bot:
-                await self._requests.answer(event, asks[target], yes=yes)
+                await self.requests.answer(event, asks[target], yes=yes)
 
     async def _decide_invitation(self, event: Event) -> None:
         key = f"invite:{event.event_id}"
@@ -124,7 +124,7 @@ class Conversation:
         if asked < MOST_ANSWERS and isinstance(command, Command) and command.word is Word.REQUEST:
             rooms = await self._answers.rooms(asker)
             async with self._pool.acquire() as db, db.transaction():
-                reply = await self._requests.open(db, command.rest, asker, rooms)
+                reply = await self.requests.open(db, command.rest, asker, rooms)
                 await store.add_act(db, _say(event, reply), now)
             return
         reply = replies.too_many() if asked == MOST_ANSWERS else await self._reply(event, command, asker)

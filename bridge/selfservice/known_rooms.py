@@ -42,6 +42,8 @@ class KnownRoom:
     alias: str
     kind: RoomKind
     standing: Standing
+    wanted: bool = False
+    """Whether the policy wants the person in it."""
 
 
 def known_rooms(
@@ -54,7 +56,8 @@ def known_rooms(
         standing = _standing(policy, wanted, room, inside, user_id)
         if standing is not None:
             name = one_line(room.name) or key
-            found.append(KnownRoom(key, room.room_id, name, aliases.get(key, ""), room.kind, standing))
+            wants = _is_wanted(wanted, key)
+            found.append(KnownRoom(key, room.room_id, name, aliases.get(key, ""), room.kind, standing, wants))
     return tuple(sorted(found, key=lambda room: (fold(room.name), room.key)))
 
 
@@ -89,12 +92,17 @@ def _standing(
         return Standing.IN
     if user_id in room.invited:
         return Standing.INVITED
-    if (ought := wanted.rooms.get(room.key)) is not None and ought.members:
+    if _is_wanted(wanted, room.key):
         return Standing.ENTITLED
     rule = policy.rooms.get(room.key.partition("/")[0])
     if rule is None or rule.exclusive or inside.isdisjoint(room.parents):
         return None
     return Standing.LISTED
+
+
+def _is_wanted(wanted: Desired, key: RoomKey) -> bool:
+    room = wanted.rooms.get(key)
+    return room is not None and bool(room.members)
 
 
 def _target(text: str) -> str:

@@ -61,7 +61,6 @@ class Reason:
     room: KnownRoom
     rule: str
     """Empty for a room that no rule makes any more."""
-    wanted: bool
     because: tuple[tuple[str, str], ...]
     """The own attributes that the rule asks for and that are so: name and value."""
     rank: str
@@ -140,15 +139,15 @@ def explain_room(reason: Reason) -> Text:
     """Return the answer to `why`."""
     room = room_link(reason.room)
     standing, rule = reason.room.standing, _rule(reason.rule)
-    if standing is Standing.IN and reason.wanted:
+    if standing is Standing.IN and reason.room.wanted:
         first = say("You are in ") + room + say(", because its rule") + rule + say(" names you")
         lines = [first + (say(":") if reason.because else say("."))]
         lines += [_bullet(say(_own(name, value))) for name, value in reason.because]
     elif standing is Standing.IN:
         lines = [say("You are in ") + room + say(f". {_unwanted(reason.rule)}")]
-    elif standing is Standing.INVITED and not reason.wanted:
+    elif standing is Standing.INVITED and not reason.room.wanted:
         lines = [say("You are not in ") + room + say(", but somebody has invited you.")]
-    elif reason.wanted:
+    elif reason.room.wanted:
         lines = [say("You ought to be in ") + room + say(" by its rule") + rule + say(" and will be in a moment.")]
     else:
         lines = [say("You are not in ") + room + say(": its rule") + rule + say(" does not name you.")]

@@ -1,13 +1,13 @@
 """The tables of requests: one function per statement.
 
-`room_request` and `room_request_ask` are ours; into `exception`, which is the policy's, a granted request is written.
+`room_request` and `room_request_ask` are ours; `managed_room`, `room_member`, `room_power` and `account` are only read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
@@ -170,20 +170,6 @@ async def direct_room(db: Database, bot: UserId, user_id: UserId) -> RoomId | No
         user_id,
     )
     return RoomId(found) if found is not None else None
-
-
-async def add_exception(db: Database, request: Request, until: date, owner: UserId, at: datetime) -> None:
-    """Write the exception that a granted request is."""
-    await db.execute(
-        """INSERT INTO exception (rule, person_id, adds, until, owner, reason, created_by, created_at)
-           VALUES ($1, $2, true, $3, $4, $5, $4, $6)""",
-        request.room,
-        request.person,
-        until,
-        owner,
-        request.reason,
-        at,
-    )
 
 
 def _request(row: asyncpg.Record) -> Request:

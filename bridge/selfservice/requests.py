@@ -21,9 +21,9 @@ from bridge.directory.store import load_people
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.desired import ADMINISTRATORS
-from bridge.membership.member_store import note_drift
+from bridge.membership.exemption_store import put_exemption
 from bridge.membership.values import MODERATOR
-from bridge.policy.schema import Policy, RoomKind
+from bridge.policy.schema import Exemption, Policy, RoomKind
 from bridge.selfservice import replies, request, request_store, store
 from bridge.selfservice.answers import Asker
 from bridge.selfservice.known_rooms import KnownRoom, Standing, split_request
@@ -135,7 +135,8 @@ class Requests:
 
     async def _answer(self, db: Connection, waiting: Request, by: UserId, now: datetime, *, yes: bool) -> Text:
         """Return what to say to whoever answers a request that waits."""
-        if not await self._may_answer(db, waiting, by, now):
+        owner = await self._answerer(db, waiting, by, now)
+        if owner is None:
             return request.not_yours()
         person = await self._worker(db, waiting.person, now)
         place = await request_store.room_of(db, waiting.room)
@@ -145,8 +146,7 @@ class Requests:
         until = self._until(person, now) if yes else None
         await request_store.settle_request(db, waiting.id, "granted" if yes else "declined", by, now)
         if until is not None:
-            await request_store.add_exception(db, waiting, until, by, now)
-            await note_drift(db, [waiting.user_id])
+            await put_exemption(db, _exemption(waiting, until, owner), by, now)
         key = f"told:{waiting.id}"
         content = replies.content(request.told(place[1], until), key)
         await store.add_act(db, Act(key, Kind.SAY, None, waiting.user_id, content), now)
@@ -158,7 +158,7 @@ class Requests:
     async def _ask_next(self, db: Connection, waiting: Request, person: Person, now: datetime) -> bool:
         """Ask whoever is next; return False when there is nobody."""
         place = await request_store.room_of(db, waiting.room)
-        owners = [owner for owner, _ in await self._owners(db, waiting.room, now)]
+        owners = await self._owners(db, waiting.room, now)
         administrators = await request_store.room_of(db, ADMINISTRATORS)
         asked = await request_store.asked(db, waiting.id)
         turn = request.next_turn(owners, administrators[0] if administrators else None, asked, waiting.user_id)
@@ -176,25 +176,22 @@ class Requests:
         await request_store.put_turn(db, waiting.id, now + PATIENCE if turn.owner else None)
         return True
 
-    async def _may_answer(self, db: Connection, waiting: Request, by: UserId, now: datetime) -> bool:
-        if by == waiting.user_id:
-            return False
-        if by in {owner for owner, _ in await self._owners(db, waiting.room, now)}:
-            return True
-        person = await store.employee_of(db, by)
-        return (
-            person is not None
-            and await self._worker(db, person, now) is not None
-            and await request_store.is_in(db, ADMINISTRATORS, by)
-        )
+    async def _answerer(self, db: Connection, waiting: Request, by: UserId, now: datetime) -> Person | None:
+        """Return who this is, if somebody who may answer: an owner of the room or an administrator, not the asker."""
+        person_id = await store.employee_of(db, by)
+        person = await self._worker(db, person_id, now) if person_id is not None else None
+        if person is None or by == waiting.user_id:
+            return None
+        is_owner = by in await self._owners(db, waiting.room, now)
+        return person if is_owner or await request_store.is_in(db, ADMINISTRATORS, by) else None
 
-    async def _owners(self, db: Connection, room: RoomKey, now: datetime) -> list[tuple[UserId, PersonId]]:
+    async def _owners(self, db: Connection, room: RoomKey, now: datetime) -> list[UserId]:
         """Return the room's owners who work here, those with the most power first."""
         found = await request_store.owners(db, room, MODERATOR)
         there = {
             person.id for person in await load_people(db, [person for _, person in found]) if self._works(person, now)
         }
-        return [(owner, person) for owner, person in found if person in there]
+        return [owner for owner, person in found if person in there]
 
     async def _worker(self, db: Connection, person: PersonId, now: datetime) -> Person | None:
         found = await load_people(db, [person])
@@ -212,3 +209,9 @@ class Requests:
 
     def _day(self, person: Person, now: datetime) -> date:
         return LocalDays(now, self._timezone)(person)
+
+
+def _exemption(granted: Request, until: date, owner: Person) -> Exemption:
+    rule, _, value = granted.room.partition("/")
+    reason = granted.reason or "asked for it"
+    return Exemption(rule, value, granted.person, True, until, owner.user_name, reason)

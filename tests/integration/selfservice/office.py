@@ -49,6 +49,10 @@ class TalkingHomeserver(FakeHomeserver):
         """Forget the transaction IDs."""
         self._transactions.clear()
 
+    def pass_time(self, time: timedelta) -> None:
+        """Let the homeserver's clock go on."""
+        self._time += int(time.total_seconds() * 1000)
+
     def say(self, room_id: RoomId, sender: UserId, kind: str, content: dict[str, Any]) -> Event:
         """Say something by hand."""
         event = self._event(room_id, sender, kind, None, content)
@@ -113,7 +117,7 @@ class Office:
         """Let the clock go on."""
         assert self.company.now is not None
         self.company.now += time
-        self.homeserver._time += int(time.total_seconds() * 1000)
+        self.homeserver.pass_time(time)
 
 
 async def furnish(pool: Pool) -> Office:

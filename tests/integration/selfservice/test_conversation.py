@@ -102,7 +102,7 @@ async def test_rooms_that_one_may_not_know_of_are_answered_like_those_that_there
 async def test_rooms_lists_what_one_is_in_and_may_know_of(office: Office) -> None:
     """And nothing else."""
     answer = await office.ask("ann", "rooms")
-    inside, _, listed = answer.partition("You are not in")
+    inside, _, listed = answer.partition("You may ask for")
     assert {"• The Lounge", "• Sales", "• company"} <= set(inside.splitlines())
     assert "• Fleet" in listed
 

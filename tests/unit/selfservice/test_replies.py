@@ -32,8 +32,8 @@ class _Reader(HTMLParser):
         self.text += data
 
 
-def _room(name: str, standing: Standing = Standing.IN) -> KnownRoom:
-    return KnownRoom(RoomKey("k"), RoomId("!k"), name, "#muster_k:x", RoomKind.CHAT, standing)
+def _room(name: str, standing: Standing = Standing.IN, *, wanted: bool = False) -> KnownRoom:
+    return KnownRoom(RoomKey("k"), RoomId("!k"), name, "#muster_k:x", RoomKind.CHAT, standing, wanted)
 
 
 def _all_with(text: str) -> list[Text]:
@@ -42,7 +42,7 @@ def _all_with(text: str) -> list[Text]:
         replies.list_people(Found((listing,), 1, complete=True)),
         replies.unknown_room(text),
         replies.describe_account(Account(UserId("@e:x"), "E", (("title", text),))),
-        replies.explain_room(Reason(_room("k"), "rooms.k", True, (("title", text),), "")),
+        replies.explain_room(Reason(_room("k", wanted=True), "rooms.k", (("title", text),), "")),
         replies.welcome(text),
     ]
 
@@ -97,18 +97,18 @@ def test_rooms_are_listed_by_what_one_is_to_them() -> None:
 def test_a_reason_names_the_rule_and_only_the_own_attributes() -> None:
     """For a room one is not in, the rule alone."""
     told = (("department", "Sales"), ("active", "true"))
-    reply = replies.explain_room(Reason(_room("Sales"), "rooms.sales", True, told, "moderator")).plain
+    reply = replies.explain_room(Reason(_room("Sales", wanted=True), "rooms.sales", told, "moderator")).plain
     assert reply == (
         "You are in Sales, because its rule rooms.sales names you:\n"
         "• your department is Sales\n• you work here\nYou are its moderator."
     )
-    other = Reason(_room("Fleet", Standing.LISTED), "rooms.fleet", False, (), "")
+    other = Reason(_room("Fleet", Standing.LISTED), "rooms.fleet", (), "")
     assert replies.explain_room(other).plain == "You are not in Fleet: its rule rooms.fleet does not name you."
-    by_hand = Reason(_room("Fleet"), "rooms.fleet", False, (), "")
+    by_hand = Reason(_room("Fleet"), "rooms.fleet", (), "")
     assert "invited you by hand" in replies.explain_room(by_hand).plain
-    old = Reason(_room("Fleet"), "", False, (), "")
+    old = Reason(_room("Fleet"), "", (), "")
     assert "No rule makes this room any more" in replies.explain_room(old).plain
-    soon = Reason(_room("Fleet", Standing.ENTITLED), "rooms.fleet", True, (), "")
+    soon = Reason(_room("Fleet", Standing.ENTITLED, wanted=True), "rooms.fleet", (), "")
     assert replies.explain_room(soon).plain.startswith("You ought to be in Fleet by its rule rooms.fleet")
-    invited = Reason(_room("Fleet", Standing.INVITED), "rooms.fleet", False, (), "")
+    invited = Reason(_room("Fleet", Standing.INVITED), "rooms.fleet", (), "")
     assert "somebody has invited you" in replies.explain_room(invited).plain
