@@ -126,6 +126,11 @@ class Value:
         self.refuse(f"expected {what}, came {self}")
 
     @property
+    def is_mapping(self) -> bool:
+        """Tell whether there are keys."""
+        return isinstance(self.node, MappingNode)
+
+    @property
     def is_list(self) -> bool:
         return isinstance(self.node, SequenceNode)
 

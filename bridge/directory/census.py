@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import chain
 from operator import and_, attrgetter
 
 from bridge.directory.attribute_index import AttributeIndex, Key, key_of
@@ -51,12 +52,42 @@ class Census:
         """Return everybody whom the selector matches, working here or not; `selector.matches` for each of them."""
         return self._answer(selector.root)
 
+    def named(self, name: str) -> PeopleSet:
+        """Return whom an id or a userName, in which case does not matter, is of: one, or nobody."""
+        row = self.row(PersonId(name))
+        return PeopleSet.of([row]) if row is not None else self._index("username").compared("eq", name)
+
     def by_value(self, path: str) -> Mapping[str, PeopleSet]:
         """Return who has which value of an attribute (lower-case path), sorted by value, as text.
 
         Values that differ only by case are one; of its spellings the alphabetically first stands for it.
         """
         return dict(sorted(self._index(path).spelled().items()))
+
+    def managers(self, people: PeopleSet, levels: int) -> PeopleSet:
+        """Return who stands so many levels above one of the people, each step being from somebody to a manager.
+
+        A circle of managers is gone round as often as there are levels; nobody is their own manager.
+        """
+        for _ in range(levels):
+            above = chain.from_iterable(map(self._managers_of.__getitem__, people))
+            people = PeopleSet.of(above)
+        return people
+
+    @cached_property
+    def _managers_of(self) -> list[tuple[int, ...]]:
+        """By row, the rows of the managers."""
+        found: list[tuple[int, ...]] = [
+            (row,) if row is not None else () for row in map(self._manager_row, self._jobs.first)
+        ]
+        for row, job in self._jobs.further:
+            above = self._manager_row(job)
+            if above is not None:
+                found[row] += (above,)
+        return [tuple(above for above in rows if above != row) for row, rows in enumerate(found)]
+
+    def _manager_row(self, job: Employment) -> int | None:
+        return self._rows.get(job.manager) if job.manager is not None else None
 
     @cached_property
     def _rows(self) -> dict[PersonId, int]:

@@ -7,7 +7,7 @@ concurrency and the audit log are left to `apply`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,8 @@ from bridge.membership import member_store, rooms, store
 from bridge.membership.current import levels_of, memberships_of
 from bridge.membership.store import Place
 from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
+from bridge.policy.schema import RoomKind
+from bridge.policy.settings import Settings
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -206,7 +208,8 @@ class Actor:
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
         users = levels_of(content) | {UserId(change.user_id): int(change.value) for change in changes}
         users.pop(self._homeserver.bot, None)
-        wanted = rooms.power_levels(self._places[RoomKey(changes[0].room)].kind, users)
+        place = self._places[RoomKey(changes[0].room)]
+        wanted = rooms.power_levels(place.kind, users, place.settings.may)
         if content != wanted:
             await self._homeserver.send_state(room_id, "m.room.power_levels", "", wanted)
         await member_store.put_power(self._pool, room_id, wanted["users"])
@@ -228,7 +231,7 @@ class Actor:
         await self._list_in_spaces(room, room_id, room.parents)
         await store.complete_room(self._pool, room.key, room_id, room.parents)
         self._places[room.key] = Place(
-            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias
+            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias, room.settings
         )
         return Done(room_id=room_id)
 
@@ -273,33 +276,50 @@ class Actor:
         await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
 
     async def _change_room(self, change: Change) -> Done:
-        """Bring name, topic, kind, join rule and place in the spaces to what the policy says."""
+        """Bring name, topic, kind, settings and place in the spaces to what the policy says."""
         room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
         room_id = self._known_room(change)
         if room.name != place.name:
             await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
         if room.topic != place.topic:
             await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
-        if room.kind != place.kind:
-            await self._change_kind(room, room_id)
-        if room.open_to != place.open_to:
-            rule = rooms.join_rule(self._room_ids()[room.open_to] if room.open_to is not None else None)
-            await self._homeserver.send_state(room_id, rule.type, rule.state_key, rule.content)
+        settings = room.settings.over(place.settings)
+        for event in self._changed_settings(room, place, settings):
+            await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
+        if (room.kind, settings.may) != (place.kind, place.settings.may):
+            await self._change_levels(room_id, room.kind, settings)
         await self._list_in_spaces(room, room_id, sorted(set(room.parents) - set(place.parents)))
         await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
-        await store.describe_room(self._pool, room)
+        await store.describe_room(self._pool, room, settings)
         self._places[room.key] = replace(
-            place, kind=room.kind, name=room.name, topic=room.topic, parents=room.parents, open_to=room.open_to
+            place,
+            kind=room.kind,
+            name=room.name,
+            topic=room.topic,
+            parents=room.parents,
+            open_to=room.open_to,
+            settings=settings,
         )
         return Done(room_id=room_id)
 
-    async def _change_kind(self, room: DesiredRoom, room_id: RoomId) -> None:
-        """Let everybody write, or only posters, and show newcomers what was said accordingly."""
+    def _changed_settings(self, room: DesiredRoom, place: Place, after: Settings) -> Iterator[rooms.StateEvent]:
+        """Yield the state that makes a room's settings those of `after`, beside its power levels."""
+        before = place.settings
+        if after.avatar != before.avatar and after.avatar is not None:
+            yield rooms.avatar(after.avatar)
+        if (room.open_to, after.knock) != (place.open_to, before.knock):
+            space = self._room_ids()[room.open_to] if room.open_to is not None else None
+            yield rooms.join_rule(space, knock=after.knock)
+        if (room.kind, after.history) != (place.kind, before.history):
+            yield rooms.visibility(room.kind, after.history)
+        if after.encrypted and not before.encrypted:
+            yield rooms.encryption()
+
+    async def _change_levels(self, room_id: RoomId, kind: RoomKind, settings: Settings) -> None:
+        """Say anew what takes which power; who has power keeps it."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        levels = rooms.power_levels(room.kind, levels_of(content))
+        levels = rooms.power_levels(kind, levels_of(content), settings.may)
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
-        seen = rooms.visibility(room.kind)
-        await self._homeserver.send_state(room_id, seen.type, seen.state_key, seen.content)
 
     async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
         server_name, places = self._homeserver.server_name, self._room_ids()

@@ -13,16 +13,20 @@ from functools import reduce
 from operator import or_
 
 from bridge.directory.census import Census
+from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Attributes
 from bridge.directory.selector import Selector
 from bridge.directory.template import fill, one_line
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
-from bridge.membership.values import MODERATOR, POSTER, CurrentAccount, Desired, DesiredRoom
-from bridge.policy.schema import Desk, Policy, Room, RoomKind, RuleId, Space
+from bridge.membership.exemptions import Exempt, Exemptions
+from bridge.membership.values import CurrentAccount, Desired, DesiredRoom
+from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId, Space
+from bridge.policy.settings import LEVELS, Join, Rank
 
 Parents = Mapping[RuleId, tuple[RoomKey, ...]]
+Ranks = Collection[tuple[Rank, Selector | None, int]]
 
 ADMINISTRATORS = RoomKey("administrators")
 """The room of those who approve; no rule of a policy may be called so."""
@@ -35,16 +39,18 @@ def desired(
     *,
     server_name: str = "localhost",
     taken: Collection[str] = (),
+    exemptions: Collection[Exemption] = (),
 ) -> Desired:
     """Return the accounts and rooms that the people of the census ought to have.
 
     `accounts` are those that exist, whose user IDs are fixed for life; `taken` are further localparts that nobody may
-    get, those of the bot and of leavers among them.
+    get, those of the bot and of leavers among them. `exemptions` are those that do not stand in the policy.
     """
-    rooms = {room.key: room for room in _rooms(policy, census)}
+    rooms = {room.key: room for room in _rooms(policy, census, exemptions)}
     vacant = {rule.id: rule.exclusive for rule in policy.rooms.values() if rule.for_each is not None}
     wanted = DesiredAccounts(policy.accounts, census, accounts or {}, server_name, taken)
-    return Desired(wanted, rooms, vacant)
+    shadow = frozenset(rule.id for rule in policy.rooms.values() if rule.shadow)
+    return Desired(wanted, rooms, vacant, shadow)
 
 
 def room_key(rule: RuleId, value: str) -> RoomKey:
@@ -52,16 +58,18 @@ def room_key(rule: RuleId, value: str) -> RoomKey:
     return RoomKey(f"{rule}/{value}")
 
 
-def _rooms(policy: Policy, census: Census) -> Iterator[DesiredRoom]:
+def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> Iterator[DesiredRoom]:
     parents = _parents(policy.spaces.values())
     for space in policy.spaces.values():
         yield _space(space, _open_to(space, parents, policy), parents, census)
     for rule in policy.rooms.values():
-        room = _room(rule, _open_to(rule, parents, policy), parents, census)
+        exemptions = Exemptions(rule, further, census)
+        open_to = None if exemptions.exclude else _open_to(rule, parents, policy)
+        room = _room(rule, open_to, parents, exemptions.of(""), census)
         if rule.for_each is None:
             yield room
         else:
-            yield from _rooms_by_value(room, rule.for_each, census)
+            yield from _rooms_by_value(room, rule, rule.for_each, exemptions, census)
     for desk in policy.desks.values():
         yield _desk(desk, census)
     if policy.brake.approvers:
@@ -78,12 +86,16 @@ def _parents(spaces: Iterable[Space]) -> Parents:
 
 
 def _open_to(rule: Room | Space, parents: Parents, policy: Policy) -> RoomKey | None:
-    """Return the first parent whose members are chosen by the very same question, so that whoever is there may enter.
+    """Return the space that the policy lets in, or else, where it says nothing of it, the first parent whose members
+    are chosen by the very same question, so that whoever is there may enter.
 
     Never for an exclusive room: somebody invited into the space by hand would get in, if only for a moment.
     """
-    if isinstance(rule, Room) and (rule.for_each is not None or rule.exclusive):
-        return None
+    if isinstance(rule, Room):
+        if rule.join is Join.SPACE:
+            return next(iter(parents.get(rule.id, ())), None)
+        if rule.join is not None or rule.for_each is not None or rule.exclusive:
+            return None
     asked = rule.members.normal
     for key in parents.get(rule.id, ()):
         if policy.spaces[key].members.normal == asked:
@@ -107,15 +119,15 @@ def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Cens
     )
 
 
-def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
+def _room(rule: Room, open_to: RoomKey | None, parents: Parents, exempt: Exempt, census: Census) -> DesiredRoom:
     """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
     members = census.select(rule.members) & census.active
-    ranks = [(MODERATOR, rule.moderators)] if rule.moderators is not None else []
-    if rule.posters is not None and rule.kind is RoomKind.ANNOUNCEMENT:
-        ranks.append((POSTER, rule.posters))
+    if rule.for_each is None:
+        members = exempt.applied(members)
+    ranks = ranks_of(rule)
     because = {0: rule.members.text}
-    for level, who in ranks:
-        because[level] = who.text
+    for rank, selector, above in ranks:
+        because[LEVELS[rank]] = selector.text if selector is not None else _above(above)
     return DesiredRoom(
         key=RoomKey(rule.id),
         rule=rule.id,
@@ -126,39 +138,82 @@ def _room(rule: Room, open_to: RoomKey | None, parents: Parents, census: Census)
         open_to=open_to,
         exclusive=rule.exclusive,
         members=members,
-        power=_power(ranks, members, census) if members else {},
+        power=_power(ranks, members, census) if members and rule.for_each is None else {},
         because=because,
+        settings=rule.settings,
+        exempt=exempt.because,
+        shadow=rule.shadow,
     )
 
 
-def _power(ranks: Iterable[tuple[int, Selector]], members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
+def ranks_of(rule: Room) -> tuple[tuple[Rank, Selector | None, int], ...]:
+    """Return who has power in the rule's rooms, the highest first: by a selector, or so many levels above somebody."""
+    asked = {Rank.ADMINS: rule.admins, Rank.MODERATORS: rule.moderators, Rank.POSTERS: rule.posters}
+    if rule.kind is not RoomKind.ANNOUNCEMENT:
+        del asked[Rank.POSTERS]
+    ranks = ((rank, selector, rule.managers.get(rank, 0)) for rank, selector in asked.items())
+    return tuple(each for each in ranks if each[1] is not None or each[2])
+
+
+def _above(levels: int) -> str:
+    """Say who stands so many levels above somebody."""
+    return "manages somebody here" if levels == 1 else f"stands {levels} levels above somebody here"
+
+
+def _power(ranks: Ranks, members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
     """Return who of the members has which level, each only the highest; `ranks` come highest first."""
     power: dict[int, PeopleSet] = {}
     unranked = members
-    for level, who in ranks:
-        ranked = census.select(who) & unranked
+    for rank, selector, above in ranks:
+        who = census.select(selector) if selector is not None else census.managers(members, above)
+        ranked = who & unranked
         unranked -= ranked
         if ranked:
-            power[level] = ranked
+            power[LEVELS[rank]] = ranked
     return power
 
 
-def _rooms_by_value(pattern: DesiredRoom, path: str, census: Census) -> Iterator[DesiredRoom]:
+def _rooms_by_value(
+    pattern: DesiredRoom, rule: Room, path: str, exemptions: Exemptions, census: Census
+) -> Iterator[DesiredRoom]:
     """Yield a room like the pattern for each value that somebody has who works here."""
-    for value, people in census.by_value(path).items():
-        staff = people & census.active
-        if staff:
+    ranks = ranks_of(rule)
+    chosen = _power([each for each in ranks if each[1] is not None], census.active, census) if ranks else {}
+    by_value = census.by_value(path)
+    known = {fold(value) for value in by_value} if (admitting := exemptions.values()) else set()
+    by_value = {**by_value, **{value: PeopleSet.none for value in admitting if fold(value) not in known}}
+    for value, people in by_value.items():
+        staff, exempt = people & census.active, exemptions.of(value)
+        if staff or exempt.admitted:
             names = _names(path, value, staff, census)
-            power = {level: ranked & staff for level, ranked in pattern.power.items()}
+            members = pattern.members & staff
+            if rule.managers:
+                members |= _managers_of_value(rule, path, value, members, census)
+            staff = members = exempt.applied(members)
+            if rule.managers:
+                power = _power(ranks, members, census)
+            else:
+                power = {level: ranked & staff for level, ranked in chosen.items()}
             yield replace(
                 pattern,
                 key=room_key(pattern.rule, value),
                 name=one_line(fill(pattern.name, names.get)) or one_line(value),
                 topic=fill(pattern.topic, names.get).strip(),
-                members=pattern.members & staff,
+                members=members,
                 power={level: ranked for level, ranked in power.items() if ranked},
                 because={**pattern.because, 0: f'{path} eq "{value}" and ({pattern.because[0]})'},
+                exempt=exempt.because,
             )
+
+
+def _managers_of_value(rule: Room, path: str, value: str, members: PeopleSet, census: Census) -> PeopleSet:
+    """Return who is in a manager's room by being above its people; in rooms of other values nobody is by that."""
+    row = census.row(PersonId(value)) if path == "manager" else None
+    if row is None or not members:
+        return PeopleSet.none
+    manager = PeopleSet.of([row])
+    above = (census.managers(manager, levels - 1) for levels in rule.managers.values())
+    return PeopleSet.union(above) & census.active
 
 
 def _names(path: str, value: str, staff: PeopleSet, census: Census) -> Attributes:

@@ -95,6 +95,7 @@ async def known_of(pool: Pool, survey: Survey, person: Person, moment: datetime,
             in_force_since=iso(in_force.since) if in_force and in_force.digest == survey.policy.digest else None,
             history=await load_states_of(db, person.id, moment),
             presences={room_id: presence for (room_id, _), presence in presences(members).items()},
+            row=survey.census.row(person.id) or 0,
         )
 
 

@@ -31,6 +31,7 @@ from bridge.membership.values import (
     Plan,
 )
 from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.settings import as_json, differing
 
 ACCOUNTS = "accounts"
 """The rule of everything that follows from working here or not."""
@@ -61,23 +62,36 @@ def plan(
     rooms = _managed(desired, current, touched)
     scope = _scope(desired, current, census, touched, bot)
     changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
+    shadowed: list[Change] = []
     for key, room in rooms.items():
         there = current.rooms.get(key)
-        changes += _room_change(room, there, whole=touched is None)
-        changes += _membership_changes(room, there, scope)
-        changes += _power_changes(room, there, scope)
-    return plan_of(changes, rooms)
+        found = chain(
+            _room_change(room, there, whole=touched is None),
+            _membership_changes(room, there, scope),
+            _power_changes(room, there, scope),
+        )
+        if room.shadow:
+            for change in found:  # whoever leaves the company leaves these rooms too
+                (changes if change.rule == ACCOUNTS else shadowed).append(change)
+        else:
+            changes += found
+    made = plan_of(changes, rooms)
+    return replace(made, shadowed=_sorted(shadowed)) if shadowed else made
 
 
 def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> Plan:
     """Return the changes as a plan: sorted, with the rooms they name and the digest of what they do."""
-    ordered = tuple(sorted(changes, key=attrgetter("order", "room", "user_id", "value", "person", "rule")))
+    ordered = _sorted(changes)
     named = {RoomKey(change.room) for change in ordered}
     known = {key: rooms[key] for key in sorted(named) if key in rooms}
     digest = hashlib.sha256()
     for change in ordered:
         digest.update(_line_of(change, known).encode())
     return Plan(ordered, known, digest.hexdigest())
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=attrgetter("order", "room", "user_id", "value", "person", "rule")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +178,7 @@ def _managed(desired: Desired, current: Current, touched: frozenset[UserId] | No
     for key, there in concerned.items():
         rule, slash, _ = key.partition("/")
         if slash and key not in rooms and rule in desired.vacant:
-            rooms[key] = _emptied(there, rule, desired.vacant[rule])
+            rooms[key] = _emptied(there, rule, desired.vacant[rule], shadow=rule in desired.shadow)
     return rooms
 
 
@@ -185,7 +199,7 @@ def _spellings(desired: Desired, current: Current) -> dict[str, RoomKey]:
     return {fold(key): key for key in sorted(keys, reverse=True)}
 
 
-def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
+def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, *, shadow: bool) -> DesiredRoom:
     return DesiredRoom(
         key=room.key,
         rule=rule,
@@ -197,6 +211,8 @@ def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool) -> DesiredRoom:
         exclusive=exclusive,
         members=PeopleSet.none,
         power={},
+        settings=room.settings,
+        shadow=shadow,
     )
 
 
@@ -238,15 +254,17 @@ def _differing(room: DesiredRoom, there: CurrentRoom) -> str:
     """Name what a room is to have changed. A space stays a space: its kind is settled for life when it is made."""
     fixed = RoomKind.SPACE in (room.kind, there.kind)
     fields = ("name", "topic", "parents", "open_to") if fixed else ("name", "topic", "kind", "parents", "open_to")
-    return ", ".join(field for field in fields if getattr(room, field) != getattr(there, field))
+    changed = [field for field in fields if getattr(room, field) != getattr(there, field)]
+    return ", ".join([*changed, *differing(room.settings, there.settings)])
 
 
 def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) -> Iterator[Change]:
     wanted = scope.of(room.members)
     members = scope.among(there.members) if there else _Users()
     if missing := wanted - members.people:
-        for user in scope.named(missing):
-            yield _change(Action.JOIN, scope, room.key, user, rule=_rule_of(room), reason=room.because.get(0, ""))
+        for row in missing:
+            reason = room.exempt.get(row) or room.because.get(0, "")
+            yield _change(Action.JOIN, scope, room.key, scope.users[row], rule=_rule_of(room), reason=reason)
     if there is not None:
         if there.guests and not room.exclusive:
             guests = scope.among(there.guests)
@@ -254,7 +272,7 @@ def _membership_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Sc
                 scope.named(guests.people - members.people - wanted), guests.strangers - members.strangers
             )
             for user in returning:
-                if user not in scope.leavers:
+                if user not in scope.leavers and scope.row_of.get(user, -1) not in room.exempt:
                     yield _change(Action.JOIN, scope, room.key, user, rule=ACCOUNTS, reason=GUEST)
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
@@ -269,6 +287,8 @@ def _why_remove(user: UserId, room: DesiredRoom, there: CurrentRoom, scope: _Sco
     """Return why somebody not entitled must leave; empty for those who were invited by hand and may stay."""
     if user in scope.leavers:
         return scope.leavers[user]
+    if exempt := room.exempt.get(scope.row_of.get(user, -1)):
+        return exempt
     if user in there.granted:
         return NOT_ANY_MORE
     return EXCLUSIVE if room.exclusive else ""
@@ -327,4 +347,5 @@ def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
     if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
         room = rooms[RoomKey(change.room)]
         fields += [room.kind, room.name, room.topic, room.parents, room.open_to, room.exclusive]
+        fields += [as_json(room.settings)]
     return json.dumps(fields, separators=(",", ":")) + "\n"

@@ -34,32 +34,44 @@ _BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.REMOVE, Action.LOW
 
 def as_text(plan: Plan, width: int = 80) -> str:
     """Return the plan as lines of at most `width` columns: counts, additions, then all that is taken away."""
+    shadow = "".join(f"{line}\n" for line in _shadow(plan, width))
     if not plan.changes:
-        return "Nothing to do.\n"
-    groups = _grouped(plan)
+        return f"Nothing to do.\n{shadow}"
+    groups = _grouped(plan.changes)
     counts = ", ".join(_counted(action, changes) for action, changes in groups)
     lines = [*textwrap.wrap(f"{counts}.", width)]
     for action, changes in groups:
         lines += ["", f"{_counted(action, changes).capitalize()}:", *_lines(action, changes, width)]
-    return "\n".join([*lines, "", f"Digest: {plan.digest}", ""])
+    return "\n".join([*lines, f"{shadow}", f"Digest: {plan.digest}", ""])
+
+
+def _shadow(plan: Plan, width: int) -> Iterator[str]:
+    """Yield what rules in shadow would do, each line marked so."""
+    if plan.shadowed:
+        yield from ("", "Only told, and not done, because the rule is in shadow:")
+    for action, changes in _grouped(plan.shadowed):
+        yield f"would: {_counted(action, changes)}"
+        yield from _lines(action, changes, width)
 
 
 def as_json(plan: Plan) -> dict[str, object]:
     """Return the plan in values that `json.dumps` takes: digest, counts by action, and every change."""
-    fields = ("room", "user_id", "value", "person", "rule", "reason")
     return {
         "digest": plan.digest,
-        "counts": {action.value: len(changes) for action, changes in _grouped(plan)},
-        "changes": [
-            {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
-            for change in plan.changes
-        ],
+        "counts": {action.value: len(changes) for action, changes in _grouped(plan.changes)},
+        "changes": [_change_as_json(change) for change in plan.changes],
+        "shadow": [_change_as_json(change) for change in plan.shadowed],
     }
 
 
-def _grouped(plan: Plan) -> list[tuple[Action, list[Change]]]:
+def _change_as_json(change: Change) -> dict[str, object]:
+    fields = ("room", "user_id", "value", "person", "rule", "reason")
+    return {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
+
+
+def _grouped(changes: Sequence[Change]) -> list[tuple[Action, list[Change]]]:
     """Return the changes by action, in the order of printing."""
-    groups = {ACTIONS[order]: list(changes) for order, changes in groupby(plan.changes, attrgetter("order"))}
+    groups = {ACTIONS[order]: list(changes) for order, changes in groupby(changes, attrgetter("order"))}
     return [(action, groups[action]) for action in _NOUNS if action in groups]
 
 

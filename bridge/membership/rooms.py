@@ -17,6 +17,7 @@ from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.values import POSTER, DesiredRoom
 from bridge.policy.schema import RoomKind
+from bridge.policy.settings import LEVELS, Act, History, Rank, Settings
 
 ROOM_VERSION = "12"
 MARKER = "io.muster.room"
@@ -38,10 +39,18 @@ _EVENTS = {
     "m.space.child": _POLICY_ONLY,
     "m.space.parent": _POLICY_ONLY,
     "m.room.avatar": 50,
-    "m.room.encryption": _CREATOR_ONLY,  # what is encrypted cannot be archived
+    "m.room.encryption": _CREATOR_ONLY,  # what is encrypted cannot be archived; only the policy switches it on
     "m.room.tombstone": _CREATOR_ONLY,
     MARKER: _CREATOR_ONLY,
 }
+_CALLS = (
+    "m.call",
+    "m.call.member",
+    "m.call.invite",
+    "org.matrix.msc3401.call",
+    "org.matrix.msc3401.call.member",
+)
+"""What begins a call, or joins one: in the specification, and as Element sends it (MSC3401)."""
 _REPLIES = {
     "m.reaction": 0,
     "m.poll.response": 0,
@@ -77,36 +86,59 @@ def alias_of(key: RoomKey, server_name: str) -> str:
     return f"#{alias_localpart(key, server_name)}:{server_name}"
 
 
-def power_levels(kind: RoomKind, users: Mapping[UserId, int]) -> dict[str, Any]:
-    """Return the whole content of `m.room.power_levels`; `users` keeps only those who differ from 0."""
+def power_levels(kind: RoomKind, users: Mapping[UserId, int], may: Mapping[Act, Rank] | None = None) -> dict[str, Any]:
+    """Return the whole content of `m.room.power_levels`; `users` keeps only those who differ from 0.
+
+    `may` are the acts that the policy leaves to some of the members; the others are Muster's to settle.
+    """
     writing = {RoomKind.SPACE: _POLICY_ONLY, RoomKind.ANNOUNCEMENT: POSTER}.get(kind, 0)
+    needed = {act: LEVELS[rank] for act, rank in (may or {}).items()}
+    acts = {"m.room.pinned_events": needed[Act.PIN]} if Act.PIN in needed else {}
+    if Act.CALL in needed:
+        acts |= dict.fromkeys(_CALLS, needed[Act.CALL])
     return {
         "users": {user: level for user, level in sorted(users.items()) if level},
         "users_default": 0,
-        "events": _EVENTS | (_REPLIES if kind is RoomKind.ANNOUNCEMENT else {}),
+        "events": _EVENTS | (_REPLIES if kind is RoomKind.ANNOUNCEMENT else {}) | acts,
         "events_default": writing,
         "state_default": 50,
-        "invite": 50,
+        "invite": needed.get(Act.INVITE, 50),
         "kick": 50,
         "ban": _POLICY_ONLY,  # a ban would shut out somebody whom only the policy may take out
         "redact": 50,
-        "notifications": {"room": 50},
+        "notifications": {"room": needed.get(Act.MENTION_ROOM, 50)},
         "historical": 100,
     }
 
 
-def join_rule(open_to: RoomId | None) -> StateEvent:
-    """Return who may join: members of the space `open_to`, or those who are invited."""
+def join_rule(open_to: RoomId | None, *, knock: bool = False) -> StateEvent:
+    """Return who may join: members of the space `open_to`, or those who are invited, or who asked and were let in."""
     if open_to is None:
-        return StateEvent("m.room.join_rules", "", {"join_rule": "invite"})
+        return StateEvent("m.room.join_rules", "", {"join_rule": "knock" if knock else "invite"})
     allow = [{"type": "m.room_membership", "room_id": open_to}]
     return StateEvent("m.room.join_rules", "", {"join_rule": "restricted", "allow": allow})
 
 
-def visibility(kind: RoomKind) -> StateEvent:
-    """Return who may read what: members since they joined; an announcement also those who come later."""
-    seen = "shared" if kind is RoomKind.ANNOUNCEMENT else "joined"
-    return StateEvent("m.room.history_visibility", "", {"history_visibility": seen})
+def visibility(kind: RoomKind, said: History | None = None) -> StateEvent:
+    """Return who may read what, where nothing is said: members since they joined; announcements also later ones."""
+    usual = History.SHARED if kind is RoomKind.ANNOUNCEMENT else History.JOINED
+    return StateEvent("m.room.history_visibility", "", {"history_visibility": (said or usual).value})
+
+
+def avatar(address: str) -> StateEvent:
+    """Return the room's picture."""
+    return StateEvent("m.room.avatar", "", {"url": address})
+
+
+def encryption() -> StateEvent:
+    """Return what makes a room an encrypted one, for good."""
+    return StateEvent("m.room.encryption", "", {"algorithm": "m.megolm.v1.aes-sha2"})
+
+
+def setting_events(settings: Settings) -> tuple[StateEvent, ...]:
+    """Return the state that only some rooms are born with."""
+    events = [avatar(settings.avatar)] if settings.avatar else []
+    return (*events, encryption()) if settings.encrypted else tuple(events)
 
 
 def in_space(child: RoomId, server_name: str) -> StateEvent:
@@ -138,9 +170,10 @@ def initial_state(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_na
     spaces = [places[key] for key in room.parents if key in places]
     return (
         StateEvent(MARKER, "", {"key": room.key, "rule": room.rule}),
-        join_rule(open_to),
-        visibility(room.kind),
+        join_rule(open_to, knock=room.settings.knock),
+        visibility(room.kind, room.settings.history),
         StateEvent("m.room.guest_access", "", {"guest_access": "forbidden"}),
+        *setting_events(room.settings),
         *(under_space(space, server_name, canonical=at == 0) for at, space in enumerate(spaces)),
     )
 
@@ -157,7 +190,7 @@ def creation(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_name: s
         "visibility": "private",
         "room_alias_name": alias_localpart(room.key, server_name),
         "name": room.name,
-        "power_level_content_override": power_levels(room.kind, {}),
+        "power_level_content_override": power_levels(room.kind, {}, room.settings.may),
         "initial_state": [
             {"type": event.type, "state_key": event.state_key, "content": dict(event.content)} for event in born_with
         ],
@@ -186,7 +219,7 @@ def missing_state(
     if room.topic:
         wanted.append(StateEvent("m.room.topic", "", {"topic": room.topic}))
     if ("m.room.power_levels", "") not in present:
-        wanted.insert(0, StateEvent("m.room.power_levels", "", power_levels(room.kind, {})))
+        wanted.insert(0, StateEvent("m.room.power_levels", "", power_levels(room.kind, {}, room.settings.may)))
     return tuple(event for event in wanted if not _holds(present.get((event.type, event.state_key)), event.content))
 
 

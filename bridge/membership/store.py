@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.values import Current, CurrentAccount, CurrentRoom, DesiredRoom
 from bridge.policy.schema import RoomKind
+from bridge.policy.settings import PLAIN, Settings, as_json, from_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,6 +33,7 @@ class Place:
     parents: tuple[RoomKey, ...]
     open_to: RoomKey | None
     alias: str
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,26 @@ async def read_accounts(
 async def people_of(db: Connection | Pool, user_ids: Collection[UserId]) -> frozenset[PersonId]:
     """Return the people whose accounts these are; strangers have none."""
     rows = await db.fetch("SELECT person_id FROM account WHERE user_id = ANY($1)", list(user_ids))
+    return frozenset(PersonId(row["person_id"]) for row in rows)
+
+
+async def users_of(db: Connection | Pool, people: Collection[PersonId]) -> frozenset[UserId]:
+    """Return the user IDs of these people, as far as they have an account."""
+    rows = await db.fetch("SELECT user_id FROM account WHERE person_id = ANY($1)", list(people))
+    return frozenset(UserId(row["user_id"]) for row in rows)
+
+
+async def ranked_beside(db: Connection | Pool, user_ids: Collection[UserId]) -> frozenset[PersonId]:
+    """Return the people who have power in the managed rooms in which these users are."""
+    rows = await db.fetch(
+        """SELECT DISTINCT account.person_id FROM room_member m
+           JOIN managed_room USING (room_id)
+           JOIN room_power p USING (room_id)
+           CROSS JOIN LATERAL jsonb_object_keys(p.users) AS ranked (user_id)
+           JOIN account ON account.user_id = ranked.user_id
+           WHERE m.user_id = ANY($1) AND m.membership IN ('join', 'invite')""",
+        list(user_ids),
+    )
     return frozenset(PersonId(row["person_id"]) for row in rows)
 
 
@@ -121,16 +143,18 @@ async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: boo
 
 async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
-    rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias FROM managed_room")
+    rows = await db.fetch("SELECT key, room_id, kind, name, topic, parents, open_to, alias, settings FROM managed_room")
     return {RoomKey(row["key"]): _place(row) for row in rows}
 
 
 async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> None:
     """Say that a room is about to be created; it is listed in no space yet."""
     await db.execute(
-        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """INSERT INTO managed_room (key, rule, kind, name, topic, open_to, alias, settings)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
            ON CONFLICT (key) DO UPDATE SET rule = excluded.rule, kind = excluded.kind, name = excluded.name,
-               topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias""",
+               topic = excluded.topic, open_to = excluded.open_to, alias = excluded.alias,
+               settings = excluded.settings""",
         room.key,
         room.rule,
         room.kind,
@@ -138,6 +162,7 @@ async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> 
         room.topic,
         room.open_to,
         alias,
+        as_json(room.settings),
     )
 
 
@@ -146,16 +171,18 @@ async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, pa
     await db.execute("UPDATE managed_room SET room_id = $2, parents = $3 WHERE key = $1", key, room_id, list(parents))
 
 
-async def describe_room(db: Connection | Pool, room: DesiredRoom) -> None:
-    """Remember a room's name, topic, kind, spaces, and the space whose members may join."""
+async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Settings) -> None:
+    """Remember a room's name, topic, kind, spaces, the space whose members may join, and the settings it has now."""
     await db.execute(
-        "UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6 WHERE key = $1",
+        """UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6, settings = $7
+           WHERE key = $1""",
         room.key,
         room.name,
         room.topic,
         room.open_to,
         list(room.parents),
         room.kind,
+        as_json(settings),
     )
 
 
@@ -194,6 +221,7 @@ async def read_current(
             granted=frozenset(granted[place.room_id]),
             guests=frozenset(guests[place.room_id]),
             power=power.get(place.room_id, {}),
+            settings=place.settings,
         )
         for key, place in places.items()
         if place.room_id is not None
@@ -313,4 +341,5 @@ def _place(row: asyncpg.Record) -> Place:
         parents=tuple(row["parents"]),
         open_to=row["open_to"],
         alias=row["alias"],
+        settings=from_json(row["settings"]),
     )

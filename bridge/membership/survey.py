@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
-from bridge.directory.local_day import LocalDays
+from bridge.directory.local_day import SPREAD, LocalDays
+from bridge.directory.relation_store import people_above, people_below
 from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
@@ -22,6 +23,7 @@ from bridge.membership import audit_store, store
 from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
 from bridge.policy.schema import Policy
@@ -89,13 +91,15 @@ async def survey(
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         version = await directory_version(connection)
         held = tuple(await audit_store.read_held(connection))
-        people, touched, concerned = await _reach(connection, held, scope)
-        known = await store.read_accounts(connection, people)
-        census = Census(await load_people(connection, people), LocalDays(now, timezone))
+        people, touched, concerned = await _reach(connection, policy, held, scope)
+        looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
+        known = await store.read_accounts(connection, looked_at)
+        census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
         taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
-        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
-        if touched is not None:
-            touched |= {account.user_id for account in wanted.accounts.values()}
+        exemptions = await read_exemptions(connection, (now - SPREAD).date())
+        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
+        if touched is not None and people is not None:
+            touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
         leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
         current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
         going = [account.user_id for account in current.accounts.values() if account.enabled]
@@ -139,16 +143,22 @@ def users_of(held: Held) -> frozenset[UserId]:
 
 
 async def _reach(
-    connection: Connection, held: tuple[Held, ...], scope: Scope | None
+    connection: Connection, policy: Policy, held: tuple[Held, ...], scope: Scope | None
 ) -> tuple[frozenset[PersonId] | None, frozenset[UserId] | None, tuple[Held, ...]]:
-    """Return the people and users to look at (None: everybody), and the held plans that this looks at whole."""
+    """Return the people and users to look at (None: everybody), and the held plans that this looks at whole.
+
+    Where the manager relation gives power, also who stands above them now, and who has it beside them: was above them.
+    """
     if scope is None:
         return None, None, held
-    own = await store.read_accounts(connection, scope.people)
-    users = scope.users | {account.user_id for account in own.values()}
+    people, users = scope.people, scope.users | await store.users_of(connection, scope.people)
+    if levels := policy.levels_of_managers:
+        people |= await people_above(connection, people | await store.people_of(connection, users), levels)
+        people |= await store.ranked_beside(connection, users)
+        users |= await store.users_of(connection, people)
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
-    return scope.people | await store.people_of(connection, users), users, concerned
+    return people | await store.people_of(connection, users), users, concerned
 
 
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:

@@ -2,9 +2,9 @@
 
 Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
 something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
-whom, where they work, a day has come on which an employment begins or is over; the users whose memberships drifted. A
-wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those
-that came while nobody looked are found at the start, when everything is looked at.
+whom, where they work, a day has come on which an employment begins, or one or an exception is over; the users whose
+memberships drifted. A wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded.
+Dates need none: those that came while nobody looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
 from bridge.database import AWAY
-from bridge.directory.local_day import SPREAD, next_boundary, passed
+from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
 from bridge.membership import audit_store, member_store, store
+from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
 from bridge.policy.schema import Policy
@@ -130,9 +131,20 @@ class Upkeep:
         return Due("drift", Scope(users=frozenset(drift)), drift=tuple(drift.items())) if drift else None
 
     async def _concerned(self, since: datetime, now: datetime) -> frozenset[PersonId]:
-        """Return for whom an employment has begun or ended by the calendar after `since`."""
-        boundaries = await boundaries_between(self._pool, (since - SPREAD).date(), (now + SPREAD).date())
+        """Return for whom the calendar has changed something after `since`."""
+        boundaries = await self._boundaries((since - SPREAD).date(), (now + SPREAD).date())
         return passed(boundaries, since, now, self._timezone)
+
+    async def _boundaries(self, first: date, last: date) -> list[Boundary]:
+        """Return for whom an employment begins or is over, or an exception is, on these days."""
+        ending = await endings_between(self._pool, self._policy().exceptions, first, last)
+        return [*await boundaries_between(self._pool, first, last), *ending]
+
+    async def _first_after(self, day: date) -> date | None:
+        """Return the next day after this one on which any of these happens."""
+        further = await first_boundary_after(self._pool, day)
+        ending = await first_ending_after(self._pool, self._policy().exceptions, day)
+        return min((each for each in (further, ending) if each is not None), default=None)
 
     def _cause_of_everything(self, cursor: store.Cursor, digest: str, now: datetime) -> str:
         """Return why everybody is to be looked at, empty when not."""
@@ -173,12 +185,12 @@ class Upkeep:
         return min(LONGEST_WAIT, max(0.0, min(waits, default=LONGEST_WAIT)))
 
     async def _next_boundary(self, since: datetime) -> datetime | None:
-        """Return the first moment after `since` at which an employment begins or ends by the calendar."""
+        """Return the first moment after `since` at which the calendar changes something for somebody."""
         first, last = (since - SPREAD).date(), (since + SPREAD).date()
-        further = await first_boundary_after(self._pool, last)
+        further = await self._first_after(last)
         # Where the date is ahead of that place's, a later day may begin earlier.
         last = last if further is None else min(further, date.max - 2 * SPREAD) + 2 * SPREAD
-        return next_boundary(await boundaries_between(self._pool, first, last), since, self._timezone)
+        return next_boundary(await self._boundaries(first, last), since, self._timezone)
 
     async def _wait_out(self, complaint: str) -> None:
         if complaint != self._complaint:

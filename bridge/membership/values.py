@@ -13,9 +13,11 @@ from enum import StrEnum
 from bridge.directory.people_set import PeopleSet
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.policy.schema import RoomKind, RuleId
+from bridge.policy.settings import LEVELS, PLAIN, Rank, Settings
 
-MODERATOR = 50
-POSTER = 20
+ADMIN = LEVELS[Rank.ADMINS]
+MODERATOR = LEVELS[Rank.MODERATORS]
+POSTER = LEVELS[Rank.POSTERS]
 """Power levels. In announcement rooms writing takes `POSTER`; everywhere 0 is the default and is never listed."""
 
 
@@ -52,6 +54,11 @@ class DesiredRoom:
     """Level → people; only levels above 0, each person at the highest level only, only members."""
     because: Mapping[int, str] = field(default_factory=dict)
     """Level → the selector that gives it, as the policy words it; level 0 is membership."""
+    settings: Settings = PLAIN
+    exempt: Mapping[int, str] = field(default_factory=dict)
+    """Row → why somebody is a member, or is not, by exception."""
+    shadow: bool = False
+    """Only to be told of, and not to be made so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Desired:
     vacant: Mapping[RuleId, bool] = field(default_factory=dict)
     """The `for_each` rules, each with whether its rooms are exclusive: a room of theirs that is not in `rooms` is for
     nobody (of these people), while a room of no rule at all is none of our business any more."""
+    shadow: frozenset[RuleId] = frozenset()
+    """The rules of which is only told what they would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class CurrentRoom:
     """Those who were in it by hand when their account was disabled, and get it back with the account."""
     power: Mapping[UserId, int] = field(default_factory=dict)
     """Levels above 0 (or below), without the bot."""
+    settings: Settings = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ class Action(StrEnum):
     RENAME_ACCOUNT = "rename account"
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
-    """Whatever of `name`, `topic`, `kind`, `parents` and `open_to` differs; `value` lists which."""
+    """Whatever of `name`, `topic`, `kind`, `parents`, `open_to` and settings differs; `value` lists which."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 
@@ -166,3 +176,5 @@ class Plan:
     """The desired form of each room that a change names, for whoever creates or joins it."""
     digest: str = ""
     """SHA-256 over the canonical text of `changes`, hexadecimal; equal plans have equal digests."""
+    shadowed: tuple[Change, ...] = field(default=(), compare=False)
+    """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""

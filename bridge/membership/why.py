@@ -13,7 +13,6 @@ from difflib import get_close_matches
 
 from bridge.directory.history import HistoryEntry
 from bridge.directory.person import Person, attributes_of, is_employed, works_here
-from bridge.directory.selector import matches
 from bridge.errors import UnknownNameError
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.audit import Entry
@@ -40,6 +39,8 @@ class Known:
     """Every state of the person, in the order of recording."""
     presences: Mapping[RoomId, Presence] = field(default_factory=dict)
     """What the archive's events make of the person, by room."""
+    row: int = 0
+    """Of the person, in the census that `desired` was made of."""
 
 
 def explain(person: Person, known: Known, room: str | None = None) -> Explanation:
@@ -49,7 +50,7 @@ def explain(person: Person, known: Known, room: str | None = None) -> Explanatio
     """
     user_id = _user_id(person, known)
     account = known.current.accounts.get(person.id)
-    keys = _rooms_of(known) if room is None else [_find(room, known)]
+    keys = _rooms_of(user_id, known) if room is None else [_find(room, known)]
     return Explanation(
         person=person.display_name,
         user_name=person.user_name,
@@ -71,10 +72,11 @@ def _user_id(person: Person, known: Known) -> UserId | None:
     return wanted.user_id if wanted else None
 
 
-def _rooms_of(known: Known) -> list[RoomKey]:
+def _rooms_of(user_id: UserId | None, known: Known) -> list[RoomKey]:
     """Return the rooms of the policy for this person, and the ones the person is in besides."""
-    inside = {key for key, room in known.current.rooms.items() if room.members or room.invited}
-    return sorted(known.desired.rooms.keys() | inside)
+    inside = {key for key, room in known.current.rooms.items() if user_id in room.members | room.invited}
+    asked = {key for key, room in known.desired.rooms.items() if "/" not in key or known.row in room.members}
+    return sorted(asked | inside)
 
 
 def _find(name: str, known: Known) -> RoomKey:
@@ -98,7 +100,8 @@ def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) 
     room, wanted_room = known.current.rooms.get(key), known.desired.rooms.get(key)
     attributes = attributes_of(person, known.day)
     asked = question_of(key, known.policy)
-    wanted = works_here(person, known.day) and asked is not None and matches(asked.selector, attributes)
+    wanted = wanted_room is not None and known.row in wanted_room.members
+    exempt = wanted_room.exempt.get(known.row, "") if wanted_room else ""
     there = _there(user_id, room)
     named = room or wanted_room
     return RoomReason(
@@ -110,12 +113,19 @@ def _reason(key: RoomKey, person: Person, user_id: UserId | None, known: Known) 
         selector=asked.selector.text if asked else "",
         answers=tuple(answers(asked.selector, attributes, known.history, known.day)) if asked else (),
         level=room.power.get(user_id, 0) if room and user_id else 0,
-        wanted_level=_wanted_level(wanted_room) if wanted else 0,
-        remark=_remark(there, wanted, user_id, room, known, ruled=asked is not None),
+        wanted_level=_wanted_level(wanted_room, known.row) if wanted else 0,
+        remark=" ".join(
+            filter(None, (_exempted(exempt), _remark(there, wanted, user_id, room, known, asked is not None)))
+        ),
         since=since_of(known.arrivals.get(key)),
         room_id=room.room_id if room else None,
         event=happening_of(known.presences.get(room.room_id)) if room else None,
     )
+
+
+def _exempted(why: str) -> str:
+    """Return an exception as a sentence."""
+    return f"{why[0].upper()}{why[1:]}." if why else ""
 
 
 def _there(user_id: UserId | None, room: CurrentRoom | None) -> str:
@@ -124,13 +134,13 @@ def _there(user_id: UserId | None, room: CurrentRoom | None) -> str:
     return "in" if user_id in room.members else "invited" if user_id in room.invited else "not in"
 
 
-def _wanted_level(room: DesiredRoom | None) -> int:
-    """Return the level of the one person whom the survey is about."""
-    return max((level for level, people in room.power.items() if people), default=0) if room else 0
+def _wanted_level(room: DesiredRoom | None, row: int) -> int:
+    """Return the level of the person in that row."""
+    return max((level for level, people in room.power.items() if row in people), default=0) if room else 0
 
 
 def _remark(
-    there: str, wanted: bool, user_id: UserId | None, room: CurrentRoom | None, known: Known, *, ruled: bool
+    there: str, wanted: bool, user_id: UserId | None, room: CurrentRoom | None, known: Known, ruled: bool
 ) -> str:
     if room is None:
         return "The room has not been made yet." if wanted else ""

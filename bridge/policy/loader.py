@@ -28,7 +28,9 @@ from bridge.document import (
     placed,
     read,
 )
+from bridge.policy import room_section
 from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Requests, Room, RoomKind, RuleId, Space
+from bridge.policy.settings import Join, Rank
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
 
 VERSION = 1
@@ -69,6 +71,7 @@ class _Reader:
         requests = section.optional("requests", a(self._requests), Requests())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
+        self._check_open_rooms(section)
         self._check_expectations()
         return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, requests)
 
@@ -82,20 +85,40 @@ class _Reader:
     def _room(self, section: Section) -> Room:
         for_each = section.optional("for_each", self._vocabulary.attribute, None)
         everyone_by_default = for_each is not None
+        kind = section.optional("kind", choice(RoomKind.CHAT, RoomKind.ANNOUNCEMENT), RoomKind.CHAT)
+        exclusive = section.optional("exclusive", boolean, False)
+        role = room_section.role(self._selector, for_each)
+        ranks, managers = room_section.divided(
+            {
+                "admins": section.optional("admins", role, None),
+                "moderators": section.optional("moderators", role, None),
+                "posters": section.optional("posters", role, None),
+            }
+        )
+        join, settings = room_section.read_settings(section, kind, exclusive=exclusive)
         room = Room(
             id=section.name,
             name=section.required("name", self._vocabulary.room_template(for_each, must=True)),
             topic=section.optional("topic", self._vocabulary.room_template(for_each, must=False), ""),
-            kind=section.optional("kind", choice(RoomKind.CHAT, RoomKind.ANNOUNCEMENT), RoomKind.CHAT),
+            kind=kind,
             members=section.optional("members", self._selector, EVERYONE)
             if everyone_by_default
             else section.required("members", self._selector),
-            moderators=section.optional("moderators", self._selector, None),
-            posters=section.optional("posters", self._selector, None),
+            admins=ranks["admins"],
+            moderators=ranks["moderators"],
+            posters=ranks["posters"],
+            managers=managers,
             for_each=for_each,
-            exclusive=section.optional("exclusive", boolean, False),
+            exclusive=exclusive,
+            join=join,
+            settings=settings,
+            exceptions=section.optional(
+                "exceptions", list_of(a(lambda each: room_section.read_exception(each, section.name, for_each))), ()
+            ),
+            shadow=section.optional("shadow", boolean, False),
+            place=room_section.place_of(section),
         )
-        if room.posters is not None and room.kind is not RoomKind.ANNOUNCEMENT:
+        if (room.posters is not None or Rank.POSTERS in managers) and kind is not RoomKind.ANNOUNCEMENT:
             section.problem(
                 "`posters` is for rooms of `kind: announcement`; in a chat everyone may write", key="posters"
             )
@@ -113,6 +136,7 @@ class _Reader:
             members=section.required("members", self._selector),
             rooms=tuple(room.value for room in rooms),
             spaces=tuple(space.value for space in spaces),
+            place=room_section.place_of(section),
         )
 
     def _desk(self, section: Section) -> Desk:
@@ -135,7 +159,7 @@ class _Reader:
         """Return the selector of those who may write in at least one of the rooms."""
         posters: list[Selector] = []
         for room in rooms:
-            writers = [each for each in (room.posters, room.moderators) if each is not None]
+            writers = [each for each in (room.posters, room.moderators, room.admins) if each is not None]
             if writers:
                 here = [room.members] if room.members.normal != EVERYONE.normal else []
                 posters.append(all_of([*here, any_of(writers)]))
@@ -192,6 +216,16 @@ class _Reader:
                     each.problem(f"there is no space `{each.value}`{nearest(each.value, self._spaces)}")
                 elif way := self._way(each.value, space):
                     each.problem(f"spaces must not contain each other in a circle: {' → '.join((space, *way))}")
+
+    def _check_open_rooms(self, section: Section) -> None:
+        """Insist that a room open to a space is listed by one."""
+        for room in self._rooms.values():
+            listing = [space.id for space in self._spaces.values() if room.id in space.rooms]
+            if room.join is Join.SPACE and len(listing) != 1:
+                came = f"`{'` and `'.join(listing)}` list it" if listing else "none lists it"
+                section.problem(
+                    f"`join: space` lets in the members of the one space that lists `{room.id}`: {came}", key="rooms"
+                )
 
     def _way(self, start: RuleId, goal: RuleId) -> tuple[RuleId, ...]:
         """Return how one space is reached from another by what spaces list, both included; empty when it is not."""

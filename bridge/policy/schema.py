@@ -7,11 +7,12 @@ namespace, because they become room keys. `docs/policy.md` explains each field t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
 RuleId = str
 """What the policy calls a space, a room or a desk: lower-case letters, digits and `-`."""
@@ -48,6 +49,27 @@ class Space:
     members: Selector
     rooms: tuple[RuleId, ...] = ()
     spaces: tuple[RuleId, ...] = ()
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Somebody whom a rule admits, or keeps out, whatever its members are asked."""
+
+    rule: RuleId
+    value: str
+    """The room of a `for_each` rule; empty for all its rooms, and for a rule that makes one."""
+    person: str
+    """A userName, or a `PersonId`."""
+    adds: bool
+    until: date
+    """The last day, where the person works."""
+    owner: str
+    """Who answers for it."""
+    reason: str
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,19 @@ class Room:
     """Canonical lower-case attribute path, such as `department`."""
     exclusive: bool = False
     """Nobody else may be here, also when somebody was invited by hand."""
+    admins: Selector | None = None
+    managers: Mapping[Rank, int] = field(default_factory=dict)
+    """Who has a rank by the manager relation: those who stand so many levels above somebody in the room."""
+    join: Join | None = None
+    """None: by invitation, or through the space where Muster finds that this lets in nobody else."""
+    settings: Settings = PLAIN
+    exceptions: tuple[Exemption, ...] = ()
+    shadow: bool = False
+    """Planned and told, and not carried out."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Value of `for_each` → what it is called now."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +167,13 @@ class Policy:
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
     requests: Requests = Requests()
+
+    @property
+    def exceptions(self) -> tuple[Exemption, ...]:
+        """The exceptions of all rules."""
+        return tuple(each for room in self.rooms.values() for each in room.exceptions)
+
+    @property
+    def levels_of_managers(self) -> int:
+        """Up to how many levels above somebody the manager relation gives a rank; 0 where it gives none."""
+        return max((levels for room in self.rooms.values() for levels in room.managers.values()), default=0)

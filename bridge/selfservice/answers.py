@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import STANDARD_ATTRIBUTES, Person, Scalar, attributes_of
 from bridge.ids import UserId
-from bridge.membership.question import answers, level_by_policy, question_of
+from bridge.membership.question import answers, question_of
 from bridge.membership.survey import Bot, JoinedRooms, Scope, survey
-from bridge.membership.values import MODERATOR, POSTER
 from bridge.policy.schema import Policy
+from bridge.policy.settings import LEVELS, Rank
 from bridge.selfservice import replies, store
 from bridge.selfservice.command import Command, Word
-from bridge.selfservice.known_rooms import KnownRoom, Standing, find, known_rooms
+from bridge.selfservice.known_rooms import KnownRoom, Who, find, known_rooms
 from bridge.selfservice.look_up import look_up
 from bridge.selfservice.phone_book import name_of
 from bridge.selfservice.replies import Account, Reason, Text
@@ -34,7 +34,7 @@ _NOT_TOLD = frozenset({"id", "active", "manager", "standing"})
 _NAMES = {"manager.displayname": "manager", "username": "user name", "displayname": "name"}
 _BY_NAME = {"manager": "manager.displayname", "id": "username"}
 """Attributes that hold an id → those that say the same in words."""
-_RANKS = {MODERATOR: "moderator", POSTER: "poster"}
+_RANKS = {LEVELS[Rank.ADMINS]: "administrator", LEVELS[Rank.MODERATORS]: "moderator", LEVELS[Rank.POSTERS]: "poster"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class Answers:
             scope,
             timezone=self._timezone,
         )
-        return known_rooms(asker.policy, found.desired, found.current, await store.aliases(self._pool), asker.user_id)
+        who = Who(asker.user_id, found.census.row(asker.person.id))
+        return known_rooms(asker.policy, found.desired, found.current, await store.aliases(self._pool), who)
 
     async def _why(self, text: str, asker: Asker) -> Text:
         found = find(text, await self.rooms(asker))
@@ -105,12 +106,12 @@ class Answers:
             for answer in asked
             if answer.holds
         ]
-        level = level_by_policy(room.key, asker.policy, attributes) if room.wanted else 0
+        by_rule = room.wanted and not room.exception
         return Reason(
             room=room,
             rule=question.rule if question else "",
-            because=tuple(dict.fromkeys((_name(path), value) for path, value in told if room.wanted and value)),
-            rank=_RANKS.get(level, "") if room.standing is Standing.IN else "",
+            because=tuple(dict.fromkeys((_name(path), value) for path, value in told if by_rule and value)),
+            rank=_RANKS.get(room.level, ""),
         )
 
     def _account(self, asker: Asker) -> Account:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from bridge.directory.expression import fold
 from bridge.directory.template import one_line
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership.values import Current, CurrentRoom, Desired
+from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
 from bridge.policy.schema import Policy, RoomKind
 
 _AROUND = ' "“”„,:;–-'
@@ -44,20 +44,43 @@ class KnownRoom:
     standing: Standing
     wanted: bool = False
     """Whether the policy wants the person in it."""
+    exception: str = ""
+    """Why it does so, where that is an exception."""
+    level: int = 0
+    """The person's power in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The one person whom all of this is about."""
+
+    user_id: UserId
+    row: int | None
+    """In the census that the desired state is of, which may hold others."""
 
 
 def known_rooms(
-    policy: Policy, wanted: Desired, current: Current, aliases: Mapping[RoomKey, str], user_id: UserId
+    policy: Policy, desired: Desired, current: Current, aliases: Mapping[RoomKey, str], who: Who
 ) -> tuple[KnownRoom, ...]:
-    """Return the rooms that a user may know of, by name; `wanted` is what the policy makes of that person alone."""
-    inside = frozenset(key for key, room in current.rooms.items() if user_id in room.members)
+    """Return the rooms that somebody may know of, by name."""
+    inside = frozenset(key for key, room in current.rooms.items() if who.user_id in room.members)
     found = []
     for key, room in current.rooms.items():
-        standing = _standing(policy, wanted, room, inside, user_id)
+        wanted = _wanted(desired, key, who)
+        standing = _standing(policy, room, inside, who, wanted=wanted is not None)
         if standing is not None:
-            name = one_line(room.name) or key
-            wants = _is_wanted(wanted, key)
-            found.append(KnownRoom(key, room.room_id, name, aliases.get(key, ""), room.kind, standing, wants))
+            known = KnownRoom(
+                key=key,
+                room_id=room.room_id,
+                name=one_line(room.name) or key,
+                alias=aliases.get(key, ""),
+                kind=room.kind,
+                standing=standing,
+                wanted=wanted is not None,
+                exception=wanted.exempt.get(who.row, "") if wanted is not None and who.row is not None else "",
+                level=room.power.get(who.user_id, 0) if standing is Standing.IN else 0,
+            )
+            found.append(known)
     return tuple(sorted(found, key=lambda room: (fold(room.name), room.key)))
 
 
@@ -86,23 +109,24 @@ def split_request(text: str, rooms: Sequence[KnownRoom]) -> tuple[tuple[KnownRoo
 
 
 def _standing(
-    policy: Policy, wanted: Desired, room: CurrentRoom, inside: frozenset[RoomKey], user_id: UserId
+    policy: Policy, room: CurrentRoom, inside: frozenset[RoomKey], who: Who, *, wanted: bool
 ) -> Standing | None:
     if room.key in inside:
         return Standing.IN
-    if user_id in room.invited:
+    if who.user_id in room.invited:
         return Standing.INVITED
-    if _is_wanted(wanted, room.key):
+    if wanted:
         return Standing.ENTITLED
     rule = policy.rooms.get(room.key.partition("/")[0])
-    if rule is None or rule.exclusive or inside.isdisjoint(room.parents):
+    if rule is None or rule.exclusive or rule.shadow or inside.isdisjoint(room.parents):
         return None
     return Standing.LISTED
 
 
-def _is_wanted(wanted: Desired, key: RoomKey) -> bool:
-    room = wanted.rooms.get(key)
-    return room is not None and bool(room.members)
+def _wanted(desired: Desired, key: RoomKey, who: Who) -> DesiredRoom | None:
+    """Return the room as it ought to be, if somebody ought to be in it."""
+    room = desired.rooms.get(key)
+    return room if room is not None and not room.shadow and who.row is not None and who.row in room.members else None
 
 
 def _target(text: str) -> str:

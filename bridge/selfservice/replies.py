@@ -139,7 +139,9 @@ def explain_room(reason: Reason) -> Text:
     """Return the answer to `why`."""
     room = room_link(reason.room)
     standing, rule = reason.room.standing, _rule(reason.rule)
-    if standing is Standing.IN and reason.room.wanted:
+    if standing is Standing.IN and reason.room.exception:
+        lines = [say("You are in ") + room + say(f" by an {one_line(reason.room.exception)}.")]
+    elif standing is Standing.IN and reason.room.wanted:
         first = say("You are in ") + room + say(", because its rule") + rule + say(" names you")
         lines = [first + (say(":") if reason.because else say("."))]
         lines += [_bullet(say(_own(name, value))) for name, value in reason.because]

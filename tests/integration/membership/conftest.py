@@ -95,7 +95,10 @@ class Company:
         self.said[name] = {**self.said.get(name, {}), **said}
         known = name in self.ids
         id_ = self.ids.setdefault(name, PersonId(str(uuid.uuid4())))
-        resource = resource_of(_document(name, self.said[name]), id_, shapes_for()["User"])
+        document = _document(name, self.said[name])
+        if boss := self.said[name].get("manager"):
+            document[ENTERPRISE]["manager"] = {"value": self.ids[boss]}
+        resource = resource_of(document, id_, shapes_for()["User"])
         async with self.pool.acquire() as connection, connection.transaction():
             await lock_directory(connection)
             version = await next_version(connection)
@@ -136,7 +139,7 @@ def user(name: str) -> UserId:
 
 def _document(name: str, said: dict[str, Any]) -> dict[str, Any]:
     enterprise = {**said.get(ENTERPRISE, {}), **({"department": said["department"]} if "department" in said else {})}
-    own = {key: value for key, value in said.items() if key != "department"}
+    own = {key: value for key, value in said.items() if key not in ("department", "manager")}
     return {"userName": name, "displayName": name.capitalize(), **own, ENTERPRISE: enterprise}
 
 

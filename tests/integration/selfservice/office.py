@@ -67,7 +67,7 @@ class Office:
         self.pool = pool
         self.company = Company(pool)
         self.homeserver = self.company.homeserver = TalkingHomeserver()
-        self.company.restarted()
+        self.company.upkeep = self.company.restarted()
         self.company.rule(RULES)
         self.restart()
 

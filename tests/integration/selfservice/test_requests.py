@@ -26,7 +26,11 @@ def _question(office: Office, name: str | None) -> Event:
 
 
 def _direct(office: Office, name: str) -> RoomId:
-    [found] = [room_id for room_id, room in office.homeserver.rooms.items() if room.members() == {BOT, user(name)}]
+    [found] = [
+        room_id
+        for room_id, room in office.homeserver.rooms.items()
+        if room.members() == {BOT, user(name)} and not room.content("io.muster.room")
+    ]
     return found
 
 

@@ -50,7 +50,9 @@ def _changed_room(change: Change, room: CurrentRoom | None, plan: Plan) -> Curre
     user = UserId(change.user_id)
     if change.action is Action.CHANGE_ROOM:
         wanted = plan.rooms[room.key]
-        return replace(room, **{field: getattr(wanted, field) for field in change.value.split(", ")})
+        fields = set(change.value.split(", ")) & {"name", "topic", "kind", "parents", "open_to"}
+        said = {field: getattr(wanted, field) for field in fields}
+        return replace(room, **said, settings=wanted.settings.over(room.settings))
     if change.action is Action.JOIN:
         assert user not in room.members
         return replace(
@@ -79,4 +81,5 @@ def created(plan: Plan, key: RoomKey) -> CurrentRoom:
         parents=wanted.parents,
         open_to=wanted.open_to,
         members=frozenset(),
+        settings=wanted.settings,
     )

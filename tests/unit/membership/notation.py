@@ -7,6 +7,7 @@ a capital, and everybody works here unless `active: false`. User IDs are written
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.values import Change
-from bridge.policy.schema import Accounts, Brake, Desk, Policy, Room, RoomKind, Space
+from bridge.policy.schema import Accounts, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
+from bridge.policy.settings import Join, Rank, from_json
 
 DAY = date(2026, 3, 2)
 SERVER = "example.org"
@@ -97,6 +99,19 @@ def _room(key: str, said: Mapping[str, Any]) -> Room:
         posters=_selector(said.get("posters")),
         for_each=said.get("for_each"),
         exclusive=said.get("exclusive", False),
+        admins=_selector(said.get("admins")),
+        managers={Rank(rank): levels for rank, levels in said.get("managers", {}).items()},
+        join=Join(said["join"]) if "join" in said else None,
+        exceptions=tuple(_exception(key, each) for each in said.get("exceptions", ())),
+        shadow=said.get("shadow", False),
+        renamed=said.get("renamed", {}),
+        settings=replace(from_json(said.get("settings", {})), knock=said.get("join") == "knock"),
+    )
+
+
+def _exception(rule: str, said: Mapping[str, Any]) -> Exemption:
+    return Exemption(
+        rule, said.get("value", ""), said["person"], said.get("add", False), said["until"], "k.saar", "needed"
     )
 
 

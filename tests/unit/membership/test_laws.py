@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, TypeVar
 
 from hypothesis import given
@@ -56,6 +57,28 @@ rooms = st.fixed_dictionaries(
         "moderators": selectors,
         "posters": selectors,
         "for_each": st.sampled_from(["department", "manager"]),
+        "admins": selectors,
+        "exceptions": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "person": st.sampled_from(NAMES),
+                    "add": st.booleans(),
+                    "until": st.sampled_from([date(2026, 3, 1), DAY]),
+                    "value": st.sampled_from(["", "Sales", "IT", "p1"]),
+                }
+            ),
+            max_size=3,
+        ),
+        "join": st.sampled_from(["invite", "knock"]),
+        "settings": st.fixed_dictionaries(
+            {},
+            optional={
+                "avatar": st.sampled_from(["mxc://x/a", "mxc://x/b"]),
+                "history": st.sampled_from(["joined", "shared"]),
+                "encrypted": st.booleans(),
+                "may": st.dictionaries(st.sampled_from(["pin", "call"]), st.sampled_from(["everyone", "admins"])),
+            },
+        ),
     },
 )
 policies = st.fixed_dictionaries(

@@ -29,6 +29,7 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     current = _current(case)
     found = _plan(case["policy"], case["people"], current, case.get("touched"))
     assert [line_of(change) for change in found.changes] == case["expect"]
+    assert [line_of(change) for change in found.shadowed] == case.get("shadow", [])
     if "touched" not in case:
         assert _plan(case["policy"], case["people"], applied(found, current), None).changes == ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import replace
 
 from bridge.ids import UserId
 from bridge.membership.rendering import SHOWN, as_json, as_text
@@ -130,4 +131,17 @@ def test_json_has_everything() -> None:
                 "reason": "reason",
             },
         ],
+        "shadow": [],
     }
+
+
+def test_what_a_rule_in_shadow_would_do_is_told_apart() -> None:
+    """It stands after what is done, and is no part of the counts or the changes."""
+    plan = replace(
+        _plan(_change(Action.JOIN, "it", "jaan")), shadowed=_plan(_change(Action.JOIN, "it", "mari")).changes
+    )
+    head, _, tail = as_text(plan).partition("in shadow:\n")
+    assert head.startswith("1 membership added.\n")
+    assert tail == "would: 1 membership added\n  it (1): @mari:example.org\n\nDigest: d1g35t\n"
+    assert [change["user_id"] for change in as_json(plan)["shadow"]] == [user_id("mari")]  # type: ignore[attr-defined]
+    assert as_text(replace(_plan(), shadowed=plan.shadowed)).startswith("Nothing to do.\n\nOnly told")

@@ -13,7 +13,7 @@ from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.rooms import alias_of
 from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
 from bridge.policy.schema import RoomKind
-from bridge.selfservice.known_rooms import KnownRoom, Standing, find, known_rooms
+from bridge.selfservice.known_rooms import KnownRoom, Standing, Who, find, known_rooms
 from tests.unit.membership import notation
 
 ME, OTHER = UserId("@me:example.org"), UserId("@other:example.org")
@@ -49,14 +49,14 @@ def _room(key: str, **more: Any) -> CurrentRoom:
     )
 
 
-def _wanted(key: str) -> DesiredRoom:
-    return DesiredRoom(RoomKey(key), key, RoomKind.CHAT, key, "", (), None, False, PeopleSet.of([0]), {})
+def _wanted(key: str, *rows: int) -> DesiredRoom:
+    return DesiredRoom(RoomKey(key), key, RoomKind.CHAT, key, "", (), None, False, PeopleSet.of(rows), {})
 
 
 def _known(rooms: list[CurrentRoom], wanted: list[str] | None = None) -> dict[str, Standing]:
-    desired = Desired({}, {RoomKey(key): _wanted(key) for key in wanted or ()})
+    desired = Desired({}, {RoomKey(key): _wanted(key, 1) for key in wanted or ()})
     current = Current({}, {room.key: room for room in rooms})
-    return {room.key: room.standing for room in known_rooms(POLICY, desired, current, {}, ME)}
+    return {room.key: room.standing for room in known_rooms(POLICY, desired, current, {}, Who(ME, 1))}
 
 
 def test_one_knows_of_what_a_space_lists_that_one_is_in() -> None:
@@ -76,6 +76,14 @@ def test_whoever_is_in_a_room_or_invited_or_entitled_knows_of_it(key: str) -> No
     assert _known([_room(key, members={ME})]) == {key: Standing.IN}
     assert _known([_room(key, invited=frozenset({ME}))]) == {key: Standing.INVITED}
     assert _known([_room(key)], wanted=[key]) == {key: Standing.ENTITLED}
+
+
+def test_that_somebody_else_ought_to_be_in_a_room_tells_nothing() -> None:
+    """A survey may look at more people than the one who asks."""
+    desired = Desired({}, {RoomKey("board"): _wanted("board", 0, 2)})
+    current = Current({}, {RoomKey("board"): _room("board")})
+    assert known_rooms(POLICY, desired, current, {}, Who(ME, 1)) == ()
+    assert known_rooms(POLICY, desired, current, {}, Who(ME, None)) == ()
 
 
 @given(st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from hypothesis import given
@@ -112,3 +113,7 @@ def test_a_reason_names_the_rule_and_only_the_own_attributes() -> None:
     assert replies.explain_room(soon).plain.startswith("You ought to be in Fleet by its rule rooms.fleet")
     invited = Reason(_room("Fleet", Standing.INVITED), "rooms.fleet", (), "")
     assert "somebody has invited you" in replies.explain_room(invited).plain
+    let_in = replace(_room("Fleet", wanted=True), exception="exception until 2026-04-01, owner cid: tours")
+    assert replies.explain_room(Reason(let_in, "rooms.fleet", (), "")).plain == (
+        "You are in Fleet by an exception until 2026-04-01, owner cid: tours."
+    )
