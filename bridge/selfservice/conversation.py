@@ -116,7 +116,7 @@ class Conversation:
         person = await self._employee(event.sender, now)
         if person is None or not await self._is_direct(event.room_id, event.sender):
             return
-        asked = await store.count_acts(self._pool, event.sender, now - WINDOW)
+        asked = await store.count_answers(self._pool, event.sender, now - WINDOW)
         if asked > MOST_ANSWERS:
             return
         asker = Asker(person, event.sender, now, self._policy())

@@ -97,10 +97,10 @@ async def is_decided(db: Database, key: str) -> bool:
     return found
 
 
-async def count_acts(db: Database, user_id: UserId, since: datetime) -> int:
-    """Return how often the bot has had something to do for a user since a moment."""
+async def count_answers(db: Database, user_id: UserId, since: datetime) -> int:
+    """Return how often a user was answered since a moment."""
     count: int = await db.fetchval(
-        "SELECT count(*) FROM bot_act WHERE user_id = $1 AND created_at > $2", user_id, since
+        "SELECT count(*) FROM bot_act WHERE user_id = $1 AND created_at > $2 AND key LIKE 'answer:%'", user_id, since
     )
     return count
 

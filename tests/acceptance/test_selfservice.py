@@ -14,7 +14,7 @@ from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from tests.acceptance.client import MatrixClient
-from tests.acceptance.company import Company, open_company
+from tests.acceptance.company import POLICY, Company, open_company
 from tests.acceptance.conftest import Address
 from tests.waiting import wait_until
 
@@ -49,6 +49,9 @@ async def company(
         yield opened
 
 
+_PROJECT = """
+  harbour: {name: Harbour, members: department eq "Harbour", moderators: title co "Head"}
+announcements:"""
 Human = Callable[[str], Awaitable[MatrixClient]]
 
 
@@ -115,3 +118,46 @@ async def test_an_employee_helps_oneself_in_a_direct_room(company: Company, huma
         return bool(state["membership"] == "leave" and "people who work here" in state["reason"])
 
     await wait_until(is_declined)
+
+
+async def test_a_room_is_asked_for_and_its_owner_lets_one_in(company: Company) -> None:
+    """The owner is asked in a direct room that one has not to accept, and a reaction is the answer; nobody is asked or
+    told twice when the service is killed in between."""
+    company.policy.write_text(
+        POLICY.replace("\nannouncements:", _PROJECT).replace("news, department]", "news, harbour, department]")
+    )
+    await company.hire("mari")
+    await company.hire("hedy", title="Head of Harbour", department="Harbour")
+    await company.is_in("hedy", {"square", "news", "harbour", "department/Harbour"})
+    await company.has_level("hedy", "harbour", 50)
+    await company.is_in("mari", {"square", "news", "department/Sales"})
+    mari, hedy = await company.client("mari"), await company.client("hedy")
+    before = await hedy.joined_rooms()
+    room_id = await _direct(company, mari)
+
+    await mari.send(room_id, "request Harbour because I ship there")
+    [answer, _] = await _answers(company, mari, room_id, 2)
+    assert "I have asked the owner" in answer["body"]
+
+    async def has_been_asked() -> bool:
+        return bool(await hedy.joined_rooms() - before)
+
+    await wait_until(has_been_asked, seconds=30)
+    [owners_room] = await hedy.joined_rooms() - before
+    [question] = await _answers(company, hedy, owners_room, 1)
+    assert "I ship there" in question["body"]
+    assert question["msgtype"] == "m.text"
+    asked = [event for event in await hedy.messages(owners_room) if event["content"] == question]
+
+    await company.kill()
+    await hedy.react(owners_room, asked[0]["event_id"])
+    await company.start()
+
+    await company.is_in("mari", {"square", "news", "harbour", "department/Sales"})
+    [told, *_] = await _answers(company, mari, room_id, 3)
+    assert told["body"].startswith("You are let into Harbour until ")
+    await mari.send(room_id, "why Harbour")
+    [why, *others] = await _answers(company, mari, room_id, 4)
+    assert "I ship there" in why["body"]
+    assert len(others) == 3
+    assert len(await _answers(company, hedy, owners_room, 2)) == 2
