@@ -51,9 +51,13 @@ class Found:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text in the form in which they are compared, each once."""
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    plain = _folded(_folded(text))  # what is folded may come apart into what is not: mathematical capitals do
     return tuple(dict.fromkeys(word[:_LONGEST_WORD] for word in _WORD.findall(plain)))[:_MOST_WORDS]
+
+
+def _folded(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in apart if not unicodedata.combining(character)).translate(_LETTERS)
 
 
 def name_of(person: Person) -> str:
