@@ -35,6 +35,7 @@ from bridge.database.listen import (
     MEMBERSHIP,
     NOTICES,
     REMARKS,
+    SELFSERVICE,
     Listener,
 )
 from bridge.directory.drop_folder import DropFolder
@@ -64,6 +65,9 @@ from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
+from bridge.selfservice.conversation import Conversation
+from bridge.selfservice.requests import Requests
+from bridge.selfservice.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +109,10 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomAudit(
             pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
         ).run(config.homeserver.compare_every),
+        Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
+        Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
+            listener.subscribe(SELFSERVICE)
+        ),
         source.watch(),
         _keep_complete(services),
     ]
@@ -140,6 +148,14 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        Conversation(
+            pool,
+            services.homeserver,
+            services.accounts,
+            lambda: source.policy,
+            clock=clock,
+            timezone=services.config.directory.timezone,
+        ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
     )

@@ -37,6 +37,8 @@ BARRIERS = "muster_barriers"
 """Somebody has come to share a room with somebody they must not."""
 NOTICES = "muster_notices"
 """The administrators are to be told something."""
+SELFSERVICE = "muster_selfservice"
+"""The bot is to say something to somebody."""
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""

@@ -29,7 +29,19 @@ from bridge.document import (
     read,
 )
 from bridge.policy import room_section
-from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Policy, PolicyTest, Room, RoomKind, RuleId, Space
+from bridge.policy.schema import (
+    Accounts,
+    Barrier,
+    Brake,
+    Desk,
+    Policy,
+    PolicyTest,
+    Requests,
+    Room,
+    RoomKind,
+    RuleId,
+    Space,
+)
 from bridge.policy.settings import Join, Rank
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
 
@@ -70,11 +82,14 @@ class _Reader:
         self._desks = section.optional("announcements", mapping_of(a(self._desk), rule_id), {})
         brake = section.optional("brake", a(self._brake), Brake())
         barriers = section.optional("barriers", list_of(a(self._barrier)), ())
+        requests = section.optional("requests", a(self._requests), Requests())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
         self._check_expectations()
-        return Policy(company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers)
+        return Policy(
+            company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers, requests
+        )
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -197,6 +212,9 @@ class _Reader:
             section.problem("these two sides have a barrier already")
         self._barriers.add(barrier.id)
         return barrier
+
+    def _requests(self, section: Section) -> Requests:
+        return Requests(until=section.optional("until", duration, Requests().until))
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)

@@ -150,6 +150,14 @@ class Barrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Requests:
+    """What comes of a room that somebody asks for and is let into by its owner."""
+
+    until: timedelta = timedelta(days=30)
+    """How long the exception lasts."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """What the policy must do with a made-up person."""
 
@@ -177,6 +185,7 @@ class Policy:
     digest: str
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
     barriers: tuple[Barrier, ...] = ()
+    requests: Requests = Requests()
 
     @property
     def exceptions(self) -> tuple[Exemption, ...]:

@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/policy.md",
     "docs/architecture.md",
     "docs/why.md",
+    "docs/selfservice.md",
     "docker/README.md",
 )
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -138,7 +138,7 @@ def user(name: str) -> UserId:
 
 
 def _document(name: str, said: dict[str, Any]) -> dict[str, Any]:
-    enterprise = {"department": said["department"]} if "department" in said else {}
+    enterprise = {**said.get(ENTERPRISE, {}), **({"department": said["department"]} if "department" in said else {})}
     own = {key: value for key, value in said.items() if key not in ("department", "manager")}
     return {"userName": name, "displayName": name.capitalize(), **own, ENTERPRISE: enterprise}
 

@@ -15,7 +15,7 @@ from bridge.directory.selector import parse
 from bridge.document import read_text
 from bridge.errors import DocumentError
 from bridge.policy.loader import load
-from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Room, RoomKind, Space
+from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Requests, Room, RoomKind, Space
 from bridge.policy.trial import run_tests
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +61,7 @@ announcements:
   desk: {name: Newsroom, posters: title eq "Editor", rooms: [news]}
 brake:
   {removals: 5, fraction: 0.2, floor: 1, window: 12h, protected: [department eq "Board"], approvers: [title pr]}
+requests: {until: 14d}
 tests:
   - {given: {department: [Sales, IT], active: false, Berth: 7, externalId: 12}, in: [news], not_in: [department/IT]}
 """
@@ -104,11 +105,12 @@ tests:
                 given={"department": ("Sales", "IT"), "active": (False,), "berth": (7,), "externalid": ("12",)},
                 in_rooms=("news",),
                 not_in_rooms=("department/IT",),
-                line=22,
+                line=23,
                 column=5,
             ),
         ),
         digest=hashlib.sha256(text.encode()).hexdigest(),
+        requests=Requests(until=timedelta(days=14)),
     )
 
 

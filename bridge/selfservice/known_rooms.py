@@ -1,0 +1,136 @@
+"""The rooms that one person may know of, and which of them are meant by a name (pure).
+
+Everything that is said to a person about rooms goes through here, so that what one may not know of cannot be told from
+what there is not: rooms that are exclusive, desks, the administrators' room, and rooms that no space lists which one is
+in. Whoever is in such a room, is invited to it or ought to be in it knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import unquote
+
+from bridge.directory.expression import fold
+from bridge.directory.template import one_line
+from bridge.ids import RoomId, RoomKey, UserId
+from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
+from bridge.policy.schema import Policy, RoomKind
+
+_AROUND = ' "“”„,:;–-'
+
+
+class Standing(StrEnum):
+    """What somebody is to a room."""
+
+    IN = "in"
+    INVITED = "invited"
+    ENTITLED = "entitled"
+    """Ought to be in it, and is not yet."""
+    LISTED = "listed"
+    """Not in it; a space lists it which the person is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRoom:
+    """A room that the person may know of."""
+
+    key: RoomKey
+    room_id: RoomId
+    name: str
+    alias: str
+    kind: RoomKind
+    standing: Standing
+    wanted: bool = False
+    """Whether the policy wants the person in it."""
+    exception: str = ""
+    """Why it does so, where that is an exception."""
+    level: int = 0
+    """The person's power in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The one person whom all of this is about."""
+
+    user_id: UserId
+    row: int | None
+    """In the census that the desired state is of, which may hold others."""
+
+
+def known_rooms(
+    policy: Policy, desired: Desired, current: Current, aliases: Mapping[RoomKey, str], who: Who
+) -> tuple[KnownRoom, ...]:
+    """Return the rooms that somebody may know of, by name."""
+    inside = frozenset(key for key, room in current.rooms.items() if who.user_id in room.members)
+    found = []
+    for key, room in current.rooms.items():
+        wanted = _wanted(desired, key, who)
+        standing = _standing(policy, room, inside, who, wanted=wanted is not None)
+        if standing is not None:
+            known = KnownRoom(
+                key=key,
+                room_id=room.room_id,
+                name=one_line(room.name) or key,
+                alias=aliases.get(key, ""),
+                kind=room.kind,
+                standing=standing,
+                wanted=wanted is not None,
+                exception=wanted.exempt.get(who.row, "") if wanted is not None and who.row is not None else "",
+                level=room.power.get(who.user_id, 0) if standing is Standing.IN else 0,
+            )
+            found.append(known)
+    return tuple(sorted(found, key=lambda room: (fold(room.name), room.key)))
+
+
+def find(text: str, rooms: Iterable[KnownRoom]) -> tuple[KnownRoom, ...]:
+    """Return the rooms that are called so: by key, ID, alias or link, else all of that name."""
+    called = fold(_target(text))
+    named: list[KnownRoom] = []
+    for room in rooms:
+        local = room.alias.removeprefix("#").partition(":")[0]
+        if called in {fold(room.key), fold(room.room_id), fold(room.alias), fold(local), f"#{fold(local)}"}:
+            return (room,)
+        if called == fold(room.name):
+            named.append(room)
+    return tuple(named)
+
+
+def split_request(text: str, rooms: Sequence[KnownRoom]) -> tuple[tuple[KnownRoom, ...], str]:
+    """Return the rooms that the longest beginning of a text names, none or one or several, and the reason behind it."""
+    words = text.split()
+    for length in range(len(words), 0, -1):
+        found = find(" ".join(words[:length]).strip(_AROUND), rooms)
+        if found:
+            reason = " ".join(words[length:]).lstrip(_AROUND)
+            return found, reason.removeprefix("because ")
+    return (), ""
+
+
+def _standing(
+    policy: Policy, room: CurrentRoom, inside: frozenset[RoomKey], who: Who, *, wanted: bool
+) -> Standing | None:
+    if room.key in inside:
+        return Standing.IN
+    if who.user_id in room.invited:
+        return Standing.INVITED
+    if wanted:
+        return Standing.ENTITLED
+    rule = policy.rooms.get(room.key.partition("/")[0])
+    if rule is None or rule.exclusive or rule.shadow or inside.isdisjoint(room.parents):
+        return None
+    return Standing.LISTED
+
+
+def _wanted(desired: Desired, key: RoomKey, who: Who) -> DesiredRoom | None:
+    """Return the room as it ought to be, if somebody ought to be in it."""
+    room = desired.rooms.get(key)
+    return room if room is not None and not room.shadow and who.row is not None and who.row in room.members else None
+
+
+def _target(text: str) -> str:
+    """Return what a link to a room points to, or else the text."""
+    text = " ".join(text.split())
+    _, found, target = text.partition("matrix.to/#/")
+    return unquote(target).partition("?")[0] if found else text

@@ -1,0 +1,217 @@
+"""Requests for rooms, from the first word to the exception: asks the owners, takes their answer, asks the next.
+
+Everything is one database transaction each, with what the bot is to say about it; whoever is let in is put there by
+`bridge.membership`, like everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from bridge.clock import Clock, system_clock
+from bridge.database import AWAY
+from bridge.directory.local_day import LocalDays
+from bridge.directory.person import Person, works_here
+from bridge.directory.store import load_people
+from bridge.homeserver.event import Event
+from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.exemption_store import put_exemption
+from bridge.membership.values import MODERATOR
+from bridge.policy.schema import Exemption, Policy, RoomKind
+from bridge.selfservice import replies, request, request_store, store
+from bridge.selfservice.answers import Asker
+from bridge.selfservice.known_rooms import KnownRoom, Standing, split_request
+from bridge.selfservice.phone_book import job_of, name_of
+from bridge.selfservice.replies import Text
+from bridge.selfservice.request import PATIENCE, Request
+from bridge.selfservice.request_store import Ask
+from bridge.selfservice.store import Act, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.database import Connection, Pool
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "ask:"
+_LONGEST_PAUSE = 600.0
+
+
+class Requests:
+    """The desk at which rooms are asked for; `timezone` is that of people without one of their own."""
+
+    def __init__(
+        self, pool: Pool, policy: Callable[[], Policy], *, clock: Clock = system_clock, timezone: str = "UTC"
+    ) -> None:
+        self._pool = pool
+        self._policy = policy
+        self._clock = clock
+        self._timezone = timezone
+
+    async def run(self, wake: asyncio.Event) -> None:
+        """Ask the next whenever somebody has been waited for long enough, until cancelled."""
+        while True:
+            wake.clear()
+            seconds = _LONGEST_PAUSE
+            try:
+                await self.go_on()
+                if (due := await request_store.next_due(self._pool)) is not None:
+                    seconds = min(seconds, max(1.0, (due - self._clock()).total_seconds()))
+            except AWAY as error:
+                log.warning("requests wait: %s", type(error).__name__, extra={"action": "selfservice.requests"})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), seconds)
+
+    async def go_on(self) -> None:
+        """Ask the next for every request that has waited long enough."""
+        now = self._clock()
+        for number in await request_store.due_requests(self._pool, now):
+            async with self._pool.acquire() as db, db.transaction():
+                waiting = await request_store.lock_request(db, number)
+                person = await self._worker(db, waiting.person, now) if waiting else None
+                if waiting is not None and person is None:
+                    await request_store.settle_request(db, number, "lapsed", None, now)
+                elif waiting is not None and person is not None:
+                    await self._ask_next(db, waiting, person, now)
+
+    async def open(self, db: Connection, text: str, asker: Asker, rooms: Sequence[KnownRoom]) -> Text:
+        """Take a request for one of the rooms that somebody may know of, and return what to say."""
+        found, reason = split_request(text, rooms)
+        if not found:
+            return replies.unknown_room(text)
+        if len(found) > 1:
+            return replies.several_rooms(found)
+        (room,) = found
+        if room.standing is not Standing.LISTED:
+            return request.not_needed(room)
+        if room.kind is RoomKind.SPACE:
+            return request.not_a_room(room)
+        waiting = await request_store.open_requests(db, asker.person.id)
+        for each in waiting:
+            if each.room == room.key:
+                return request.asked_before(room, each.asked_at)
+        if len(waiting) >= request.MOST_OPEN:
+            return request.too_many_open()
+        return await self._open(db, room, request.short_reason(reason), asker)
+
+    async def _open(self, db: Connection, room: KnownRoom, reason: str, asker: Asker) -> Text:
+        new = Request(0, asker.person.id, asker.user_id, room.key, reason, asker.now)
+        number = await request_store.add_request(db, new)
+        if number is None:
+            return request.asked_before(room, asker.now)
+        taken = Request(number, new.person, new.user_id, new.room, new.reason, new.asked_at)
+        if not await self._ask_next(db, taken, asker.person, asker.now):
+            await request_store.settle_request(db, number, "lapsed", None, asker.now)
+            return request.nobody_to_ask(room)
+        log.info("request %d for %s", number, room.key, extra={"action": "selfservice.request"})
+        return request.asked(room)
+
+    async def confirm(self, event: Event) -> None:
+        """Remember which event one of our questions is; the feed shows it before the reactions to it."""
+        key = replies.answered(event.content)
+        if key is not None and key.startswith(_PREFIX):
+            await request_store.name_ask(self._pool, key, event.event_id)
+
+    async def answer(self, event: Event, ask: Ask, yes: bool) -> None:
+        """Take a reaction to a question as its answer, and say so to both sides."""
+        now = self._clock()
+        key = f"answer:{event.event_id}"
+        async with self._pool.acquire() as db, db.transaction():
+            if await store.is_decided(db, key):
+                return
+            waiting = await request_store.lock_request(db, ask.request)
+            reply = (
+                await self._answer(db, waiting, event.sender, now, yes=yes) if waiting else request.answered_before()
+            )
+            content = replies.content(reply, key)
+            await store.add_act(db, Act(key, Kind.SAY, event.room_id, event.sender, content), now)
+
+    async def _answer(self, db: Connection, waiting: Request, by: UserId, now: datetime, *, yes: bool) -> Text:
+        """Return what to say to whoever answers a request that waits."""
+        owner = await self._answerer(db, waiting, by, now)
+        if owner is None:
+            return request.not_yours()
+        person = await self._worker(db, waiting.person, now)
+        place = await request_store.room_of(db, waiting.room)
+        if person is None or place is None or not self._is_open(waiting.room):
+            await request_store.settle_request(db, waiting.id, "lapsed", by, now)
+            return request.answered_before()
+        until = self._until(person, now) if yes else None
+        await request_store.settle_request(db, waiting.id, "granted" if yes else "declined", by, now)
+        if until is not None:
+            await put_exemption(db, _exemption(waiting, until, owner), by, now)
+        key = f"told:{waiting.id}"
+        content = replies.content(request.told(place[1], until), key)
+        await store.add_act(db, Act(key, Kind.SAY, None, waiting.user_id, content), now)
+        log.info(
+            "request %d: %s", waiting.id, "granted" if yes else "declined", extra={"action": "selfservice.request"}
+        )
+        return request.confirmed(name_of(person), place[1], until)
+
+    async def _ask_next(self, db: Connection, waiting: Request, person: Person, now: datetime) -> bool:
+        """Ask whoever is next; return False when there is nobody."""
+        place = await request_store.room_of(db, waiting.room)
+        owners = await self._owners(db, waiting.room, now)
+        administrators = await request_store.room_of(db, ADMINISTRATORS)
+        asked = await request_store.asked(db, waiting.id)
+        turn = request.next_turn(owners, administrators[0] if administrators else None, asked, waiting.user_id)
+        if turn is None or place is None:
+            await request_store.put_turn(db, waiting.id, None)
+            return False
+        key = f"{_PREFIX}{waiting.id}:{turn.owner or ADMINISTRATORS}"
+        job = " · ".join(
+            filter(None, (job_of(person, path, self._day(person, now)) for path in ("title", "department")))
+        )
+        question = request.ask(name_of(person), job, waiting, place[1], self._until(person, now))
+        whom = turn.owner or waiting.user_id
+        await request_store.add_ask(db, key, Ask(waiting.id, turn.owner), now)
+        await store.add_act(db, Act(key, Kind.SAY, turn.room_id, whom, replies.content(question, key)), now)
+        await request_store.put_turn(db, waiting.id, now + PATIENCE if turn.owner else None)
+        return True
+
+    async def _answerer(self, db: Connection, waiting: Request, by: UserId, now: datetime) -> Person | None:
+        """Return who this is, if somebody who may answer: an owner of the room or an administrator, not the asker."""
+        person_id = await store.employee_of(db, by)
+        person = await self._worker(db, person_id, now) if person_id is not None else None
+        if person is None or by == waiting.user_id:
+            return None
+        is_owner = by in await self._owners(db, waiting.room, now)
+        return person if is_owner or await request_store.is_in(db, ADMINISTRATORS, by) else None
+
+    async def _owners(self, db: Connection, room: RoomKey, now: datetime) -> list[UserId]:
+        """Return the room's owners who work here, those with the most power first."""
+        found = await request_store.owners(db, room, MODERATOR)
+        there = {
+            person.id for person in await load_people(db, [person for _, person in found]) if self._works(person, now)
+        }
+        return [owner for owner, person in found if person in there]
+
+    async def _worker(self, db: Connection, person: PersonId, now: datetime) -> Person | None:
+        found = await load_people(db, [person])
+        return next((each for each in found if self._works(each, now)), None)
+
+    def _is_open(self, room: RoomKey) -> bool:
+        rule = self._policy().rooms.get(room.partition("/")[0])
+        return rule is not None and not rule.exclusive
+
+    def _until(self, person: Person, now: datetime) -> date:
+        return request.last_day(self._day(person, now), self._policy().requests.until)
+
+    def _works(self, person: Person, now: datetime) -> bool:
+        return works_here(person, self._day(person, now))
+
+    def _day(self, person: Person, now: datetime) -> date:
+        return LocalDays(now, self._timezone)(person)
+
+
+def _exemption(granted: Request, until: date, owner: Person) -> Exemption:
+    rule, _, value = granted.room.partition("/")
+    reason = granted.reason or "asked for it"
+    return Exemption(rule, value, granted.person, True, until, owner.user_name, reason)

@@ -1,0 +1,166 @@
+"""From acts to Matrix: does what waits for the bot in the database, each act once and in order in each room.
+
+An attempt is counted and committed before the act. Whoever finds a counted attempt without an outcome looks into the
+room first: Synapse knows an application service's transaction IDs only until it restarts. What the bot is to do is
+decided by `conversation`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.clock import Clock, system_clock
+from bridge.database import AWAY
+from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, RoomId, UserId
+from bridge.membership.direct_room import room_with
+from bridge.selfservice import replies, store
+from bridge.selfservice.request_store import direct_room
+from bridge.selfservice.store import Act, Kind
+
+if TYPE_CHECKING:
+    from bridge.database import Connection, Pool
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 10
+"""An act that is refused with a 5xx so often is given up; a 4xx is final at once."""
+KEPT = timedelta(days=7)
+"""How long it is remembered what was answered; longer than an event may come late."""
+_SHORTEST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+
+
+class Homeserver(Protocol):
+    """What talking asks of the homeserver."""
+
+    bot: UserId
+
+    server_name: str
+
+    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+
+    async def resolve_alias(self, alias: str) -> RoomId | None: ...
+
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
+
+    async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
+
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId: ...
+
+    async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What became of one act."""
+
+    settled: bool
+    """Done, or refused for good; False also when nothing waits."""
+    problem: str = ""
+    """Why it waits; empty when nothing does."""
+
+
+class Speaker:
+    """Does what waits; any number of processes may do so at once."""
+
+    def __init__(self, pool: Pool, homeserver: Homeserver, *, clock: Clock = system_clock) -> None:
+        self._pool = pool
+        self._homeserver = homeserver
+        self._clock = clock
+
+    async def run(self, wake: asyncio.Event) -> None:
+        """Do what comes until cancelled; while something is away or refused, try again with back-off."""
+        pause, said = _SHORTEST_PAUSE, ""
+        while True:
+            wake.clear()
+            progress = await self._try()
+            if progress.settled:
+                pause, said = _SHORTEST_PAUSE, ""
+                continue
+            if progress.problem and progress.problem != said:
+                log.warning("the bot's answers wait: %s", progress.problem, extra={"action": "selfservice.wait"})
+            said = progress.problem
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), pause if progress.problem else _LONGEST_PAUSE)
+            pause = min(pause * 2, _LONGEST_PAUSE) if progress.problem else _SHORTEST_PAUSE
+
+    async def act(self) -> Progress:
+        """Do the first act that waits, and record what came of it."""
+        async with self._pool.acquire() as db:
+            key = await store.claim_act(db)
+            if key is None:
+                await store.forget_acts(db, self._clock() - KEPT)
+                return Progress(settled=False)
+            async with db.transaction():
+                act = await store.lock_act(db, key)
+                return await self._settle(db, act) if act is not None else Progress(settled=False)
+
+    async def _try(self) -> Progress:
+        try:
+            return await self.act()
+        except AWAY as error:
+            return Progress(settled=False, problem=f"the database is away ({type(error).__name__}).")
+
+    async def _settle(self, db: Connection, act: Act) -> Progress:
+        try:
+            await self._do(act)
+        except HomeserverError as error:
+            if not _is_final(error, act):
+                await store.postpone_act(db, act.key, error.message)
+                return Progress(settled=False, problem=error.message)
+            log.warning("the bot cannot %s: %s", act.kind, error.message, extra={"action": "selfservice.refused"})
+            await store.settle_act(db, act.key, error=error.message)
+        else:
+            await store.settle_act(db, act.key)
+        return Progress(settled=True)
+
+    async def _do(self, act: Act) -> None:
+        """Do an act; joining and leaving again change nothing."""
+        bot = self._homeserver.bot
+        room_id = act.room_id or await self._direct_room(act.user_id)
+        if act.kind is Kind.JOIN:
+            await self._homeserver.join(room_id, as_user=bot)
+        elif act.kind is Kind.DECLINE:
+            await self._homeserver.leave(room_id, as_user=bot, reason=str(act.content.get("reason", "")))
+        elif not act.attempts or not await self._is_said(room_id, act.key):
+            await self._homeserver.send(room_id, "m.room.message", act.content, transaction_id=f"muster-{act.key}")
+
+    async def _is_said(self, room_id: RoomId, key: str) -> bool:
+        """Look for the message among the newest events of the room."""
+        events, _ = await self._homeserver.messages(room_id, before=None)
+        return any(
+            event.sender == self._homeserver.bot and replies.answered(event.content) == key
+            for event in map(Event.of, events)
+        )
+
+    async def _direct_room(self, user_id: UserId) -> RoomId:
+        """Return a room of somebody and the bot alone, whoever made it; there is one afterwards."""
+        found = await direct_room(self._pool, self._homeserver.bot, user_id)
+        return found if found is not None else await room_with(self._pool, self._homeserver, user_id)
+
+
+def _is_final(error: HomeserverError, act: Act) -> bool:
+    """Tell whether trying again would be of no use."""
+    if isinstance(error, HomeserverUnavailableError) or error.status == HTTPStatus.UNAUTHORIZED:
+        return False
+    refused = 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
+    return refused or act.attempts + 1 >= MOST_ATTEMPTS
