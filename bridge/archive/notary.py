@@ -20,6 +20,7 @@ from bridge.archive.inspection import Inspection, Mark
 from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
 from bridge.archive.rendering import explained
 from bridge.archive.verify import Signer, frontier_of_checkpoint, inspect
+from bridge.database import AWAY
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.errors import InputError, MusterError, RefusedError
@@ -69,6 +70,8 @@ class Notary:
                 await publish()
             except MusterError as error:
                 problem = error.message
+            except AWAY as error:
+                problem = f"PostgreSQL is away ({type(error).__name__})"
             if problem and problem != said:
                 log.warning("a checkpoint waits: %s", problem, extra={"action": "archive.checkpoint"})
             said = problem

@@ -33,16 +33,6 @@ class Stored:
     made_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Anchored:
-    """Where a checkpoint was anchored."""
-
-    size: int
-    anchor: str
-    place: str
-    at: datetime
-
-
 async def read_portion(connection: Connection, start: int, end: int) -> Portion:
     """Return the rows behind `start` up to `end`, each column as one value, which is ten times faster than rows."""
     row = await connection.fetchrow(
@@ -180,20 +170,13 @@ async def add_anchor(db: Connection | Pool, size: int, anchor: str, place: str, 
     )
 
 
-async def read_anchors(db: Connection | Pool, size: int) -> list[Anchored]:
-    """Return where a checkpoint was anchored, by kind."""
-    rows = await db.fetch(
-        "SELECT size, anchor, place, anchored_at FROM checkpoint_anchor WHERE size = $1 ORDER BY anchor", size
+async def read_newest_timestamp(db: Connection | Pool) -> tuple[str, bytes] | None:
+    """Return the newest checkpoint that was stamped and the authority's answer, in DER; None when none was."""
+    row = await db.fetchrow(
+        "SELECT note, token FROM checkpoint_anchor JOIN ledger_checkpoint USING (size) WHERE token IS NOT NULL"
+        " ORDER BY size DESC LIMIT 1"
     )
-    return [Anchored(row["size"], row["anchor"], row["place"], row["anchored_at"]) for row in rows]
-
-
-async def read_timestamp(db: Connection | Pool, size: int) -> bytes | None:
-    """Return the RFC 3161 answer over a checkpoint, in DER."""
-    token: bytes | None = await db.fetchval(
-        "SELECT token FROM checkpoint_anchor WHERE size = $1 AND token IS NOT NULL", size
-    )
-    return token
+    return (row["note"], row["token"]) if row else None
 
 
 def _stored(row: asyncpg.Record) -> Stored:

@@ -1,4 +1,4 @@
-"""`muster archive verify`, `checkpoint`, `prove` and `verifier`: the record that proves itself."""
+"""`muster archive verify`, `checkpoint`, `prove`, `timestamp` and `verifier`: the record that proves itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
 from bridge.archive.verify import Signer, verify
 from bridge.cli.command import print_json, with_services
-from bridge.errors import InputError
-from bridge.files import write_new
+from bridge.errors import InputError, UnknownNameError
+from bridge.files import write_new, write_new_bytes
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -57,6 +57,14 @@ def add_parsers(below: Subparsers) -> None:
         "--checkpoint", type=Path, metavar="FILE", help="prove it against the last checkpoint of a file too"
     )
     one.set_defaults(handler=with_services(prove_event))
+    stamp = below.add_parser(
+        "timestamp",
+        help="write the newest RFC 3161 time stamp of a checkpoint",
+        description="Writes the answer of the time-stamping authority, and prints the checkpoint that it is about. "
+        "`openssl ts -verify -data CHECKPOINT -in FILE -CAfile CERTIFICATES` checks it.",
+    )
+    stamp.add_argument("file", type=Path, metavar="FILE", help="write the answer there, in DER")
+    stamp.set_defaults(handler=with_services(write_timestamp))
     program = below.add_parser(
         "verifier",
         help="print the program that checks proofs",
@@ -111,6 +119,22 @@ async def prove_event(args: argparse.Namespace, services: Services) -> int:
         print_json({"bundle": str(args.output), "size": read_checkpoint(note).size})
     else:
         print(f"Wrote {args.output}. Whoever checks it: muster archive verifier > verify.py; python verify.py BUNDLE")
+    return 0
+
+
+async def write_timestamp(args: argparse.Namespace, services: Services) -> int:
+    """Write the time stamp, and print what it is about."""
+    found = await proof_store.read_newest_timestamp(services.pool)
+    if found is None:
+        raise UnknownNameError(
+            "No checkpoint was stamped yet. Set `archive.anchors.rfc3161`; the service does the rest."
+        )
+    note, token = found
+    write_new_bytes(args.file, token)
+    if args.json:
+        print_json({"file": str(args.file), "note": note})
+    else:
+        print(note, end="")
     return 0
 
 
