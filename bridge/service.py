@@ -142,7 +142,12 @@ async def _watch_embedded(server: EmbeddedPostgres) -> None:
 async def _keep_signed(services: Services) -> None:
     """Make checkpoints, and anchor them where the configuration says."""
     config = services.config
-    notary = Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name))
+    try:
+        key = signing.open_key(config.data)
+    except MusterError as error:
+        log.error("the archive is not signed: %s", error.message, extra={"action": "archive.checkpoint"})
+        return
+    notary = Notary(services.pool, key, origin_of(config.homeserver.server_name))
     publish = functools.partial(anchors.publish, services.pool, _anchors(services))
     await notary.run(config.archive.checkpoint_every, publish)
 
