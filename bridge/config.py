@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.config_archive import ArchiveConfig, archive
 from bridge.config_feeds import Feeds, feeds
 from bridge.directory.local_day import is_zone
 from bridge.directory.person import Standing
@@ -111,6 +112,7 @@ class Config:
     applying: Applying
     directory: DirectoryConfig
     scim: ScimConfig
+    archive: ArchiveConfig
     log: LogLevel
 
     @property
@@ -151,6 +153,7 @@ def _config(section: Section, path: Path) -> Config:
     folder = path.parent
     appservice = partial(_appservice, folder=folder)
     directory = partial(_directory, folder=folder)
+    signed = partial(archive, folder=folder)
     return Config(
         path=path,
         homeserver=section.required("homeserver", a(_homeserver)),
@@ -161,6 +164,7 @@ def _config(section: Section, path: Path) -> Config:
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
         directory=section.optional("directory", a(directory), directory(Section(None))),
         scim=section.optional("scim", a(_scim), _scim(Section(None))),
+        archive=section.optional("archive", a(signed), signed(Section(None))),
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 

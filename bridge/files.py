@@ -9,14 +9,19 @@ from bridge.errors import MusterError, RefusedError
 
 
 def write_new(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file of text as `write_new_bytes` does."""
+    write_new_bytes(path, text.encode(), mode=mode)
+
+
+def write_new_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file that must not exist yet, whole or not at all, with `mode` from its first byte on."""
     scratch = path.with_name(f".{path.name}.new")
     try:
         scratch.unlink(missing_ok=True)
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
             os.link(scratch, path)
         finally:
             scratch.unlink()

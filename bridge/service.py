@@ -18,9 +18,13 @@ from aiohttp import web
 from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer
 from bridge.app import Services
+from bridge.archive import anchors, signing
+from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
 from bridge.archive.backfill import OriginalsConsumer, backfill
+from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
+from bridge.archive.notary import Notary
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
@@ -56,13 +60,16 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.ids import RoomId
 from bridge.membership import prevention
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
+from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
+from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
 from bridge.selfservice.conversation import Conversation
@@ -115,6 +122,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         ),
         source.watch(),
         _keep_complete(services),
+        _keep_signed(services),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
@@ -164,6 +172,38 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
 async def _watch_embedded(server: EmbeddedPostgres) -> None:
     await server.ended()
     raise DatabaseUnavailableError(f"The embedded PostgreSQL has ended; see {server.log_path}.")
+
+
+async def _keep_signed(services: Services) -> None:
+    """Make checkpoints, and anchor them where the configuration says."""
+    config = services.config
+    try:
+        key = signing.open_key(config.data)
+    except MusterError as error:
+        log.error("the archive is not signed: %s", error.message, extra={"action": "archive.checkpoint"})
+        return
+    notary = Notary(services.pool, key, origin_of(config.homeserver.server_name))
+    publish = functools.partial(anchors.publish, services.pool, _anchors(services))
+    await notary.run(config.archive.checkpoint_every, publish)
+
+
+def _anchors(services: Services) -> list[Anchor]:
+    wanted = services.config.archive.anchors
+    found: list[Anchor] = []
+    if wanted.room is not None:
+        found.append(RoomAnchor(services.homeserver, functools.partial(_anchor_room, services, wanted.room)))
+    if wanted.file is not None:
+        found.append(FileAnchor(wanted.file))
+    if wanted.rfc3161 is not None:
+        found.append(TimestampAnchor(wanted.rfc3161))
+    return found
+
+
+async def _anchor_room(services: Services, wanted: str) -> RoomId | None:
+    if wanted != ADMINISTRATORS:
+        return RoomId(wanted)
+    place = (await read_places(services.pool)).get(ADMINISTRATORS)
+    return place.room_id if place else None
 
 
 async def _keep_complete(services: Services) -> None:

@@ -1,23 +1,28 @@
-"""Do the rows of the archive agree with themselves and with the recorded tree?
+"""Do the rows of the archive agree with themselves, with the recorded tree, and with what was signed?
 
-`Inspection` is given the rows in the order of their positions, in portions, and keeps only the growing right edge of
-the tree. It looks at what the ledger covers: position, salt, body, leaf and time of arrival. The other columns are an
-index over the body, for finding. Reading the rows is left to `verify`.
+`Inspection` is given the rows in the order of their positions, a block at a time, and keeps only the growing right
+edge of the tree. It looks at what the ledger covers: position, salt, body, leaf and time of arrival. The other columns
+are an index over the body, for finding. `agrees` takes a block's columns whole, fast; when it says no, `look_at` names
+the first row. Reading the rows is left to `verify`, signatures to `checkpoint`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+import struct
+import sys
+from array import array
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from itertools import accumulate
 
-from bridge.archive.ledger import EMPTY, Frontier, append, root, subtrees
+from bridge.archive.ledger import BLOCK, EMPTY, SALT_SIZE, Frontier, append, root, subtrees
 
-Row = tuple[int, datetime, bytes, bytes, bytes]
-"""Position, time of arrival, salt, leaf, body."""
+Row = tuple[int, int, bytes, bytes, bytes]
+"""Position, time of arrival (microseconds), salt, leaf, body."""
 
 
 class Problem(StrEnum):
@@ -33,6 +38,37 @@ class Problem(StrEnum):
     """The row is behind the end of the ledger."""
     REWRITTEN = "rewritten"
     """The rows agree with themselves, but from here on not with the recorded tree, or the tree itself was changed."""
+    CONTRADICTED = "contradicted"
+    """The rows agree with themselves, but from here on not with a signed checkpoint."""
+    FORGED = "forged"
+    """A checkpoint that the archive's key did not sign, or that was altered; the position is its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows side by side; each column is the values one after the other."""
+
+    count: int
+    """Rows whose salt and leaf are as long as they should be."""
+    seqs: bytes
+    """Eight bytes each, big-endian."""
+    times: bytes
+    """Eight bytes each, microseconds, big-endian."""
+    lengths: bytes
+    """Of the bodies; four bytes each, big-endian."""
+    salts: bytes
+    leaves: bytes
+    bodies: bytes
+    root: bytes | None = None
+    """Of the block, as it is kept, when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is signed: so many leaves have this root."""
+
+    size: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +79,10 @@ class Finding:
     seq: int
     event_id: str = ""
     """What the index says stands there; empty when nothing does. The index itself is not covered by the ledger."""
+    room_id: str = ""
+    """Where that was said."""
+    checkpoint: int = 0
+    """Size of the signed checkpoint that tells so; 0 when it is not one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +95,14 @@ class Verdict:
     """Merkle tree hash of the recorded head."""
     finding: Finding | None
     """None when everything agrees."""
+    checkpoints: int = 0
+    """Signed checkpoints with which the archive agrees."""
+    since: int = 0
+    """Leaves that were not looked at because a checkpoint vouches for them."""
 
     @property
     def ok(self) -> bool:
-        """Whether every row and the root agree."""
+        """Whether every row, the root and every checkpoint agree."""
         return self.finding is None
 
     @property
@@ -75,51 +119,106 @@ class Verdict:
 class Inspection:
     """One walk over the archive; `finding` is the first thing that is wrong, as soon as it is known."""
 
-    def __init__(self, head: Frontier) -> None:
+    def __init__(self, head: Frontier, *, start: Frontier = EMPTY, marks: Iterable[Mark] = ()) -> None:
+        """Begin behind `start`, which is whole blocks; the marks lie at or behind it."""
         self._head = head
-        self._seen = EMPTY
-        self._latest: datetime | None = None
+        self._seen = start
+        self._marks = deque(sorted(marks, key=lambda mark: mark.size))
+        self._agreed = start.size
+        self._latest = -(2**63) - 1
+        self.agreeing = 0
+        """Marks with which the rows agree so far."""
+        self.block: bytes | None = None
+        """Root of the block that was looked at last, when it is whole."""
         self.finding: Finding | None = None
 
+    @property
+    def seen(self) -> Frontier:
+        """The right edge of the tree over the rows so far."""
+        return self._seen
+
+    def agrees(self, portion: Portion) -> bool:
+        """Check the next block at once; False when a row does not agree, and then `look_at` tells which."""
+        count, first = portion.count, self._seen.size + 1
+        if not count or portion.seqs != struct.pack(f">{count}q", *range(first, first + count)):
+            return False
+        times, lengths = _numbers("q", portion.times), _numbers("i", portion.lengths)
+        if self._latest >= times[0] or not all(map(operator.lt, times, times[1:])):
+            return False
+        ends = list(accumulate(lengths))
+        salts, bodies = portion.salts, portion.bodies
+        leaves = [
+            sha256(b"\0" + salts[place : place + SALT_SIZE] + bodies[start:end]).digest()
+            for place, start, end in zip(range(0, len(salts), SALT_SIZE), [0, *ends], ends, strict=False)
+        ]
+        if b"".join(leaves) != portion.leaves:
+            return False
+        self._latest = times[-1]
+        self._grow(leaves)
+        if self.finding is None and portion.root is not None and self.block not in (None, portion.root):
+            self.finding = Finding(Problem.REWRITTEN, first)
+        return True
+
     def look_at(self, rows: Sequence[Row]) -> None:
-        """Check the next rows."""
-        first = self._seen.size + 1
+        """Check the next block row by row."""
         leaves = [sha256(b"\0" + salt + body).digest() for _, _, salt, _, body in rows]
-        times = [row[1] for row in rows]
-        if (
-            [row[0] for row in rows] == list(range(first, first + len(rows)))
-            and leaves == [row[3] for row in rows]
-            and all(map(operator.lt, times, times[1:]))
-            and (self._latest is None or not times or self._latest < times[0])
-        ):
-            self._seen = append(self._seen, leaves)
-            self._latest = times[-1] if times else self._latest
-        else:
-            self.finding = self._first_bad(rows, leaves)
+        self.finding = self._first_bad(rows, leaves)
+        if self.finding is None:
+            self._latest = rows[-1][1] if rows else self._latest
+            self._grow(leaves)
 
     def conclude(self) -> Verdict:
-        """Compare with the recorded head, once all rows were looked at."""
-        return Verdict(self._head.size, root(self._head), self.finding or self._end())
+        """Compare with the recorded head and the marks behind it, once all rows were looked at."""
+        finding = self.finding or self._contradiction(self._seen, ()) or self._end()
+        return Verdict(self._head.size, root(self._head), finding, self.agreeing)
 
-    def _first_bad(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> Finding:
+    def _grow(self, leaves: Sequence[bytes]) -> None:
+        """Add a block's leaves to the tree, and compare it with what is signed of sizes up to there."""
+        before = self._seen
+        if len(leaves) == BLOCK:
+            self.block = root(append(EMPTY, leaves))
+            whole = append(Frontier(before.size // BLOCK, before.hashes), [self.block])
+            self._seen = Frontier(before.size + BLOCK, whole.hashes)
+        else:
+            self.block = None
+            self._seen = append(before, leaves)
+        self.finding = self._contradiction(before, leaves)
+
+    def _contradiction(self, before: Frontier, leaves: Sequence[bytes]) -> Finding | None:
+        while self._marks and self._marks[0].size <= self._seen.size:
+            mark = self._marks.popleft()
+            if root(append(before, leaves[: mark.size - before.size])) != mark.root:
+                return Finding(Problem.CONTRADICTED, self._agreed + 1, checkpoint=mark.size)
+            self._agreed = mark.size
+            self.agreeing += 1
+        return None
+
+    def _first_bad(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> Finding | None:
         latest = self._latest
         for expected, row, leaf in zip(range(self._seen.size + 1, 2**63), rows, leaves, strict=False):
-            seq, received_at, _, recorded, _ = row
+            seq, received_at, salt, recorded, _ = row
             if seq != expected:
-                return Finding(Problem.MISSING, expected) if seq > expected else Finding(Problem.SURPLUS, seq)
-            if leaf != recorded:
+                return Finding(Problem.MISSING, expected)
+            if leaf != recorded or len(salt) != SALT_SIZE:
                 return Finding(Problem.ALTERED, seq)
-            if latest is not None and latest >= received_at:
+            if latest >= received_at:
                 return Finding(Problem.REORDERED, seq)
             latest = received_at
-        raise AssertionError("called without a problem")
+        return None
 
     def _end(self) -> Finding | None:
         if self._seen.size < self._head.size:
             return Finding(Problem.MISSING, self._seen.size + 1)
-        if self._seen.size > self._head.size:
-            return Finding(Problem.SURPLUS, self._head.size + 1)
+        if self._marks:
+            return Finding(Problem.MISSING, self._head.size + 1, checkpoint=self._marks[0].size)
         for (start, _, recorded), (_, _, seen) in zip(subtrees(self._head), subtrees(self._seen), strict=True):
             if recorded != seen:
                 return Finding(Problem.REWRITTEN, start + 1)
         return None
+
+
+def _numbers(kind: str, column: bytes) -> array[int]:
+    numbers = array(kind, column)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.archive import canonical
-from bridge.archive.inspection import Problem, Verdict
+from bridge.archive.inspection import Finding, Problem, Verdict
 from bridge.archive.values import Hit, Status, Story, Version, text_of
 from bridge.homeserver.event import Event
 
@@ -31,6 +31,8 @@ _EXPLANATIONS: Mapping[Problem, str] = {
     Problem.REORDERED: "the events from position {seq} on are not in the order in which they came",
     Problem.SURPLUS: "the event at position {seq} is unknown to the ledger",
     Problem.REWRITTEN: "from position {seq} on, events or the ledger itself were rewritten",
+    Problem.CONTRADICTED: "between position {seq} and {checkpoint}, events were rewritten",
+    Problem.FORGED: "the checkpoint of {seq} events is not what the archive's key signed",
 }
 
 
@@ -92,10 +94,25 @@ def verdict_as_text(verdict: Verdict) -> str:
     """Return what a verification found."""
     size = f"{verdict.size:,} event{'' if verdict.size == 1 else 's'}"
     if verdict.finding is None:
-        return f"{size}: every event and the root agree.\nroot {verdict.root.hex()}"
-    explanation = _EXPLANATIONS[verdict.finding.problem].format(seq=verdict.finding.seq)
-    named = f"\nevent {verdict.finding.event_id}" if verdict.finding.event_id else ""
-    return f"The archive of {size} does not agree with its ledger:\n{explanation}.{named}\nroot {verdict.root.hex()}"
+        since = f" since {verdict.since:,}" if verdict.since else ""
+        signed = f"\nsigned checkpoints that agree: {verdict.checkpoints:,}" if verdict.checkpoints else ""
+        return f"{size}: every event{since} and the root agree.{signed}\nroot {verdict.root.hex()}"
+    found = "\n".join(_finding_lines(verdict.finding))
+    return f"The archive of {size} does not agree with its ledger:\n{found}\nroot {verdict.root.hex()}"
+
+
+def explained(finding: Finding) -> str:
+    """Return in words what is wrong and where."""
+    return _EXPLANATIONS[finding.problem].format(seq=finding.seq, checkpoint=finding.checkpoint)
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    yield f"{explained(finding)}."
+    if finding.checkpoint and finding.problem is not Problem.FORGED:
+        yield f"A signed checkpoint of {finding.checkpoint:,} events tells so."
+    if finding.event_id:
+        yield f"event {printable(finding.event_id)}"
+        yield f"room {printable(finding.room_id)}"
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
@@ -107,6 +124,10 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "problem": verdict.problem,
         "first_bad": verdict.first_bad,
         "event_id": verdict.finding.event_id if verdict.finding else None,
+        "room_id": verdict.finding.room_id if verdict.finding else None,
+        "checkpoint": verdict.finding.checkpoint if verdict.finding else None,
+        "checkpoints": verdict.checkpoints,
+        "since": verdict.since,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -19,7 +19,6 @@ from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from bridge.archive.inspection import Row as Leaf
     from bridge.database import Connection, Pool
 
     Row = asyncpg.Record
@@ -197,25 +196,12 @@ async def read_head(db: Connection | Pool) -> tuple[int, bytes]:
     return row["size"], row["frontier"]
 
 
-async def stream_leaves(connection: Connection, portion: int) -> AsyncIterator[list[Leaf]]:
-    """Yield (position, time of arrival, salt, leaf, body) of all events in order, `portion` at a time."""
-    cursor = await connection.cursor("SELECT seq, received_at, salt, leaf, body FROM event ORDER BY seq")
-    while rows := await cursor.fetch(portion):
-        yield cast("list[Leaf]", rows)
-
-
 async def first_arrived_after(connection: Connection, seq: int) -> int:
     """Return the first position whose event arrived no earlier than the one at `seq`."""
     found: int = await connection.fetchval(
         "SELECT min(seq) FROM event WHERE received_at >= (SELECT received_at FROM event WHERE seq = $1)", seq
     )
     return found
-
-
-async def event_at(db: Connection | Pool, seq: int) -> str:
-    """Return the event ID that is indexed at a position, empty when there is none."""
-    event_id: str | None = await db.fetchval("SELECT event_id FROM event WHERE seq = $1", seq)
-    return event_id or ""
 
 
 async def index_texts(db: Connection | Pool, seqs: Sequence[int], tokens: Sequence[Sequence[str]]) -> None:

@@ -1,20 +1,14 @@
-"""`muster archive`: search and show what was said, verify the record, see how complete it is."""
+"""`muster archive`: search and show what was said, see how complete it is; proving it is in `archive_proof`."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bridge.archive import rendering
 from bridge.archive.search import search, show
 from bridge.archive.status import status
-from bridge.archive.verify import verify
+from bridge.cli import archive_proof
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -28,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the verb and what is below it."""
     verb = subparsers.add_parser(
         "archive",
-        help="search, show and verify what was said",
+        help="search, show, verify and prove what was said",
         description="The record of everything said in every room, edited and deleted messages too.",
     )
     below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -40,13 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     one.add_argument("event", metavar="EVENT", help="an event ID, quoted for the shell: '$…'")
     one.set_defaults(handler=with_services(show_event))
-    check = below.add_parser(
-        "verify",
-        help="check every event against the ledger",
-        description="Computes every leaf and the root of the ledger again from the stored events. Exit code 1, and "
-        "the first position that does not agree, when anything was altered, removed or reordered.",
-    )
-    check.set_defaults(handler=with_services(verify_archive))
+    archive_proof.add_parsers(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )
@@ -86,17 +74,6 @@ async def show_event(args: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-async def verify_archive(args: argparse.Namespace, services: Services) -> int:
-    """Print whether the archive agrees with its ledger."""
-    with _shown_progress() as progress:
-        verdict = await verify(services.pool, progress)
-    if args.json:
-        print_json(rendering.verdict_as_json(verdict))
-    else:
-        print(rendering.verdict_as_text(verdict))
-    return 0 if verdict.ok else 1
-
-
 async def show_status(args: argparse.Namespace, services: Services) -> int:
     """Print the archive's figures."""
     found = await status(services.pool)
@@ -105,16 +82,6 @@ async def show_status(args: argparse.Namespace, services: Services) -> int:
     else:
         print(rendering.status_as_text(found))
     return 0
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on a terminal; elsewhere there is only the result."""
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("verifying", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _count(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
+from bridge.config_archive import AnchorsConfig
 from bridge.document import Kind, Section
 from bridge.errors import DocumentError
 from bridge.homeserver import registration
@@ -115,6 +117,8 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "webhooks": str(found.directory.feeds.webhooks),
         "ldap": str(found.directory.feeds.ldap),
         "statuses": str(found.directory.statuses),
+        "checkpoint_every": f"{found.archive.checkpoint_every // timedelta(hours=1)}h",
+        "anchors": "{}" if found.archive.anchors == AnchorsConfig() else str(found.archive.anchors),
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/operating.md",
     "docs/policy.md",
     "docs/architecture.md",
+    "docs/archive.md",
     "docs/why.md",
     "docs/selfservice.md",
     "docker/README.md",
@@ -43,7 +44,8 @@ def _commands(document: str, program: str) -> list[str]:
     for line in _shown(document):
         first, *_ = line.strip().removeprefix("$ ").split(maxsplit=1) or [""]
         if Path(first).name == program:
-            found.append(shlex.join([program, *shlex.split(line, comments=True)[1:]]))
+            words, *_ = line.split(" > ")
+            found.append(shlex.join([program, *shlex.split(words, comments=True)[1:]]))
     return sorted(set(found))
 
 

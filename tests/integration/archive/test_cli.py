@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from bridge.cli import archive
+from bridge.config import Config, read_config
 from bridge.errors import InputError, UnknownNameError
 from tests.integration.archive.test_search import archived, redacted, said
 
@@ -23,15 +25,18 @@ class FewServices:
     """What these verbs use of the services."""
 
     pool: Pool
+    config: Config
 
 
-async def muster(pool: Pool, *words: str, as_json: bool = False) -> int:
+async def muster(pool: Pool, *words: str, as_json: bool = False, folder: Path = Path("/nonexistent")) -> int:
     """Run a verb as a person types it and return the exit code."""
     parser = argparse.ArgumentParser()
     archive.add_parser(parser.add_subparsers())
     args = parser.parse_args(["archive", *words])
     args.json = as_json
-    code: int = await args.handler.__wrapped__(args, cast("Services", FewServices(pool)))
+    config = read_config("homeserver: {url: 'http://localhost:8008', server_name: x}\n", folder / "config.yaml")
+    handler = getattr(args.handler, "__wrapped__", None)
+    code: int = await (handler(args, cast("Services", FewServices(pool, config))) if handler else args.handler(args))
     return code
 
 

@@ -111,6 +111,10 @@ def test_verdict_names_what_and_where() -> None:
         "problem": "missing",
         "first_bad": 17,
         "event_id": "",
+        "room_id": "",
+        "checkpoint": 0,
+        "checkpoints": 0,
+        "since": 0,
     }
     for problem in Problem:
         text = verdict_as_text(replace(bad, finding=Finding(problem, 1)))

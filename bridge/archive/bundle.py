@@ -1,0 +1,72 @@
+"""The proof of one event as small JSON: what `verifier` accepts without Muster and without its database.
+
+    {"format": "muster-proof-1",
+     "event_id": "$…",
+     "event": "…",             canonical bytes of the event, base64; null when it was disposed of
+     "salt": "…",              base64; null likewise
+     "leaf": "…",              SHA-256(0x00, salt, event), base64
+     "leaf_index": 16,         from 0
+     "inclusion": ["…"],       RFC 9162 section 2.1.3, base64
+     "checkpoint": "…",        the signed note
+     "public_key": "…",        in PEM
+     "consistency": {"checkpoint": "…", "path": ["…"]}}
+
+`consistency` (RFC 9162 section 2.1.4) is there when somebody asks what an older checkpoint has to do with this one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FORMAT = "muster-proof-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """That an older checkpoint is about the beginning of the same ledger."""
+
+    note: str
+    path: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The proof of one event."""
+
+    event_id: str
+    body: bytes
+    salt: bytes
+    leaf: bytes
+    index: int
+    """From 0."""
+    path: Sequence[bytes]
+    note: str
+    public_key: str
+    """PEM."""
+    consistency: Consistency | None = None
+
+
+def bundle_as_text(bundle: Bundle) -> str:
+    """Return the bundle's JSON."""
+    document: dict[str, object] = {
+        "format": FORMAT,
+        "event_id": bundle.event_id,
+        "event": _text(bundle.body),
+        "salt": _text(bundle.salt),
+        "leaf": _text(bundle.leaf),
+        "leaf_index": bundle.index,
+        "inclusion": [_text(step) for step in bundle.path],
+        "checkpoint": bundle.note,
+        "public_key": bundle.public_key,
+    }
+    if bundle.consistency:
+        path = [_text(step) for step in bundle.consistency.path]
+        document["consistency"] = {"checkpoint": bundle.consistency.note, "path": path}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()

@@ -1,0 +1,143 @@
+"""Making checkpoints: the ledger is signed when it is what was signed before and what came since.
+
+Before signing, everything behind the last checkpoint is read and hashed again, on top of the tree that was signed then:
+neither a changed history nor a changed newcomer is ever signed. What is refused is told to the administrators. Giving
+checkpoints out of the house is left to `anchors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bridge.archive import proof_store, store
+from bridge.archive.checkpoint import Checkpoint, sign_checkpoint
+from bridge.archive.inspection import Inspection, Mark
+from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
+from bridge.archive.rendering import explained
+from bridge.archive.verify import Signer, frontier_of_checkpoint, inspect
+from bridge.database import AWAY
+from bridge.directory.notice import Notice
+from bridge.directory.notice_store import put_notice
+from bridge.errors import InputError, MusterError, RefusedError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from bridge.database import Connection, Pool
+
+log = logging.getLogger(__name__)
+
+LEAVES = 10_000
+"""Events after which a checkpoint is made before its time."""
+_LOOK_SECONDS = 30.0
+_TOPIC = "archive.checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A checkpoint of the archive's."""
+
+    checkpoint: Checkpoint
+    note: str
+    is_new: bool
+    """Made just now; else nothing has come since it was."""
+
+
+class Notary:
+    """Who signs the ledger with the archive's key."""
+
+    def __init__(self, pool: Pool, key: Ed25519PrivateKey, origin: str) -> None:
+        self._pool = pool
+        self._key = key
+        self.signer = Signer(origin, key.public_key())
+
+    async def run(self, every: timedelta, publish: Callable[[], Awaitable[None]]) -> None:
+        """Make a checkpoint whenever one is due, and have it published, until cancelled.
+
+        `publish` is called whenever it may have something to do; what it raises is told once and tried again.
+        """
+        said = ""
+        while True:
+            problem = ""
+            try:
+                if await self._is_due(every):
+                    await self.make()
+                await publish()
+            except MusterError as error:
+                problem = error.message
+            except AWAY as error:
+                problem = f"PostgreSQL is away ({type(error).__name__})"
+            if problem and problem != said:
+                log.warning("a checkpoint waits: %s", problem, extra={"action": "archive.checkpoint"})
+            said = problem
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def make(self) -> Noted:
+        """Sign the ledger as it is now, and keep the checkpoint; when nothing has come since the last, return that.
+
+        Raises `RefusedError` when the archive is not what was signed before and what came since, `InputError` when it
+        is empty.
+        """
+        try:
+            async with store.transaction(self._pool) as connection:
+                await proof_store.lock_checkpoints(connection)
+                noted = await self._make(connection)
+        except RefusedError as error:
+            async with store.connection_of(self._pool) as connection:
+                await put_notice(connection, Notice(_TOPIC, f"The archive is not signed any more: {error.message}"))
+            raise
+        if noted.is_new:
+            size = noted.checkpoint.size
+            log.info("the ledger of %d events was signed", size, extra={"action": "archive.checkpoint"})
+        return noted
+
+    async def covering(self, event_id: str) -> str:
+        """Return a checkpoint that covers the event: the newest, or one made for it. Raises as `make`."""
+        async with store.connection_of(self._pool) as connection:
+            last = await proof_store.read_newest_checkpoint(connection)
+            record = await store.read_record(connection, event_id)
+        if last and (record is None or record["seq"] <= last.size):
+            return last.note
+        return (await self.make()).note
+
+    async def _is_due(self, every: timedelta) -> bool:
+        async with store.connection_of(self._pool) as connection:
+            return await proof_store.is_checkpoint_due(connection, every, LEAVES)
+
+    async def _make(self, connection: Connection) -> Noted:
+        size, joined = await store.read_head(connection)
+        if size == 0:
+            raise InputError("Nothing is archived yet, so there is nothing to sign.")
+        last = await proof_store.read_newest_checkpoint(connection)
+        before = frontier_of_checkpoint(last, self.signer) if last else EMPTY
+        head = _read_frontier(size, joined)
+        inspection = Inspection(head, start=whole_blocks(before), marks=[Mark(before.size, root(before))])
+        blocks: dict[int, bytes] = {}
+
+        def looked() -> None:
+            if inspection.block is not None:
+                blocks[inspection.seen.size // BLOCK - 1] = inspection.block
+
+        await inspect(connection, inspection, size, looked)
+        finding = inspection.conclude().finding
+        if finding is not None:
+            raise RefusedError(f"{explained(finding)}. `muster archive verify` tells more; restore what was lost.")
+        if last and last.size == size:
+            return Noted(self.signer.check(last.note), last.note, is_new=False)
+        checkpoint = Checkpoint(self.signer.origin, size, root(head))
+        note = sign_checkpoint(checkpoint, self._key)
+        await proof_store.add_blocks(connection, list(blocks), list(blocks.values()))
+        await proof_store.add_checkpoint(connection, size, joined, note)
+        return Noted(checkpoint, note, is_new=True)
+
+
+def _read_frontier(size: int, joined: bytes) -> Frontier:
+    try:
+        return Frontier.of(size, joined)
+    except ValueError as error:
+        raise RefusedError("the ledger's head was rewritten. Restore it from a backup.") from error

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Checks the proof that an event stands in a Muster archive. Needs Python 3.11, `cryptography` and nothing else.
+
+    python verify.py BUNDLE [--key PUBKEY] [--checkpoint FILE]
+
+BUNDLE is what `muster archive prove EVENT` has written. PUBKEY is the archive's public key (archive-key.pub.pem), from
+whoever you trust to have it right; without it, the bundle's own key is believed. FILE holds one or more checkpoints
+that were kept outside of the archive; then the proof must be about that same ledger. Exit code 0 when everything is
+proven, 1 when anything is not, 2 for wrong usage. It shares no code with Muster; RFC 9162 is its source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import re
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+
+class NotProven(Exception):
+    """Why not."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is signed of a ledger."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+def main(arguments: list[str]) -> int:
+    """Say what is proven, or why nothing is."""
+    parser = argparse.ArgumentParser(description="Checks the proof that an event stands in a Muster archive.")
+    parser.add_argument("bundle", metavar="BUNDLE", help="what `muster archive prove` has written")
+    parser.add_argument("--key", metavar="PUBKEY", help="the archive's public key, in PEM")
+    parser.add_argument("--checkpoint", metavar="FILE", help="checkpoints that were kept outside of the archive")
+    args = parser.parse_args(arguments)
+    try:
+        lines = check(
+            read(args.bundle),
+            read(args.key) if args.key else None,
+            read(args.checkpoint) if args.checkpoint else None,
+        )
+    except NotProven as reason:
+        print(f"NOT PROVEN: {reason}")
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+def read(name: str) -> str:
+    """Return a file's text."""
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise NotProven(f"{name} cannot be read: {error}") from error
+
+
+def check(text: str, key_text: str | None, kept_text: str | None) -> list[str]:
+    """Return in words what the bundle proves; raises `NotProven`."""
+    bundle = parse(text)
+    key = public_key(key_text or field(bundle, "public_key", str))
+    checkpoint = signed(field(bundle, "checkpoint", str), key)
+    index = field(bundle, "leaf_index", int)
+    leaf = binary(bundle, "leaf")
+    if len(leaf) != 32:
+        raise NotProven("the bundle's leaf is no hash.")
+    lines = event_lines(bundle, leaf)
+    if inclusion_root(index, checkpoint.size, leaf, binaries(bundle, "inclusion")) != checkpoint.root:
+        raise NotProven("the inclusion proof does not lead from the event's leaf to the signed root.")
+    lines.append(f"PROVEN: it stands at position {index + 1} of {checkpoint.size} in the archive {checkpoint.origin}.")
+    name = sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+    lines.append(f"PROVEN: the key {name} signed the root of these {checkpoint.size} events.")
+    if kept_text is not None:
+        lines.append(against(kept_text, bundle, checkpoint, index, key))
+    if key_text is None:
+        lines.append(
+            f"NOTE: the key came with the bundle. Compare {name} with what the archive's owner says, or give --key."
+        )
+    return lines
+
+
+def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
+    """Return who said what when; only that there was something, when the record was disposed of."""
+    if bundle.get("event") is None:
+        return ["The event was disposed of. Its content and its ID can not be told any more; its leaf is all there is."]
+    body = binary(bundle, "event")
+    if sha256(b"\0" + binary(bundle, "salt") + body).digest() != leaf:
+        raise NotProven("the event and its salt do not give the leaf: the event was altered.")
+    try:
+        event = json.loads(body.decode("utf-8", "surrogatepass"))
+    except RecursionError:
+        return ["PROVEN: these are exactly the bytes that were archived; they are nested too deep to be shown."]
+    if event.get("event_id") != bundle.get("event_id"):
+        raise NotProven("the event has another ID than the bundle says.")
+    at = event.get("origin_server_ts")
+    told = f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z" if is_moment(at) else "unknown"
+    content = event.get("content")
+    said = content.get("body") if isinstance(content, dict) else None
+    return [
+        f"event   {shown(event.get('event_id'))}",
+        f"room    {shown(event.get('room_id'))}",
+        f"sender  {shown(event.get('sender'))}",
+        f"sent    {told}, as the sender's server says",
+        f"text    {shown(said)}" if isinstance(said, str) else f"type    {shown(event.get('type'))}",
+        "PROVEN: these are exactly the bytes that were archived.",
+    ]
+
+
+def against(text: str, bundle: dict[str, Any], checkpoint: Checkpoint, index: int, key: Ed25519PublicKey) -> str:
+    """Return what the checkpoints that were kept elsewhere say of the bundle's."""
+    notes = split(text)
+    if not notes:
+        raise NotProven("the file holds no checkpoint.")
+    kept = [signed(note, key) for note in notes]
+    for one in kept:
+        if one.origin != checkpoint.origin:
+            raise NotProven(f"the file holds a checkpoint of {one.origin}, another archive.")
+        if one.size == checkpoint.size and one.root != checkpoint.root:
+            raise NotProven(f"the kept checkpoint of {one.size} events has another root: the archive was rewritten.")
+    if any(one.size == checkpoint.size for one in kept):
+        return f"PROVEN: a kept checkpoint says the same of these {checkpoint.size} events."
+    proof = bundle.get("consistency")
+    if not isinstance(proof, dict):
+        raise NotProven("the bundle does not speak of the kept checkpoints. Have it made with --checkpoint FILE.")
+    old = signed(field(proof, "checkpoint", str), key)
+    if old not in kept:
+        raise NotProven("the bundle speaks of a checkpoint that is not among the kept ones.")
+    if not consistent(old, checkpoint, binaries(proof, "path")):
+        raise NotProven(f"the kept checkpoint of {old.size} events is about another history: it was rewritten.")
+    if index < old.size:
+        return f"PROVEN: it stood at the same position when the kept checkpoint of {old.size} events was signed."
+    return f"PROVEN: this is the archive of the kept checkpoint of {old.size} events; the event came later."
+
+
+def inclusion_root(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes | None:
+    """Return the root to which the path leads (RFC 9162 section 2.1.3.2), None when it fits no such tree."""
+    if not 0 <= index < size:
+        return None
+    fn, sn, r = index, size - 1, leaf
+    for p in path:
+        if sn == 0:
+            return None
+        if fn % 2 == 1 or fn == sn:
+            r = node(p, r)
+            while fn % 2 == 0 and fn != 0:
+                fn, sn = fn // 2, sn // 2
+        else:
+            r = node(r, p)
+        fn, sn = fn // 2, sn // 2
+    return r if sn == 0 else None
+
+
+def consistent(old: Checkpoint, new: Checkpoint, path: list[bytes]) -> bool:
+    """Return whether the old tree is the beginning of the new one (RFC 9162 section 2.1.4.2)."""
+    if not 0 < old.size < new.size:
+        return False
+    steps = [old.root, *path] if old.size & (old.size - 1) == 0 else path
+    if not steps:
+        return False
+    fn, sn = old.size - 1, new.size - 1
+    while fn % 2 == 1:
+        fn, sn = fn // 2, sn // 2
+    fr = sr = steps[0]
+    for c in steps[1:]:
+        if sn == 0:
+            return False
+        if fn % 2 == 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while fn % 2 == 0 and fn != 0:
+                fn, sn = fn // 2, sn // 2
+        else:
+            sr = node(sr, c)
+        fn, sn = fn // 2, sn // 2
+    return fr == old.root and sr == new.root and sn == 0
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Return the hash of two nodes (RFC 9162 section 2.1.1)."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def signed(note: str, key: Ed25519PublicKey) -> Checkpoint:
+    """Return what the key has signed (C2SP tlog-checkpoint and signed-note)."""
+    found = re.fullmatch(r"((\S+)\n([0-9]{1,19})\n([A-Za-z0-9+/=]+)\n)\n((?:— \S+ [A-Za-z0-9+/=]+\n)+)", note)
+    if not found:
+        raise NotProven("a checkpoint does not read: expected origin, size, root, an empty line and signatures.")
+    statement, origin, size, root, signatures = found.groups()
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    name = sha256(origin.encode() + b"\n\x01" + raw).digest()[:4]
+    for line in signatures.splitlines():
+        _, signer, text = line.split(" ")
+        signature = decoded(text, "a signature")
+        if signer == origin and signature[:4] == name:
+            try:
+                key.verify(signature[4:], statement.encode())
+            except InvalidSignature as error:
+                raise NotProven(f"the checkpoint of {size} events was altered after it was signed.") from error
+            return Checkpoint(origin, int(size), decoded(root, "the root"))
+    raise NotProven(f"the checkpoint of {size} events was not signed with this key.")
+
+
+def split(text: str) -> list[str]:
+    """Return the checkpoints of a file in which they follow one another."""
+    parts = [part + "\n" for part in re.split(r"\n{2,}", text.replace("\r\n", "\n").strip("\n")) if part]
+    return ["\n".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the bundle's JSON."""
+    try:
+        bundle = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotProven("the bundle is no JSON.") from error
+    if not isinstance(bundle, dict) or bundle.get("format") != "muster-proof-1":
+        raise NotProven("the bundle is none of the format muster-proof-1.")
+    return bundle
+
+
+def public_key(text: str) -> Ed25519PublicKey:
+    """Return the key that is written in PEM."""
+    try:
+        key = load_pem_public_key(text.encode())
+    except ValueError as error:
+        raise NotProven("the public key does not read: expected PEM.") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise NotProven("the public key is of another kind than Ed25519.")
+    return key
+
+
+def field(values: dict[str, Any], name: str, kind: type) -> Any:
+    """Return a field of the bundle."""
+    value = values.get(name)
+    if type(value) is not kind:
+        raise NotProven(f"the bundle's {name} is missing or not a {kind.__name__}.")
+    return value
+
+
+def binary(values: dict[str, Any], name: str) -> bytes:
+    """Return a field that is base64."""
+    return decoded(field(values, name, str), name)
+
+
+def binaries(values: dict[str, Any], name: str) -> list[bytes]:
+    """Return a field that is a list of hashes in base64."""
+    hashes = [decoded(each, name) for each in field(values, name, list)]
+    if any(len(each) != 32 for each in hashes):
+        raise NotProven(f"the bundle's {name} holds something that is no hash.")
+    return hashes
+
+
+def decoded(text: object, name: str) -> bytes:
+    """Return what base64 stands for."""
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except ValueError as error:
+        raise NotProven(f"{name} is no base64.") from error
+
+
+def is_moment(value: object) -> bool:
+    """Return whether that is milliseconds of a year with four digits."""
+    return type(value) is int and 0 < value < 253_402_300_800_000
+
+
+def shown(text: object) -> str:
+    """Return a text that cannot steer a terminal, shortened."""
+    return "".join(one if one.isprintable() else "�" for one in str(text)[:1000])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
