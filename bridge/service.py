@@ -45,6 +45,7 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.membership.approvals import Approvals
 from bridge.membership.current import Membership
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.reconcile import Reconciler
@@ -121,6 +122,14 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        Approvals(
+            pool,
+            bot=bot,
+            policy=lambda: source.policy,
+            clock=clock,
+            timezone=services.config.directory.timezone,
+            attributes=services.config.attributes,
+        ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
     )

@@ -29,6 +29,7 @@ VERBS = (
     "plan",
     "apply",
     "approve",
+    "reject",
     "why",
     "who",
     "directory",

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.directory.store import load_person
 from bridge.document import read_text
 from bridge.membership import apply as applying
 from bridge.membership.reconcile import Reconciled, Reconciler
@@ -37,6 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "too much away is held until a second person approves it. Exit code 1 when a change failed.",
     )
     parser.add_argument("digest", metavar="DIGEST", help="from `muster plan`; its first 8 characters or more will do")
+    parser.add_argument(
+        "--by", metavar="PERSON", help="who applies; somebody else must then approve what is held of it"
+    )
     parser.set_defaults(handler=with_services(apply))
 
 
@@ -54,8 +58,10 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
         timezone=config.directory.timezone,
         at_once=config.homeserver.concurrency,
     )
+    by = None if args.by is None else (await load_person(services.pool, args.by)).id
+    cause = "apply" if by is None else f"apply by {by}"
     with shown_progress() as progress:
-        result = await reconciler.reconcile(policy, cause="apply", digest=args.digest, progress=progress)
+        result = await reconciler.reconcile(policy, cause=cause, digest=args.digest, by=by, progress=progress)
     if args.json:
         print_json(_as_json(result))
     else:

@@ -19,8 +19,8 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, RoomId, UserId
-from bridge.membership import acts, audit_store, held, store
+from bridge.ids import EventId, PersonId, RoomId, UserId
+from bridge.membership import acts, audit_store, held, held_notice, store
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict, taking_of
@@ -103,20 +103,22 @@ class Reconciler:
         *,
         cause: str,
         digest: str | None = None,
+        by: PersonId | None = None,
         progress: Progress | None = None,
     ) -> Reconciled:
         """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
 
-        With `digest` exactly the plan of that digest (or of one that begins so) is carried out; `RefusedError` when
-        it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away; what was done by then
-        is recorded, and the next reconciliation goes on from there.
+        `by` is who set it off, and so may not approve what is held of it. With `digest` exactly the plan of that digest
+        (or of one that begins so) is carried out; `RefusedError` when it is another by now. Raises
+        `HomeserverUnavailableError` when the homeserver goes away; what was done by then is recorded, and the next
+        reconciliation goes on from there.
         """
         async with self._alone():
             await audit_store.interrupt_begun(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             _insist_on(digest, found.plan)
-            run_id, applied = await self._carry_out(found, cause, progress)
-            await self.tell_administrators()
+            run_id, applied = await self._carry_out(found, cause, by, progress)
+            await self.tell_administrators(policy)
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
@@ -124,22 +126,27 @@ class Reconciler:
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
 
-    async def tell_administrators(self) -> None:
+    async def tell_administrators(self, policy: Policy) -> None:
         """Post a notice of everything that waits and that they have not been told of; the same again is the same event.
 
-        Raises `HomeserverUnavailableError` when the homeserver is away.
+        What somebody has said no to is not asked again; an approval that holds no longer is told. Raises
+        `HomeserverUnavailableError` when the homeserver is away.
         """
+        await held.expire(self._pool, policy.brake.approval, self._clock())
         for plan in await audit_store.read_held(self._pool):
-            if not plan.told and await self._tell(plan, held.notice(plan)):
+            if plan.told or plan.rejected_by is not None:
+                continue
+            if await self._tell(plan, held_notice.notice(plan)):
                 await audit_store.mark_told(self._pool, plan.digest, self._clock())
+        rejected = await audit_store.read_rejected(self._pool)
         for waiting in await door_store.load_lists(self._pool):
-            if waiting.told:
+            if waiting.told or waiting.digest in rejected:
                 continue
             people = await load_people(self._pool, waiting.people)
-            if await self._tell(waiting, held.absence_notice(waiting, people)):
+            if await self._tell(waiting, held_notice.absence_notice(waiting, people)):
                 await door_store.mark_told(self._pool, waiting, self._clock())
 
-    async def _tell(self, waiting: held.Waiting, content: Mapping[str, object]) -> bool:
+    async def _tell(self, waiting: held_notice.Waiting, content: Mapping[str, object]) -> bool:
         """Post into the administrators' room, and tell whether that was possible."""
         extra = {"action": "hold"}
         log.warning("something waits for a second person as %s", waiting.digest[:12], extra=extra)
@@ -148,7 +155,7 @@ class Reconciler:
             return False
         try:
             await self._homeserver.send(
-                room.room_id, "m.room.message", content, transaction_id=held.transaction_id_of(waiting)
+                room.room_id, "m.room.message", content, transaction_id=held_notice.transaction_id_of(waiting)
             )
         except HomeserverUnavailableError:
             raise
@@ -165,7 +172,9 @@ class Reconciler:
         waiting = frozenset[UserId]().union(*map(users_of, found.held))
         return await self.survey(policy, Scope(scope.people, scope.users | waiting))
 
-    async def _carry_out(self, found: Survey, cause: str, progress: Progress | None) -> tuple[int | None, Applied]:
+    async def _carry_out(
+        self, found: Survey, cause: str, by: PersonId | None, progress: Progress | None
+    ) -> tuple[int | None, Applied]:
         verdict = found.verdict
         fresh = bool(verdict.held.changes) and all(plan.digest != verdict.held.digest for plan in found.held)
         if not (verdict.go.changes or fresh):
@@ -176,9 +185,14 @@ class Reconciler:
         run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
         run = Run(run_id, found.directory_version, found.policy.digest, approval, found.pardons)
         if fresh:
-            await self._hold(run, verdict)
+            await self._hold(run, verdict, by)
         applied = await self._apply(verdict.go, run, progress)
         await self._release(found)
+        if approval is not None:
+            await put_notice(
+                self._pool,
+                held_notice.outcome(approval, run_id, done=applied.done, failed=len(applied.failures)),
+            )
         await audit_store.finish_run(self._pool, run_id, self._clock())
         log.info(
             "%s: %d changes done, %d failed, %d held",
@@ -203,11 +217,13 @@ class Reconciler:
         )
         return await apply(plan, run, actor, self._pool, clock=self._clock, at_once=self._at_once, progress=progress)
 
-    async def _hold(self, run: Run, verdict: Verdict) -> None:
+    async def _hold(self, run: Run, verdict: Verdict, by: PersonId | None) -> None:
         """Keep what is held, with one entry of the audit log for each change, all or nothing."""
         now = self._clock()
         async with self._pool.acquire() as connection, connection.transaction():
-            if await audit_store.hold(connection, verdict.held, verdict.reasons, now):
+            if await audit_store.hold(
+                connection, verdict.held, verdict.reasons, now, caused_by=by, protected=verdict.protected
+            ):
                 await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
 
     async def _release(self, found: Survey) -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
 from bridge.directory.local_day import LocalDays
-from bridge.directory.selector import any_of
+from bridge.directory.past_store import load_states_since
+from bridge.directory.person import attributes_of
+from bridge.directory.selector import any_of, matches
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
@@ -24,7 +26,7 @@ from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
-from bridge.policy.schema import Policy
+from bridge.policy.schema import Brake, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -88,7 +90,7 @@ async def survey(
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         version = await directory_version(connection)
-        held = tuple(await audit_store.read_held(connection))
+        held = tuple(await audit_store.read_held(connection, now - policy.brake.approval))
         people, touched, concerned = await _reach(connection, held, scope)
         known = await store.read_accounts(connection, people)
         census = Census(await load_people(connection, people), LocalDays(now, timezone))
@@ -103,7 +105,7 @@ async def survey(
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
         changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
         pardons = await load_pardons(connection, losses_of(changes).people)
-        verdict = await _brake(connection, policy, changes, census, held, pardons, now)
+        verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
     return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
 
 
@@ -151,6 +153,27 @@ async def _reach(
     return scope.people | await store.people_of(connection, users), users, concerned
 
 
+async def _lately_protected(
+    connection: Connection, limits: Brake, people: frozenset[PersonId], now: datetime, timezone: str
+) -> frozenset[PersonId]:
+    """Return which of these were protected at any time within the window, or when all was last carried out.
+
+    Somebody who has just left the board must not lose the protection by the very change that takes everything away.
+    """
+    if not (limits.protected and people):
+        return frozenset()
+    cursor = await store.read_cursor(connection)
+    since = now - limits.window
+    states = await load_states_since(connection, people, cursor.directory_version if cursor else 0, since)
+    asked = any_of(limits.protected)
+    days = LocalDays(since, timezone), LocalDays(now, timezone)
+    return frozenset(
+        state.person.id
+        for state in states
+        if any(matches(asked, attributes_of(state.person, day(state.person))) for day in days)
+    )
+
+
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:
     try:
         return await accounts.joined_rooms(user_id)
@@ -168,9 +191,12 @@ async def _brake(
     held: tuple[Held, ...],
     pardons: Mapping[PersonId, str],
     now: datetime,
+    timezone: str,
 ) -> Verdict:
     limits = policy.brake
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
+    lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
+    waiting = {person for plan in held for person in plan.protected}
     sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
     return brake(
         changes,
@@ -178,7 +204,7 @@ async def _brake(
         await store.count_enabled(connection),
         sizes,
         losses(await audit_store.read_losses(connection, now - limits.window)),
-        frozenset(census.person(row).id for row in protected),
+        lately.union(waiting, (census.person(row).id for row in protected)),
         frozenset(plan.digest for plan in held if plan.approved_by is not None),
         pardons.keys(),
     )
