@@ -30,6 +30,7 @@ VERBS = (
     "apply",
     "approve",
     "reject",
+    "undo",
     "why",
     "who",
     "directory",

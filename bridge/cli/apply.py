@@ -63,9 +63,9 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
     with shown_progress() as progress:
         result = await reconciler.reconcile(policy, cause=cause, digest=args.digest, by=by, progress=progress)
     if args.json:
-        print_json(_as_json(result))
+        print_json(apply_as_json(result))
     else:
-        print(_as_text(result, width()), end="")
+        print(apply_as_text(result, width()), end="")
     return 1 if result.applied.failures else 0
 
 
@@ -93,7 +93,8 @@ def _lines_of_progress() -> applying.Progress:
     return show
 
 
-def _as_text(result: Reconciled, columns: int) -> str:
+def apply_as_text(result: Reconciled, columns: int) -> str:
+    """Return what became of a plan, and what to type next."""
     applied, held = result.applied, result.held
     if not result.plan.changes:
         return "Nothing to do.\n"
@@ -111,7 +112,8 @@ def _as_text(result: Reconciled, columns: int) -> str:
     return "".join(f"{textwrap.fill(line, columns, subsequent_indent='    ')}\n" for line in lines)
 
 
-def _as_json(result: Reconciled) -> dict[str, object]:
+def apply_as_json(result: Reconciled) -> dict[str, object]:
+    """Return the same for programs."""
     return {
         "run": result.run_id,
         "digest": result.plan.digest,

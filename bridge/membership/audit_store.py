@@ -180,6 +180,24 @@ async def read_entries(
     return [entry_of(row) for row in rows]
 
 
+async def read_run(db: Connection | Pool, run: int) -> list[Entry]:
+    """Return everything that a run did, in its order."""
+    rows = await db.fetch(
+        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE run_id = $1 ORDER BY entry.id""",
+        run,
+    )
+    return [entry_of(row) for row in rows]
+
+
+async def read_policy_before(db: Connection | Pool, run: int) -> str | None:
+    """Return the digest of the policy that the last run before this one carried out."""
+    digest: str | None = await db.fetchval(
+        "SELECT policy_digest FROM entry WHERE run_id < $1 ORDER BY id DESC LIMIT 1", run
+    )
+    return digest
+
+
 async def read_last_arrivals(
     db: Connection | Pool, person: PersonId, until: datetime | None = None
 ) -> dict[str, Entry]:

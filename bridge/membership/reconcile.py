@@ -7,9 +7,9 @@ to `upkeep` and to the command line.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
@@ -25,14 +25,18 @@ from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
-from bridge.membership.values import Plan
+from bridge.membership.values import Change, Plan
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
+
+Besides = Callable[[Survey], Sequence[Change]]
+"""Returns what is to be added beside what differs from the policy."""
 
 LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
@@ -104,18 +108,20 @@ class Reconciler:
         cause: str,
         digest: str | None = None,
         by: PersonId | None = None,
+        besides: Besides | None = None,
         progress: Progress | None = None,
     ) -> Reconciled:
         """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
 
-        `by` is who set it off, and so may not approve what is held of it. With `digest` exactly the plan of that digest
-        (or of one that begins so) is carried out; `RefusedError` when it is another by now. Raises
-        `HomeserverUnavailableError` when the homeserver goes away; what was done by then is recorded, and the next
-        reconciliation goes on from there.
+        `besides` says what is to be added beside what differs. `by` is who set it off, and so may not approve what is
+        held of it. With `digest` exactly the plan of that digest (or of one that begins so) is carried out;
+        `RefusedError` when it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away;
+        what was done by then is recorded, and the next reconciliation goes on from there.
         """
         async with self._alone():
             await audit_store.interrupt_begun(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
+            found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             run_id, applied = await self._carry_out(found, cause, by, progress)
             await self.tell_administrators(policy)
@@ -245,6 +251,13 @@ class Reconciler:
                 except BaseException:  # also cancelled: the lock must not go back to the pool with the connection
                     connection.terminate()
                     raise
+
+
+def widened(found: Survey, more: Sequence[Change]) -> Survey:
+    """Return the survey with changes that add something, which the brake does not ask about. Pure."""
+    plan = plan_of([*found.plan.changes, *more], found.plan.rooms)
+    go = plan_of([*found.verdict.go.changes, *more], found.verdict.go.rooms)
+    return replace(found, plan=plan, verdict=replace(found.verdict, go=go))
 
 
 def _insist_on(digest: str | None, plan: Plan) -> None:

@@ -189,15 +189,15 @@ def _markdown_of(groups: Iterable[Group]) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Return the text as Markdown shows it unchanged, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&])", r"\\\1", " ".join(_printable(text).split()))
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&])", r"\\\1", " ".join(printable(text).split()))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text with a replacement character for what would move a terminal's cursor."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
     return textwrap.wrap(
-        _printable(text), width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+        printable(text), width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
     )

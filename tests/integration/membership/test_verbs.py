@@ -61,11 +61,13 @@ def services(company: Company, tmp_path: Path) -> Services:
     )
 
 
-PLAN_OPTIONS = {"by": By.ROOM, "format": "text", "policy": None, "directory": None, "mapping": None}
+PLAN_OPTIONS = {"format": "text", "policy": None, "directory": None, "mapping": None}
 
 
 def args(**values: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"json": False, **PLAN_OPTIONS, **values})
+    return argparse.Namespace(
+        **{"json": False, **PLAN_OPTIONS, "by": None if "digest" in values else By.ROOM, **values}
+    )
 
 
 def fits(text: str) -> bool:
