@@ -89,23 +89,37 @@ async def survey(
     shut out and the homeserver is away.
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        version = await directory_version(connection)
-        held = tuple(await audit_store.read_held(connection, now - policy.brake.approval))
-        people, touched, concerned = await _reach(connection, held, scope)
-        known = await store.read_accounts(connection, people)
-        census = Census(await load_people(connection, people), LocalDays(now, timezone))
-        taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
-        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
-        if touched is not None:
-            touched |= {account.user_id for account in wanted.accounts.values()}
-        leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
-        current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
-        going = [account.user_id for account in current.accounts.values() if account.enabled]
-        for user_id in sorted(leaving.intersection(going)):
-            current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
-        changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
-        pardons = await load_pardons(connection, losses_of(changes).people)
-        verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
+        return await survey_in(connection, bot, accounts, policy, now, scope, timezone=timezone)
+
+
+async def survey_in(
+    connection: Connection,
+    bot: Bot,
+    accounts: JoinedRooms,
+    policy: Policy,
+    now: datetime,
+    scope: Scope | None = None,
+    *,
+    timezone: str = "UTC",
+) -> Survey:
+    """Do what `survey` does within a database transaction of somebody else's."""
+    version = await directory_version(connection)
+    held = tuple(await audit_store.read_held(connection, now - policy.brake.approval))
+    people, touched, concerned = await _reach(connection, held, scope)
+    known = await store.read_accounts(connection, people)
+    census = Census(await load_people(connection, people), LocalDays(now, timezone))
+    taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
+    wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken)
+    if touched is not None:
+        touched |= {account.user_id for account in wanted.accounts.values()}
+    leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
+    current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    going = [account.user_id for account in current.accounts.values() if account.enabled]
+    for user_id in sorted(leaving.intersection(going)):
+        current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+    changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
+    pardons = await load_pardons(connection, losses_of(changes).people)
+    verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
     return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
 
 

@@ -1,0 +1,88 @@
+"""`muster plan --policy FILE --directory FILE`: what would be, with nothing stored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bridge.cli.plan import plan
+from bridge.membership.rendering import By
+from tests.integration.membership.conftest import RULES, Company
+
+if TYPE_CHECKING:
+    from bridge.app import Services
+
+CLOSED = """\
+version: 1
+company: Nordwind
+rooms:
+  lounge: {name: lounge, members: department eq "Sales"}
+brake: {removals: 2, floor: 2}
+"""
+
+
+async def simulated(company: Company, **options: Any) -> int:
+    config = SimpleNamespace(attributes=(), directory=SimpleNamespace(timezone="UTC"))
+    services = SimpleNamespace(
+        config=config,
+        pool=company.pool,
+        homeserver=company.homeserver,
+        accounts=company.homeserver,
+        clock=company.clock,
+        policy=lambda: company.policy,
+    )
+    given = {"json": False, "by": By.ROOM, "format": "text", "policy": None, "directory": None, "mapping": None}
+    return await plan(argparse.Namespace(**{**given, **options}), cast("Services", services))
+
+
+async def state(company: Company) -> list[Any]:
+    """Return everything that a simulation could have left behind."""
+    return [
+        await company.pool.fetch(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608
+        for table in ("scim_resource", "person_history", "directory_version", "feed", "feed_person", "held", "run")
+    ]
+
+
+async def test_a_new_policy_is_tried_on_the_people_there_are(
+    company: Company, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan of another policy, with what its own brake would hold; nothing is stored and no apply is offered."""
+    await company.settle()
+    before = await state(company)
+    file = tmp_path / "new.yaml"
+    file.write_text(CLOSED)
+    assert await simulated(company, policy=file) == 0
+
+    text = capsys.readouterr().out
+    assert "removed: @cid:example.org" in text
+    assert "3 people of 5 would lose something; the limit is 2." in text
+    assert text.endswith("This is a simulation: nothing of it is stored.\n")
+    assert await state(company) == before
+
+
+async def test_a_new_file_of_people_goes_through_the_intake(
+    company: Company, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is read as an import would read it, and its consequences are planned; the directory stays as it was."""
+    await company.settle()
+    before = await state(company)
+    requests = len(company.homeserver.requests)
+    file = tmp_path / "new.csv"
+    file.write_text("userName,displayName,department,active\nbob,Bob,IT,true\nann,Ann,Sales,false\nfay,Fay,IT,true\n")
+    company.rule(RULES, removals=1, floor=1)
+    assert await simulated(company, directory=file, json=True) == 0
+
+    seen = json.loads(capsys.readouterr().out)
+    changes = {(change["action"], change["room"], change["user_id"]) for change in seen["changes"]}
+    assert ("join", "department/IT", "@bob:example.org") in changes
+    assert ("create account", "", "@fay:example.org") in changes
+    assert ("disable account", "", "@ann:example.org") in changes
+    assert (seen["import"]["created"], seen["import"]["changed"]) == (1, 2)
+    assert seen["reasons"][0] == "2 people of 5 would lose something; the limit is 1."
+    assert await state(company) == before
+    assert len(company.homeserver.requests) == requests
