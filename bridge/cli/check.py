@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.command import from_here, print_json
+from bridge.cli.command import from_here, print_json, width
+from bridge.clock import system_clock
 from bridge.config import load_config
 from bridge.document import read_text
-from bridge.errors import DocumentError, Problem
+from bridge.errors import DocumentError, Problem, RefusedError
+from bridge.membership.rehearsal import rehearse
+from bridge.membership.replay_text import as_json, as_text
 from bridge.policy.loader import load
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
@@ -27,24 +31,62 @@ def add_parser(subparsers: Subparsers) -> None:
         "check",
         help="validate configuration and policy, and run the policy's tests",
         description="Reports every problem at once, as FILE:LINE:COLUMN: error: …, and exits with 1 if there is one. "
-        "Without FILE the configured policy is checked. Changes nothing and needs neither homeserver nor database.",
+        "Without FILE the configured policy is checked. Changes nothing, and needs neither homeserver nor (without "
+        "--replay) database.",
     )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="policy files")
+    parser.add_argument(
+        "--replay",
+        type=_days,
+        metavar="DAYS",
+        help="also show what the policy would have done to HR's changes of so many days, such as 90d",
+    )
     parser.set_defaults(handler=check)
 
 
 async def check(args: argparse.Namespace) -> int:
     """Print a line for each good policy and each problem."""
     good, problems = checked(args.files, args.config)
-    if args.json:
+    if args.json and (problems or args.replay is None):
         policies = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
         print_json({"ok": not problems, "policies": policies, "problems": [asdict(problem) for problem in problems]})
-    else:
+    elif not args.json:
         for file, policy in good.items():
             print(f"{file}: ok: {_summary(policy)}")
         for problem in problems:
             print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    if problems or args.replay is None:
+        return 1 if problems else 0
+    await _replay(args, list(good.values()))
+    return 0
+
+
+async def _replay(args: argparse.Namespace, policies: Sequence[Policy]) -> None:
+    """Print what the policy would have done, beside the one in force when that is another."""
+    from bridge.app import open_storage  # half a second, which checking alone need not wait for
+
+    config = load_config(args.config)
+    if len(policies) != 1:
+        raise RefusedError(f"Expected one policy to replay, came {len(policies)}. Name one FILE.")
+    async with open_storage(config) as storage:
+        report = await rehearse(
+            storage.pool,
+            policies[0],
+            args.replay,
+            system_clock(),
+            timezone=config.directory.timezone,
+            attributes=config.attributes,
+        )
+    if args.json:
+        print_json({"replay": as_json(report.old, report.new, report.days, report.changes)})
+    else:
+        print("\n" + as_text(report.old, report.new, report.days, report.changes, width()), end="")
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}d", text):
+        raise argparse.ArgumentTypeError(f"expected a number of days such as 90d, got {text!r}")
+    return int(text[:-1])
 
 
 def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], list[Problem]]:

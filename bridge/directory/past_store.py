@@ -44,6 +44,20 @@ async def load_states_of(db: Connection | Pool, person: PersonId, until: datetim
     return [_entry(row, named) for row in rows]
 
 
+async def load_recorded(db: Connection | Pool, since: datetime, until: datetime) -> list[HistoryEntry]:
+    """Return every state of anybody that was recorded after one moment and by another, the oldest first.
+
+    Managers are called as they were called at the later moment.
+    """
+    rows = await db.fetch(
+        "SELECT * FROM person_history WHERE recorded_at > $1 AND recorded_at <= $2 ORDER BY version, person_id",
+        since,
+        until,
+    )
+    named = await _named(db, _sent(rows), until)
+    return [_entry(row, named) for row in rows]
+
+
 async def load_states_since(
     db: Connection | Pool, people: Collection[PersonId], version: int, since: datetime
 ) -> list[HistoryEntry]:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bridge.cli.plan import plan
+from bridge.membership.rehearsal import rehearse
 from bridge.membership.rendering import By
+from bridge.policy.loader import load
+from bridge.policy.store import keep_policy
 from tests.integration.membership.conftest import RULES, Company
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ company: Nordwind
 rooms:
   lounge: {name: lounge, members: department eq "Sales"}
 brake: {removals: 2, floor: 2}
+"""
+
+WIDE = """\
+version: 1
+company: Nordwind
+rooms:
+  lounge: {name: lounge, members: active eq true}
 """
 
 
@@ -86,3 +96,19 @@ async def test_a_new_file_of_people_goes_through_the_intake(
     assert seen["reasons"][0] == "2 people of 5 would lose something; the limit is 1."
     assert await state(company) == before
     assert len(company.homeserver.requests) == requests
+
+
+async def test_a_policy_is_replayed_over_what_hr_has_changed(company: Company) -> None:
+    """The recorded states of the last days are run through the policy in force and through another one."""
+    await keep_policy(company.pool, "old", WIDE, company.clock())
+    await company.pool.execute("UPDATE person_history SET recorded_at = now() - interval '5 days'")
+    await company.say("bob", department="IT")
+    await company.say("cid", active=False)
+    found = await rehearse(company.pool, load(CLOSED, "new.yaml"), 3, company.clock())
+
+    assert found.changes == 2
+    assert found.old is not None
+    assert found.old.removals == {"lounge": 1, "accounts": 1}
+    assert (found.new.removals, found.new.joins) == ({"lounge": 1, "accounts": 1}, {})
+    assert not found.new.stops
+    assert (await rehearse(company.pool, load(WIDE, "new.yaml"), 3, company.clock())).old is None
