@@ -85,6 +85,8 @@ class _Company:
     policy: Policy
     timezone: str
     people: dict[PersonId, Person] = field(default_factory=dict)
+    dated: dict[PersonId, Person] = field(default_factory=dict)
+    """Those of `people` to whom a day may mean something."""
     places: dict[PersonId, _Places] = field(default_factory=dict)
     working: set[PersonId] = field(default_factory=set)
     members: Counter[RoomKey] = field(default_factory=Counter)
@@ -106,7 +108,7 @@ class _Company:
         first, last = LocalDays(since, self.timezone), LocalDays(until, self.timezone)
         return [
             person
-            for person in self.people.values()
+            for person in self.dated.values()
             if person.id not in known
             and any(job.covers(first(person)) != job.covers(last(person)) for job in person.employments)
         ]
@@ -128,6 +130,9 @@ class _Company:
     def _settle(self, person: Person, places: _Places, *, works: bool) -> Iterable[Change]:
         had, worked = self.places.get(person.id, frozenset()), person.id in self.working
         self.people[person.id], self.places[person.id] = person, places
+        self.dated.pop(person.id, None)
+        if any(job.start is not None or job.end is not None for job in person.employments):
+            self.dated[person.id] = person
         (self.working.add if works else self.working.discard)(person.id)
         self.members.update(places - had)
         self.members.subtract(had - places)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bridge.cli import parser
 from bridge.cli.plan import plan
 from bridge.membership.rehearsal import rehearse
 from bridge.membership.rendering import By
@@ -112,3 +113,23 @@ async def test_a_policy_is_replayed_over_what_hr_has_changed(company: Company) -
     assert (found.new.removals, found.new.joins) == ({"lounge": 1, "accounts": 1}, {})
     assert not found.new.stops
     assert (await rehearse(company.pool, load(WIDE, "new.yaml"), 3, company.clock())).old is None
+
+
+async def test_check_replays_from_the_command_line(
+    company: Company, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`muster check FILE --replay 3d` prints the table after the check; as JSON it is one document."""
+    file, config = tmp_path / "new.yaml", tmp_path / "config.yaml"
+    file.write_text(CLOSED)
+    config.write_text(
+        "homeserver: {url: http://127.0.0.1:1, server_name: example.org}\n"
+        f"appservice: {{registration: {tmp_path}/registration.yaml}}\ndatabase: {database_url}\n"
+    )
+    args = parser(["check"]).parse_args(["check", str(file), "--replay", "3d", "-c", str(config)])
+    assert await args.handler(args) == 0
+    text = capsys.readouterr().out
+    assert "ok: 1 room" in text
+    assert "5 recorded changes of the last 3 days" in text
+    args = parser(["check"]).parse_args(["check", str(file), "--replay", "3d", "-c", str(config), "--json"])
+    assert await args.handler(args) == 0
+    assert json.loads(capsys.readouterr().out)["replay"]["new"]["joins"] == {"accounts": 5, "lounge": 2}
