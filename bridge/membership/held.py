@@ -114,7 +114,7 @@ async def _answered(
     now = clock()
     at = now if said_at is None else min(said_at, now)
     _insist_on_approver(person, attributes_of(person, LocalDays(now, timezone)(person)), policy)
-    if at < waiting.held_at or at <= now - policy.brake.approval:
+    if said_at is not None and (at < waiting.held_at or at <= now - policy.brake.approval):
         raise RefusedError(
             f"This was said {at:%Y-%m-%d %H:%M} UTC, which is before {waiting.digest[:12]} waited, or longer ago than"
             " an approval holds (`brake.approval`). Say it again if it still is right."
