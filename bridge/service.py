@@ -62,6 +62,7 @@ from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.ids import RoomId
 from bridge.membership import prevention
+from bridge.membership.approvals import Approvals
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
@@ -163,6 +164,14 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             lambda: source.policy,
             clock=clock,
             timezone=services.config.directory.timezone,
+        ),
+        Approvals(
+            pool,
+            bot=bot,
+            policy=lambda: source.policy,
+            clock=clock,
+            timezone=services.config.directory.timezone,
+            attributes=services.config.attributes,
         ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),

@@ -29,6 +29,8 @@ VERBS = (
     "plan",
     "apply",
     "approve",
+    "reject",
+    "undo",
     "why",
     "who",
     "barriers",

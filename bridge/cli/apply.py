@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bridge.cli.command import print_json, width, with_services
+from bridge.directory.store import load_person
 from bridge.document import read_text
 from bridge.membership import apply as applying
 from bridge.membership.reconcile import Reconciled, Reconciler
@@ -37,6 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "too much away is held until a second person approves it. Exit code 1 when a change failed.",
     )
     parser.add_argument("digest", metavar="DIGEST", help="from `muster plan`; its first 8 characters or more will do")
+    parser.add_argument(
+        "--by", metavar="PERSON", help="who applies; somebody else must then approve what is held of it"
+    )
     parser.set_defaults(handler=with_services(apply))
 
 
@@ -54,12 +58,14 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
         timezone=config.directory.timezone,
         at_once=config.homeserver.concurrency,
     )
+    by = None if args.by is None else (await load_person(services.pool, args.by)).id
+    cause = "apply" if by is None else f"apply by {by}"
     with shown_progress() as progress:
-        result = await reconciler.reconcile(policy, cause="apply", digest=args.digest, progress=progress)
+        result = await reconciler.reconcile(policy, cause=cause, digest=args.digest, by=by, progress=progress)
     if args.json:
-        print_json(_as_json(result))
+        print_json(apply_as_json(result))
     else:
-        print(_as_text(result, width()), end="")
+        print(apply_as_text(result, width()), end="")
     return 1 if result.applied.failures else 0
 
 
@@ -87,7 +93,8 @@ def _lines_of_progress(what: str) -> applying.Progress:
     return show
 
 
-def _as_text(result: Reconciled, columns: int) -> str:
+def apply_as_text(result: Reconciled, columns: int) -> str:
+    """Return what became of a plan, and what to type next."""
     applied, held = result.applied, result.held
     if not result.plan.changes:
         return "Nothing to do.\n"
@@ -105,7 +112,8 @@ def _as_text(result: Reconciled, columns: int) -> str:
     return "".join(f"{textwrap.fill(line, columns, subsequent_indent='    ')}\n" for line in lines)
 
 
-def _as_json(result: Reconciled) -> dict[str, object]:
+def apply_as_json(result: Reconciled) -> dict[str, object]:
+    """Return the same for programs."""
     return {
         "run": result.run_id,
         "digest": result.plan.digest,

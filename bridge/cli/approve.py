@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from bridge.cli.command import print_json, with_services
 from bridge.config import Applying
 from bridge.membership.audit import Held
-from bridge.membership.held import Waiting, people_of
 from bridge.membership.held import approve as record_approval
+from bridge.membership.held import people_of
+from bridge.membership.held_notice import Waiting
 
 if TYPE_CHECKING:
     from bridge.app import Services

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli.command import from_here, print_json
+from bridge.cli.command import from_here, print_json, width
 from bridge.clock import system_clock
 from bridge.config import load_config
 from bridge.document import read_text
-from bridge.errors import DocumentError, Problem
+from bridge.errors import DocumentError, Problem, RefusedError
+from bridge.membership.rehearsal import rehearse
+from bridge.membership.replay_text import as_json, as_text
 from bridge.policy.lint import warnings
 from bridge.policy.loader import load
 from bridge.policy.schema import Policy
@@ -30,10 +33,17 @@ def add_parser(subparsers: Subparsers) -> None:
         help="validate configuration and policy, and run the policy's tests",
         description="Reports every problem at once, as FILE:LINE:COLUMN: error: …, and exits with 1 if there is one. "
         "What is probably not meant is a warning: two rules for the same people, an exception that is over. "
-        "Without FILE the configured policy is checked. Changes nothing and needs neither homeserver nor database.",
+        "Without FILE the configured policy is checked. Changes nothing, and needs neither homeserver nor (without "
+        "--replay) database.",
     )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="policy files")
     parser.add_argument("--strict", action="store_true", help="exit with 1 for a warning too")
+    parser.add_argument(
+        "--replay",
+        type=_days,
+        metavar="DAYS",
+        help="also show what the policy would have done to HR's changes of so many days, such as 90d",
+    )
     parser.set_defaults(handler=check)
 
 
@@ -42,16 +52,46 @@ async def check(args: argparse.Namespace) -> int:
     good, problems = checked(args.files, args.config)
     today = system_clock().date()
     doubtful = [each for file, policy in good.items() for each in warnings(policy, file, today)]
-    if args.json:
+    if args.json and (problems or args.replay is None):
         policies = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
         told = [asdict(problem) for problem in (*problems, *doubtful)]
         print_json({"ok": not problems, "policies": policies, "problems": told})
-    else:
+    elif not args.json:
         for file, policy in good.items():
             print(f"{file}: ok: {_summary(policy)}")
         for problem in (*problems, *doubtful):
             print(problem, file=sys.stderr)
+    if args.replay is not None and not problems:
+        await _replay(args, list(good.values()))
     return 1 if problems or (args.strict and doubtful) else 0
+
+
+async def _replay(args: argparse.Namespace, policies: Sequence[Policy]) -> None:
+    """Print what the policy would have done, beside the one in force when that is another."""
+    from bridge.app import open_storage  # half a second, which checking alone need not wait for
+
+    config = load_config(args.config)
+    if len(policies) != 1:
+        raise RefusedError(f"Expected one policy to replay, came {len(policies)}. Name one FILE.")
+    async with open_storage(config) as storage:
+        report = await rehearse(
+            storage.pool,
+            policies[0],
+            args.replay,
+            system_clock(),
+            timezone=config.directory.timezone,
+            attributes=config.attributes,
+        )
+    if args.json:
+        print_json({"replay": as_json(report.old, report.new, report.days, report.changes)})
+    else:
+        print("\n" + as_text(report.old, report.new, report.days, report.changes, width()), end="")
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}d", text):
+        raise argparse.ArgumentTypeError(f"expected a number of days such as 90d, got {text!r}")
+    return int(text[:-1])
 
 
 def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], list[Problem]]:

@@ -132,7 +132,7 @@ async def import_file(args: argparse.Namespace, services: Services) -> int:
         data = args.file.read_bytes()
     except OSError as error:
         raise ImportFileError(f"{args.file}: {error.strerror}. Expected a CSV file that can be read.") from error
-    mapping = PLAIN if args.mapping is None else _mapping(services.config, args.mapping)
+    mapping = PLAIN if args.mapping is None else mapping_named(services.config, args.mapping)
     if args.complete and not mapping.trailer and args.rows is None and args.sha256 is None:
         raise RefusedError(
             "A complete file must be known to be whole. Expected --rows N, --sha256 HEX, or a mapping with a trailer. "
@@ -271,7 +271,8 @@ async def list_tokens(args: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-def _mapping(config: Config, name: str) -> FileMapping:
+def mapping_named(config: Config, name: str) -> FileMapping:
+    """Return the mapping of the configuration; raise `UnknownNameError`, naming the nearest, when there is none."""
     if name not in config.directory.feeds.files:
         raise UnknownNameError(
             f"There is no mapping {name!r} in {config.path}{nearest(name, config.directory.feeds.files)}."

@@ -187,8 +187,13 @@ async def put_list(connection: Connection, waiting: AbsenceList) -> None:
 
 
 async def drop_list(connection: Connection, feed: str) -> None:
-    """Forget the feed's list that waits, if there is one."""
-    await connection.execute("DELETE FROM absence_list WHERE feed = $1 AND approved_at IS NULL", feed)
+    """Forget the feed's list that waits, if there is one, and a no to it."""
+    await connection.execute(
+        """WITH dropped AS (DELETE FROM absence_list WHERE feed = $1 AND approved_at IS NULL RETURNING digest),
+               rejected AS (DELETE FROM rejection WHERE digest IN (SELECT digest FROM dropped))
+           DELETE FROM held_notice WHERE digest IN (SELECT digest FROM dropped)""",
+        feed,
+    )
 
 
 async def mark_told(db: Connection | Pool, waiting: AbsenceList, at: datetime) -> None:

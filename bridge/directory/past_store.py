@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.directory.history import HistoryEntry
@@ -41,6 +41,42 @@ async def load_states_of(db: Connection | Pool, person: PersonId, until: datetim
         "SELECT * FROM person_history WHERE person_id = $1 AND recorded_at <= $2 ORDER BY version", person, until
     )
     named = await _named(db, _sent(rows), until)
+    return [_entry(row, named) for row in rows]
+
+
+async def load_recorded(db: Connection | Pool, since: datetime, until: datetime) -> list[HistoryEntry]:
+    """Return every state of anybody that was recorded after one moment and by another, the oldest first.
+
+    Managers are called as they were called at the later moment.
+    """
+    rows = await db.fetch(
+        "SELECT * FROM person_history WHERE recorded_at > $1 AND recorded_at <= $2 ORDER BY version, person_id",
+        since,
+        until,
+    )
+    named = await _named(db, _sent(rows), until)
+    return [_entry(row, named) for row in rows]
+
+
+async def load_states_since(
+    db: Connection | Pool, people: Collection[PersonId], version: int, since: datetime
+) -> list[HistoryEntry]:
+    """Return every state that these people have had since a moment and since a directory version, whichever is
+    earlier: those recorded later and the one that was the state then.
+
+    Managers are called as they are called now.
+    """
+    rows = await db.fetch(
+        """SELECT h.* FROM person_history h
+           WHERE h.person_id = ANY($1) AND h.version >= coalesce((
+               SELECT max(b.version) FROM person_history b
+               WHERE b.person_id = h.person_id AND b.version <= $2 AND b.recorded_at <= $3), 0)
+           ORDER BY h.person_id, h.version""",
+        list(people),
+        version,
+        since,
+    )
+    named = await _named(db, _sent(rows), datetime.max.replace(tzinfo=UTC))
     return [_entry(row, named) for row in rows]
 
 

@@ -70,7 +70,13 @@ class Held:
     held_at: datetime
     told: bool
     """Whether the administrators have been told."""
-    approved_by: str | None
+    approved_by: str | None = None
+    """Who has let it go, while that holds."""
+    rejected_by: str | None = None
+    caused_by: PersonId | None = None
+    """Who set off the run that held it, where that is known: not the second person."""
+    protected: tuple[PersonId, ...] = ()
+    """Whom the policy protected in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ open is marked by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.database.listen import MEMBERSHIP
-from bridge.ids import PersonId, RoomId, UserId
+from bridge.ids import EventId, PersonId, RoomId, UserId
 from bridge.membership.audit import Act, Entry, Held, Loss, Run
 from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
 
@@ -180,6 +180,24 @@ async def read_entries(
     return [entry_of(row) for row in rows]
 
 
+async def read_run(db: Connection | Pool, run: int) -> list[Entry]:
+    """Return everything that a run did, in its order."""
+    rows = await db.fetch(
+        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE run_id = $1 ORDER BY entry.id""",
+        run,
+    )
+    return [entry_of(row) for row in rows]
+
+
+async def read_policy_before(db: Connection | Pool, run: int) -> str | None:
+    """Return the digest of the policy that the last run before this one carried out."""
+    digest: str | None = await db.fetchval(
+        "SELECT policy_digest FROM entry WHERE run_id < $1 ORDER BY id DESC LIMIT 1", run
+    )
+    return digest
+
+
 async def read_last_arrivals(
     db: Connection | Pool, person: PersonId, until: datetime | None = None
 ) -> dict[str, Entry]:
@@ -211,23 +229,39 @@ async def read_losses(db: Connection | Pool, since: datetime) -> list[Loss]:
 # What waits for a second person
 
 
-async def hold(db: Connection | Pool, plan: Plan, reasons: Sequence[str], at: datetime) -> bool:
+async def hold(
+    db: Connection | Pool,
+    plan: Plan,
+    reasons: Sequence[str],
+    at: datetime,
+    *,
+    caused_by: PersonId | None = None,
+    protected: Collection[PersonId] = (),
+) -> bool:
     """Keep a plan for approval; return False when that very plan is held already."""
     status: str = await db.execute(
-        "INSERT INTO held (digest, changes, reasons, held_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        """INSERT INTO held (digest, changes, reasons, held_at, caused_by, protected) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT DO NOTHING""",
         plan.digest,
         [{name: getattr(change, name) for name in _FIELDS} for change in plan.changes],
         list(reasons),
         at,
+        caused_by,
+        sorted(protected),
     )
     return status.endswith(" 1")
 
 
-async def read_held(db: Connection | Pool) -> list[Held]:
-    """Return what is held, oldest first."""
+async def read_held(db: Connection | Pool, approved_after: datetime | None = None) -> list[Held]:
+    """Return what is held, oldest first; an approval counts that was given after the moment, or any."""
     rows = await db.fetch(
-        """SELECT digest, changes, reasons, held_at, told_at IS NOT NULL AS told, approved_by
-           FROM held LEFT JOIN approval USING (digest) ORDER BY held_at, digest"""
+        """SELECT digest, changes, reasons, held_at, told_at IS NOT NULL AS told, approved_by, rejected_by, caused_by,
+               protected
+           FROM held
+           LEFT JOIN (SELECT digest, approved_by FROM approval WHERE $1::timestamptz IS NULL OR at > $1) AS approval
+               USING (digest)
+           LEFT JOIN rejection USING (digest) ORDER BY held_at, digest""",
+        approved_after,
     )
     return [
         Held(
@@ -237,15 +271,21 @@ async def read_held(db: Connection | Pool) -> list[Held]:
             held_at=row["held_at"],
             told=row["told"],
             approved_by=row["approved_by"],
+            rejected_by=row["rejected_by"],
+            caused_by=row["caused_by"],
+            protected=tuple(map(PersonId, row["protected"])),
         )
         for row in rows
     ]
 
 
 async def release(db: Connection | Pool, digests: Sequence[str]) -> None:
-    """Forget held plans that were carried out or that no longer are the plan; approvals of them lapse."""
+    """Forget held plans that were carried out or that no longer are the plan; a yes or no to them lapses."""
     await db.execute(
-        "WITH gone AS (DELETE FROM approval WHERE digest = ANY($1)) DELETE FROM held WHERE digest = ANY($1)",
+        """WITH approved AS (DELETE FROM approval WHERE digest = ANY($1)),
+               rejected AS (DELETE FROM rejection WHERE digest = ANY($1)),
+               asked AS (DELETE FROM held_notice WHERE digest = ANY($1))
+           DELETE FROM held WHERE digest = ANY($1)""",
         list(digests),
     )
 
@@ -256,15 +296,66 @@ async def mark_told(db: Connection | Pool, digest: str, at: datetime) -> None:
 
 
 async def approve(db: Connection | Pool, digest: str, approved_by: PersonId, at: datetime) -> None:
-    """Record a second person's yes, and wake whoever carries it out."""
+    """Record a second person's yes instead of any earlier yes or no, and wake whoever carries it out."""
     await db.execute(
         f"""WITH approved AS (
-                INSERT INTO approval (digest, approved_by, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)
+                INSERT INTO approval (digest, approved_by, at) VALUES ($1, $2, $3)
+                ON CONFLICT (digest) DO UPDATE SET approved_by = excluded.approved_by, at = excluded.at),
+                rejected AS (DELETE FROM rejection WHERE digest = $1)
             SELECT pg_notify('{MEMBERSHIP}', '')""",  # noqa: S608 - our own constant
         digest,
         approved_by,
         at,
     )
+
+
+async def reject(db: Connection | Pool, digest: str, rejected_by: PersonId, at: datetime) -> None:
+    """Record a second person's no, instead of any earlier yes."""
+    await db.execute(
+        """WITH approved AS (DELETE FROM approval WHERE digest = $1)
+           INSERT INTO rejection (digest, rejected_by, at) VALUES ($1, $2, $3)
+           ON CONFLICT (digest) DO UPDATE SET rejected_by = excluded.rejected_by, at = excluded.at""",
+        digest,
+        rejected_by,
+        at,
+    )
+
+
+async def read_rejected(db: Connection | Pool) -> frozenset[str]:
+    """Return the digests to which somebody has said no."""
+    return frozenset(row["digest"] for row in await db.fetch("SELECT digest FROM rejection"))
+
+
+async def put_held_notice(db: Connection | Pool, event_id: EventId, digest: str) -> None:
+    """Remember which message asks about a digest."""
+    await db.execute(
+        "INSERT INTO held_notice (event_id, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", event_id, digest
+    )
+
+
+async def find_held_notice(db: Connection | Pool, event_id: EventId) -> str | None:
+    """Return the digest that a message asks about, if it does."""
+    digest: str | None = await db.fetchval("SELECT digest FROM held_notice WHERE event_id = $1", event_id)
+    return digest
+
+
+async def put_answer(db: Connection | Pool, event_id: EventId, at: datetime) -> None:
+    """Remember that an answer was taken."""
+    await db.execute("INSERT INTO held_answer (event_id, at) VALUES ($1, $2) ON CONFLICT DO NOTHING", event_id, at)
+
+
+async def is_answer_taken(db: Connection | Pool, event_id: EventId) -> bool:
+    """Tell whether this very event was taken as an answer before."""
+    taken: bool = await db.fetchval("SELECT EXISTS (SELECT FROM held_answer WHERE event_id = $1)", event_id)
+    return taken
+
+
+async def expire_approvals(db: Connection | Pool, given_by: datetime) -> list[str]:
+    """Forget approvals that were given by then, and return of which held plans."""
+    rows = await db.fetch(
+        "DELETE FROM approval a USING held WHERE held.digest = a.digest AND a.at <= $1 RETURNING a.digest", given_by
+    )
+    return sorted(row["digest"] for row in rows)
 
 
 _FIELDS = tuple(field.name for field in fields(Change))

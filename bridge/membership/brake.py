@@ -43,6 +43,8 @@ class Verdict:
     """Goes once its digest is approved."""
     reasons: tuple[str, ...]
     """Why something is held, as sentences with figures."""
+    protected: frozenset[PersonId] = frozenset()
+    """Those of `held` whom the policy protects."""
 
 
 def brake(
@@ -58,7 +60,8 @@ def brake(
     """Divide the plan: over a limit all that takes away is held, unless the digest of exactly that is approved.
 
     `population` are the people who work here, `room_sizes` the members of the rooms as they are, `recent` the losses
-    of `limits.window`, `approved` digests of held plans. What is taken from the `pardoned` goes and does not count.
+    of `limits.window`, `protected_people` whoever is or lately was protected, `approved` digests of held plans. What is
+    taken from the `pardoned` goes and does not count.
     """
     taking = taking_of(plan, pardoned)
     nothing = plan_of((), {})
@@ -66,6 +69,7 @@ def brake(
         return Verdict(plan, nothing, ())
     new = losses_of(taking)
     reasons = (
+        *_over_for_run(new, limits),
         *_over_for_company(new, limits, population, recent),
         *_over_for_rooms(new, limits, room_sizes, recent),
         *_over_for_protected(taking, protected_people),
@@ -77,7 +81,7 @@ def brake(
     going = plan_of(
         (change for change in plan.changes if change not in waiting and not _enters(change, barred, plan)), plan.rooms
     )
-    return Verdict(going, taking, reasons)
+    return Verdict(going, taking, reasons, new.people & protected_people)
 
 
 def _enters(change: Change, barred: Collection[RoomKey], plan: Plan) -> bool:
@@ -111,6 +115,11 @@ def limit_of(limits: Brake, size: int) -> int:
     """Return how many of so many people may lose something within the window."""
     share = math.ceil(round(limits.fraction * size, 6))  # 0.07 × 100 is more than 7 in binary
     return min(limits.removals, max(limits.floor, share))
+
+
+def _over_for_run(new: Losses, limits: Brake) -> Iterator[str]:
+    if limits.per_run is not None and len(new.people) > limits.per_run:
+        yield f"{_people(len(new.people))} would lose something in one run; the limit is {limits.per_run}."
 
 
 def _over_for_company(new: Losses, limits: Brake, population: int, recent: Losses) -> Iterator[str]:

@@ -7,9 +7,9 @@ to `upkeep` and to the command line.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
@@ -19,8 +19,8 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, store
+from bridge.ids import EventId, PersonId, RoomId, UserId
+from bridge.membership import acts, audit_store, barrier_store, held, held_notice, store
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
@@ -28,14 +28,18 @@ from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.interventions import answer_interventions, begin_rests
+from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
-from bridge.membership.values import Plan
+from bridge.membership.values import Change, Plan
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
+
+Besides = Callable[[Survey], Sequence[Change]]
+"""Returns what is to be added beside what differs from the policy."""
 
 LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
@@ -106,23 +110,27 @@ class Reconciler:
         *,
         cause: str,
         digest: str | None = None,
+        by: PersonId | None = None,
+        besides: Besides | None = None,
         progress: Progress | None = None,
     ) -> Reconciled:
         """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
 
-        With `digest` exactly the plan of that digest (or of one that begins so) is carried out; `RefusedError` when
-        it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away; what was done by then
-        is recorded, and the next reconciliation goes on from there.
+        `besides` says what is to be added beside what differs. `by` is who set it off, and so may not approve what is
+        held of it. With `digest` exactly the plan of that digest (or of one that begins so) is carried out;
+        `RefusedError` when it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away;
+        what was done by then is recorded, and the next reconciliation goes on from there.
         """
         async with self._alone():
             await audit_store.interrupt_begun(self._pool, self._clock())
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
+            found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
-            run_id, applied = await self._carry_out(found, cause, progress)
+            run_id, applied = await self._carry_out(found, cause, by, progress)
             await answer_interventions(self._pool, found, self._clock())
-            await self.tell_administrators()
+            await self.tell_administrators(policy)
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
@@ -130,22 +138,27 @@ class Reconciler:
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
 
-    async def tell_administrators(self) -> None:
+    async def tell_administrators(self, policy: Policy) -> None:
         """Post a notice of everything that waits and that they have not been told of; the same again is the same event.
 
-        Raises `HomeserverUnavailableError` when the homeserver is away.
+        What somebody has said no to is not asked again; an approval that holds no longer is told. Raises
+        `HomeserverUnavailableError` when the homeserver is away.
         """
+        await held.expire(self._pool, policy.brake.approval, self._clock())
         for plan in await audit_store.read_held(self._pool):
-            if not plan.told and await self._tell(plan, held.notice(plan)):
+            if plan.told or plan.rejected_by is not None:
+                continue
+            if await self._tell(plan, held_notice.notice(plan)):
                 await audit_store.mark_told(self._pool, plan.digest, self._clock())
+        rejected = await audit_store.read_rejected(self._pool)
         for waiting in await door_store.load_lists(self._pool):
-            if waiting.told:
+            if waiting.told or waiting.digest in rejected:
                 continue
             people = await load_people(self._pool, waiting.people)
-            if await self._tell(waiting, held.absence_notice(waiting, people)):
+            if await self._tell(waiting, held_notice.absence_notice(waiting, people)):
                 await door_store.mark_told(self._pool, waiting, self._clock())
 
-    async def _tell(self, waiting: held.Waiting, content: Mapping[str, object]) -> bool:
+    async def _tell(self, waiting: held_notice.Waiting, content: Mapping[str, object]) -> bool:
         """Post into the administrators' room, and tell whether that was possible."""
         extra = {"action": "hold"}
         log.warning("something waits for a second person as %s", waiting.digest[:12], extra=extra)
@@ -154,7 +167,7 @@ class Reconciler:
             return False
         try:
             await self._homeserver.send(
-                room.room_id, "m.room.message", content, transaction_id=held.transaction_id_of(waiting)
+                room.room_id, "m.room.message", content, transaction_id=held_notice.transaction_id_of(waiting)
             )
         except HomeserverUnavailableError:
             raise
@@ -191,7 +204,9 @@ class Reconciler:
                     names = sorted(found.census.person(row).display_name for row in wall.both)
                     await put_notice(connection, on_both_sides(wall.barrier, names))
 
-    async def _carry_out(self, found: Survey, cause: str, progress: Progress | None) -> tuple[int | None, Applied]:
+    async def _carry_out(
+        self, found: Survey, cause: str, by: PersonId | None, progress: Progress | None
+    ) -> tuple[int | None, Applied]:
         verdict = found.verdict
         fresh = bool(verdict.held.changes) and all(plan.digest != verdict.held.digest for plan in found.held)
         if not (verdict.go.changes or fresh):
@@ -202,9 +217,14 @@ class Reconciler:
         run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
         run = Run(run_id, found.directory_version, found.policy.digest, approval, found.pardons)
         if fresh:
-            await self._hold(run, verdict)
+            await self._hold(run, verdict, by)
         applied = await self._apply(verdict.go, run, progress)
         await self._release(found)
+        if approval is not None:
+            await put_notice(
+                self._pool,
+                held_notice.outcome(approval, run_id, done=applied.done, failed=len(applied.failures)),
+            )
         await audit_store.finish_run(self._pool, run_id, self._clock())
         log.info(
             "%s: %d changes done, %d failed, %d held",
@@ -229,11 +249,13 @@ class Reconciler:
         )
         return await apply(plan, run, actor, self._pool, clock=self._clock, at_once=self._at_once, progress=progress)
 
-    async def _hold(self, run: Run, verdict: Verdict) -> None:
+    async def _hold(self, run: Run, verdict: Verdict, by: PersonId | None) -> None:
         """Keep what is held, with one entry of the audit log for each change, all or nothing."""
         now = self._clock()
         async with self._pool.acquire() as connection, connection.transaction():
-            if await audit_store.hold(connection, verdict.held, verdict.reasons, now):
+            if await audit_store.hold(
+                connection, verdict.held, verdict.reasons, now, caused_by=by, protected=verdict.protected
+            ):
                 await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
 
     async def _release(self, found: Survey) -> None:
@@ -255,6 +277,13 @@ class Reconciler:
                 except BaseException:  # also cancelled: the lock must not go back to the pool with the connection
                     connection.terminate()
                     raise
+
+
+def widened(found: Survey, more: Sequence[Change]) -> Survey:
+    """Return the survey with changes that add something, which the brake does not ask about. Pure."""
+    plan = plan_of([*found.plan.changes, *more], found.plan.rooms)
+    go = plan_of([*found.verdict.go.changes, *more], found.verdict.go.rooms)
+    return replace(found, plan=plan, verdict=replace(found.verdict, go=go))
 
 
 def _insist_on(digest: str | None, plan: Plan) -> None:

@@ -1,20 +1,41 @@
-"""A plan in words for people, and as JSON for programs.
+"""A plan in words for people, as Markdown for a ticket, and as JSON for programs.
 
-Pure. What is taken away comes last, where the eye rests, and is named to the last item; what is added is counted and
-its beginning shown.
+Pure. Counts come first, then what is added, by room or by person, then what is taken away: last, where the eye rests,
+and named to the last item. What is added is counted and its beginning shown.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
 from bridge.membership.values import ACTIONS, TAKES_AWAY, Action, Change, Plan
 
 SHOWN = 10
-"""So many of the additions of one kind are named, for joins and power in each room."""
+"""So many of the additions of one kind are named in each room, or for each person."""
+LISTED = 40
+"""So many rooms or people are listed of those who only get something."""
+
+
+class By(StrEnum):
+    """What a plan is grouped by."""
+
+    ROOM = "room"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What happens in one room, to one person, or to accounts and rooms as such."""
+
+    title: str
+    items: tuple[str, ...]
+
 
 _NOUNS = {
     Action.CREATE_ACCOUNT: ("new account", "new accounts"),
@@ -29,36 +50,70 @@ _NOUNS = {
     Action.LOWER_POWER: ("power lowered", "powers lowered"),
 }
 """In the order of printing."""
-_BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.REMOVE, Action.LOWER_POWER})
+_LABELS = {
+    Action.CREATE_ACCOUNT: "new account",
+    Action.ENABLE_ACCOUNT: "enabled again",
+    Action.RENAME_ACCOUNT: "renamed",
+    Action.CREATE_ROOM: "new room",
+    Action.CHANGE_ROOM: "changed",
+    Action.JOIN: "joins",
+    Action.RAISE_POWER: "power raised",
+    Action.DISABLE_ACCOUNT: "account disabled",
+    Action.REMOVE: "removed",
+    Action.LOWER_POWER: "power lowered",
+}
+_OF_POWER = (Action.RAISE_POWER, Action.LOWER_POWER)
+_ACCOUNTS = "Accounts"
+_ROOMS = "Rooms"
 
 
-def as_text(plan: Plan, width: int = 80) -> str:
+def as_text(plan: Plan, width: int = 80, by: By = By.ROOM) -> str:
     """Return the plan as lines of at most `width` columns: counts, additions, then all that is taken away."""
     if not plan.changes:
-        return "\n".join(["Nothing to do.", *_kept_out(plan, width), *_shadow(plan, width), ""])
-    groups = _grouped(plan.changes)
-    counts = ", ".join(_counted(action, changes) for action, changes in groups)
-    lines = [*textwrap.wrap(f"{counts}.", width)]
-    for action, changes in groups:
-        lines += ["", f"{_counted(action, changes).capitalize()}:", *_lines(action, changes, width)]
-    beside = [*_kept_out(plan, width), *_shadow(plan, width)]
-    return "\n".join([*lines, *beside, "", f"Digest: {plan.digest}", ""])
+        return "\n".join(["Nothing to do.", *_beside(plan, width, by), ""])
+    given, taken = given_by(plan, by), taken_by(plan, by)
+    lines = [*textwrap.wrap(f"{counts_of(plan)}.", width)]
+    if given:
+        lines += ["", "Added and changed:", *_text_of(given[:LISTED], width), *_wrapped(_more(given, by), width, "  ")]
+    if taken:
+        lines += ["", "Taken away:", *_text_of(taken, width)]
+    return "\n".join([*lines, *_beside(plan, width, by), "", f"Digest: {plan.digest}", ""])
 
 
-def _shadow(plan: Plan, width: int) -> Iterator[str]:
-    """Yield what rules in shadow would do, each line marked so."""
+def _beside(plan: Plan, width: int, by: By) -> Iterator[str]:
+    """Yield what is not done: whom barriers keep out of what rules ask for, and what rules in shadow would do."""
+    if plan.kept_out:
+        yield from ("", "Kept out by barriers:")
+    for each in plan.kept_out:
+        more = f" … and {len(each.users) - SHOWN} more" if len(each.users) > SHOWN else ""
+        named = ", ".join(each.users[:SHOWN])
+        yield from _wrapped(f"{each.room} ({len(each.users)}, {each.rule}; {each.reason}): {named}{more}", width, "  ")
     if plan.shadowed:
-        yield from ("", "Only told, and not done, because the rule is in shadow:")
-    for action, changes in _grouped(plan.shadowed):
-        yield f"would: {_counted(action, changes)}"
-        yield from _lines(action, changes, width)
+        shadow = replace(plan, changes=plan.shadowed)
+        told = f"Only told, and not done, because the rule is in shadow: {counts_of(shadow)}."
+        yield from ("", *textwrap.wrap(told, width))
+        yield from _text_of([*given_by(shadow, by)[:LISTED], *taken_by(shadow, by)], width)
+
+
+def as_markdown(plan: Plan, by: By = By.ROOM) -> str:
+    """Return the same as Markdown; what the directory says is escaped."""
+    if not plan.changes:
+        return "Nothing to do.\n"
+    given, taken = given_by(plan, by), taken_by(plan, by)
+    lines = [f"# Plan {plan.digest[:12]}", "", f"{counts_of(plan)}."]
+    if given:
+        lines += ["", "## Added and changed", "", *_markdown_of(given[:LISTED])]
+        lines += [f"- {more}" for more in [_more(given, by)] if more]
+    if taken:
+        lines += ["", "## Taken away", "", *_markdown_of(taken)]
+    return "\n".join([*lines, "", f"Digest: `{plan.digest}`", ""])
 
 
 def as_json(plan: Plan) -> dict[str, object]:
     """Return the plan in values that `json.dumps` takes: digest, counts by action, and every change."""
     return {
         "digest": plan.digest,
-        "counts": {action.value: len(changes) for action, changes in _grouped(plan.changes)},
+        "counts": {action.value: len(changes) for action, changes in _by_action(plan.changes)},
         "changes": [_change_as_json(change) for change in plan.changes],
         "kept_out": [
             {"room": each.room, "rule": each.rule, "reason": each.reason, "users": list(each.users)}
@@ -73,55 +128,97 @@ def _change_as_json(change: Change) -> dict[str, object]:
     return {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
 
 
-def _kept_out(plan: Plan, width: int) -> Iterator[str]:
-    """Yield whom rules ask for and barriers keep out."""
-    if plan.kept_out:
-        yield from ("", "Kept out by barriers:")
-    for each in plan.kept_out:
-        more = f" … and {len(each.users) - SHOWN} more" if len(each.users) > SHOWN else ""
-        named = ", ".join(each.users[:SHOWN])
-        yield from _wrapped(f"{each.room} ({len(each.users)}, {each.rule}; {each.reason}): {named}{more}", width, "  ")
+def counts_of(plan: Plan) -> str:
+    """Return how many changes of each kind there are, in words."""
+    return ", ".join(
+        f"{len(changes)} {_NOUNS[action][len(changes) != 1]}" for action, changes in _by_action(plan.changes)
+    )
 
 
-def _grouped(changes: Sequence[Change]) -> list[tuple[Action, list[Change]]]:
+def given_by(plan: Plan, by: By) -> list[Group]:
+    """Return what is added and changed, by room or person; accounts or rooms as such come first."""
+    changes = [change for change in plan.changes if change.action not in TAKES_AWAY]
+    return [Group(title, tuple(_given(of_one, by))) for title, of_one in _grouped(changes, by)]
+
+
+def taken_by(plan: Plan, by: By) -> list[Group]:
+    """Return everything that is taken away, by room or person, each item with its reason."""
+    changes = [change for change in plan.changes if change.action in TAKES_AWAY]
+    return [Group(title, tuple(_taken(of_one, by))) for title, of_one in _grouped(changes, by)]
+
+
+def _grouped(changes: Iterable[Change], by: By) -> Iterator[tuple[str, list[Change]]]:
+    """Yield the changes by what they are about, those about no room (or about no person) first."""
+    of: Callable[[Change], str] = attrgetter("room" if by is By.ROOM else "user_id")
+    for title, found in groupby(sorted(changes, key=lambda change: (of(change), change)), of):
+        yield title or (_ACCOUNTS if by is By.ROOM else _ROOMS), list(found)
+
+
+def _given(changes: Sequence[Change], by: By) -> Iterator[str]:
+    for action, found in _by_action(changes):
+        named = ", ".join(filter(None, (_subject(change, by) for change in found[:SHOWN])))
+        more = f" … and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        count = f" ({len(found)})" if len(found) > 1 else ""
+        yield f"{_LABELS[action]}{count}: {named}{more}"
+
+
+def _taken(changes: Sequence[Change], by: By) -> Iterator[str]:
+    for change in changes:
+        subject = _subject(change, by)
+        yield (
+            f"{_LABELS[change.action]}: {subject}  {change.reason}"
+            if subject
+            else (f"{_LABELS[change.action]}: {change.reason}")
+        )
+
+
+def _subject(change: Change, by: By) -> str:
+    """Return what a line of a room, or of a person, names: the other one of the two, and the new value."""
+    other = change.user_id if by is By.ROOM else change.room
+    if change.action in _OF_POWER:
+        return f"{other} to {change.value}"
+    if change.action is Action.CREATE_ROOM:
+        return change.value if by is By.ROOM else f"{change.room} {change.value}"
+    return " ".join(filter(None, (other, change.value)))
+
+
+def _by_action(changes: Iterable[Change]) -> list[tuple[Action, list[Change]]]:
     """Return the changes by action, in the order of printing."""
-    groups = {ACTIONS[order]: list(changes) for order, changes in groupby(changes, attrgetter("order"))}
+    ordered = sorted(changes, key=attrgetter("order"))
+    groups = {ACTIONS[order]: list(found) for order, found in groupby(ordered, attrgetter("order"))}
     return [(action, groups[action]) for action in _NOUNS if action in groups]
 
 
-def _counted(action: Action, changes: Sequence[Change]) -> str:
-    return f"{len(changes)} {_NOUNS[action][len(changes) != 1]}"
+def _more(groups: Sequence[Group], by: By) -> str:
+    what = "rooms" if by is By.ROOM else "people"
+    return f"… and {len(groups) - LISTED} more {what}; --format json names all" if len(groups) > LISTED else ""
 
 
-def _lines(action: Action, changes: Sequence[Change], width: int) -> Iterator[str]:
-    if action not in _BY_ROOM:
-        shown = changes if action in TAKES_AWAY else changes[:SHOWN]
-        for change in shown:
-            subject, detail = change.room or change.user_id, change.value or change.reason
-            yield from _wrapped(f"{subject}  {detail}", width, "  ")
-        if len(changes) > len(shown):
-            yield f"  … and {len(changes) - len(shown)} more"
-        return
-    for room, of_room in groupby(changes, attrgetter("room")):
-        members = list(of_room)
-        if action in TAKES_AWAY:
-            yield from _wrapped(f"{room}", width, "  ")
-            for change in members:
-                yield from _wrapped(_person(change, with_reason=True), width, "    ")
-        else:
-            named = ", ".join(_person(change) for change in members[:SHOWN])
-            more = f" … and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
-            yield from _wrapped(f"{room} ({len(members)}): {named}{more}", width, "  ")
+def _text_of(groups: Iterable[Group], width: int) -> Iterator[str]:
+    for group in groups:
+        yield from _wrapped(group.title, width, "  ")
+        for item in group.items:
+            yield from _wrapped(item, width, "    ")
 
 
-def _person(change: Change, *, with_reason: bool = False) -> str:
-    level = f" to {change.value}" if change.value else ""
-    return f"{change.user_id}{level}" + (f"  {change.reason}" if with_reason else "")
+def _markdown_of(groups: Iterable[Group]) -> Iterator[str]:
+    for group in groups:
+        yield f"- **{_escaped(group.title)}**"
+        for item in group.items:
+            yield f"  - {_escaped(item)}"
+
+
+def _escaped(text: str) -> str:
+    """Return the text as Markdown shows it unchanged, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&])", r"\\\1", " ".join(printable(text).split()))
+
+
+def printable(text: str) -> str:
+    """Return the text with a replacement character for what would move a terminal's cursor."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
-    """Return the text in lines; what would move a terminal's cursor is shown as a replacement character."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return textwrap.wrap(
-        shown, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
-    ) or [indent]
+        printable(text), width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )

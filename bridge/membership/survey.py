@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
 from bridge.directory.local_day import SPREAD, LocalDays
+from bridge.directory.past_store import load_states_since
+from bridge.directory.person import attributes_of
 from bridge.directory.relation_store import people_above, people_below
-from bridge.directory.selector import any_of
+from bridge.directory.selector import any_of, matches
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
@@ -29,7 +31,7 @@ from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Desired, Plan
-from bridge.policy.schema import Policy
+from bridge.policy.schema import Brake, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -104,31 +106,45 @@ async def survey(
     shut out and the homeserver is away.
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        version = await directory_version(connection)
-        held = tuple(await audit_store.read_held(connection))
-        people, touched, concerned = await _reach(connection, policy, held, scope)
-        looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
-        known = await store.read_accounts(connection, looked_at)
-        census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
-        taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
-        exemptions = await read_exemptions(connection, (now - SPREAD).date())
-        wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
-        if touched is not None and people is not None:
-            touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
-        leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
-        current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
-        going = [account.user_id for account in current.accounts.values() if account.enabled]
-        for user_id in sorted(leaving.intersection(going)):
-            current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
-        wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
-        walls = await _walls(connection, policy, census, touched)
-        pending = await drift_store.read_pending(connection)
-        rests = tuple(await drift_store.read_rests(connection))
-        room_ids = {room.key: room.room_id for room in current.rooms.values()}
-        found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot)
-        changes = without_resting(found, rests, room_ids)
-        pardons = await load_pardons(connection, losses_of(changes).people)
-        verdict = await _brake(connection, policy, changes, census, held, pardons, now)
+        return await survey_in(connection, bot, accounts, policy, now, scope, timezone=timezone)
+
+
+async def survey_in(
+    connection: Connection,
+    bot: Bot,
+    accounts: JoinedRooms,
+    policy: Policy,
+    now: datetime,
+    scope: Scope | None = None,
+    *,
+    timezone: str = "UTC",
+) -> Survey:
+    """Do what `survey` does within a database transaction of somebody else's."""
+    version = await directory_version(connection)
+    held = tuple(await audit_store.read_held(connection, now - policy.brake.approval))
+    people, touched, concerned = await _reach(connection, policy, held, scope)
+    looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
+    known = await store.read_accounts(connection, looked_at)
+    census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
+    taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
+    exemptions = await read_exemptions(connection, (now - SPREAD).date())
+    wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
+    if touched is not None and people is not None:
+        touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
+    leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
+    current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    going = [account.user_id for account in current.accounts.values() if account.enabled]
+    for user_id in sorted(leaving.intersection(going)):
+        current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+    wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
+    walls = await _walls(connection, policy, census, touched)
+    pending = await drift_store.read_pending(connection)
+    rests = tuple(await drift_store.read_rests(connection))
+    room_ids = {room.key: room.room_id for room in current.rooms.values()}
+    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot)
+    changes = without_resting(found, rests, room_ids)
+    pardons = await load_pardons(connection, losses_of(changes).people)
+    verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
     return Survey(
         policy,
         version,
@@ -205,6 +221,27 @@ async def _walls(connection: Connection, policy: Policy, census: Census, touched
     return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
 
 
+async def _lately_protected(
+    connection: Connection, limits: Brake, people: frozenset[PersonId], now: datetime, timezone: str
+) -> frozenset[PersonId]:
+    """Return which of these were protected at any time within the window, or when all was last carried out.
+
+    Somebody who has just left the board must not lose the protection by the very change that takes everything away.
+    """
+    if not (limits.protected and people):
+        return frozenset()
+    cursor = await store.read_cursor(connection)
+    since = now - limits.window
+    states = await load_states_since(connection, people, cursor.directory_version if cursor else 0, since)
+    asked = any_of(limits.protected)
+    days = LocalDays(since, timezone), LocalDays(now, timezone)
+    return frozenset(
+        state.person.id
+        for state in states
+        if any(matches(asked, attributes_of(state.person, day(state.person))) for day in days)
+    )
+
+
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:
     try:
         return await accounts.joined_rooms(user_id)
@@ -222,9 +259,12 @@ async def _brake(
     held: tuple[Held, ...],
     pardons: Mapping[PersonId, str],
     now: datetime,
+    timezone: str,
 ) -> Verdict:
     limits = policy.brake
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
+    lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
+    waiting = {person for plan in held for person in plan.protected}
     sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
     return brake(
         changes,
@@ -232,7 +272,7 @@ async def _brake(
         await store.count_enabled(connection),
         sizes,
         losses(await audit_store.read_losses(connection, now - limits.window)),
-        frozenset(census.person(row).id for row in protected),
+        lately.union(waiting, (census.person(row).id for row in protected)),
         frozenset(plan.digest for plan in held if plan.approved_by is not None),
         pardons.keys(),
     )

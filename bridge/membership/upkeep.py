@@ -113,14 +113,15 @@ class Upkeep:
         results = []
         while (due := await self._next()) is not None:
             results.append(await self._do(due))
-        await self._reconciler.tell_administrators()
+        await self._reconciler.tell_administrators(self._policy())
         return results
 
     async def _next(self) -> Due | None:
         now = self._clock()
         cursor = await store.read_cursor(self._pool)
-        digest = self._policy().digest
-        for plan in await audit_store.read_held(self._pool):
+        policy = self._policy()
+        digest = policy.digest
+        for plan in await audit_store.read_held(self._pool, now - policy.brake.approval):
             if plan.approved_by is not None:
                 return Due("approval", Scope(users=users_of(plan)))
         if cursor is None or self._until is None:

@@ -192,7 +192,9 @@ class _Reader:
             removals=section.optional("removals", integer(0), usual.removals),
             fraction=section.optional("fraction", number(0, 1), usual.fraction),
             floor=section.optional("floor", integer(0), usual.floor),
+            per_run=section.optional("per_run", integer(0), usual.per_run),
             window=section.optional("window", duration, usual.window),
+            approval=section.optional("approval", duration, usual.approval),
             protected=section.optional("protected", list_of(self._selector), ()),
             approvers=section.optional("approvers", list_of(self._selector), ()),
         )

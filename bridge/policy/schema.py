@@ -125,7 +125,11 @@ class Brake:
     """The same as a share of the people concerned (of the company; of a room for that room)."""
     floor: int = 5
     """So many may always lose something, so that `fraction` does not stop a small company or room."""
+    per_run: int | None = None
+    """People who may lose something by one run; None: as many as within `window`."""
     window: timedelta = timedelta(hours=24)
+    approval: timedelta = timedelta(hours=24)
+    """How long an approval holds that has not been carried out."""
     protected: tuple[Selector, ...] = ()
     """People who lose nothing without a second person's approval."""
     approvers: tuple[Selector, ...] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.clock import system_clock
-from bridge.directory.history_store import lock_directory, next_version, wake
+from bridge.directory.history_store import lock_directory, next_version, record_history, wake
 from bridge.directory.resource_store import insert_resources, update_resources
 from bridge.directory.scim_resource import resource_of
 from bridge.directory.scim_schema import shapes_for
@@ -103,6 +103,8 @@ class Company:
             await lock_directory(connection)
             version = await next_version(connection)
             await (update_resources if known else insert_resources)(connection, [resource], version)
+            action = "changed" if known else "created"
+            await record_history(connection, [id_], version=version, source="hr", action=action)
             await wake(connection, [id_])
 
     async def hire_all(self) -> None:

@@ -18,6 +18,7 @@ from bridge.config import Applying
 from bridge.directory.local_day import LocalDays
 from bridge.errors import HomeserverError, RefusedError
 from bridge.membership.audit_store import read_held
+from bridge.membership.rendering import By
 from bridge.policy.source import good_policy
 from tests.integration.membership.conftest import RULES, Company, user
 
@@ -60,8 +61,13 @@ def services(company: Company, tmp_path: Path) -> Services:
     )
 
 
+PLAN_OPTIONS = {"format": "text", "policy": None, "directory": None, "mapping": None}
+
+
 def args(**values: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"json": False, **values})
+    return argparse.Namespace(
+        **{"json": False, **PLAN_OPTIONS, "by": None if "digest" in values else By.ROOM, **values}
+    )
 
 
 def fits(text: str) -> bool:
@@ -94,6 +100,10 @@ async def test_plan_says_what_would_be_held(
 
     text = capsys.readouterr().out
     assert fits(text)
+    await plan(args(by=By.PERSON, format="markdown"), services)
+    markdown = capsys.readouterr().out
+    assert f"- **{user('bob')}**" in markdown
+    assert "## Held" in markdown
     assert "The brake would hold" in text
     assert "2 people of 5 would lose something" in text
 

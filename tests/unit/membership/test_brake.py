@@ -60,8 +60,13 @@ _CHANGES = st.builds(
     st.booleans(),
 )
 _BRAKES = st.builds(
-    Brake, removals=st.integers(0, 8), fraction=st.sampled_from([0.0, 0.1, 0.5, 1.0]), floor=st.integers(0, 5)
+    Brake,
+    removals=st.integers(0, 8),
+    fraction=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    floor=st.integers(0, 5),
+    per_run=st.none() | st.integers(0, 6),
 )
+_PEOPLE = st.frozensets(st.integers(0, 12).map(str).map(PersonId), max_size=3)
 
 
 @given(st.lists(_CHANGES, max_size=20), _BRAKES, st.frozensets(st.integers(0, 12).map(str).map(PersonId)))
@@ -79,18 +84,26 @@ def test_pardon_lets_go_those_people_and_nobody_else(
     assert sorted(verdict.go.changes + verdict.held.changes) == sorted(plan.changes)
 
 
-@given(st.lists(st.lists(_CHANGES, max_size=8), max_size=8), _BRAKES)
-def test_splitting_a_change_into_many_cannot_pass_the_brake(parts: list[list[Change]], limits: Brake) -> None:
-    """However a change is split, within one window no more people lose something than the limits say."""
+@given(st.lists(st.tuples(_CHANGES, st.integers(0, 4)), max_size=30), _BRAKES, _PEOPLE)
+def test_splitting_a_change_into_many_cannot_pass_the_brake(
+    changes: list[tuple[Change, int]], limits: Brake, protected: frozenset[PersonId]
+) -> None:
+    """However a plan is divided into a sequence of plans, within one window no more people lose something than the
+    limits say, in the company and in each room, and nobody protected does; and what goes as a whole goes in parts."""
     population, sizes = 20, {RoomKey("sales"): 10, RoomKey("it"): 3}
+    parts = [{change for change, turn in changes if turn == now} for now in range(5)]
+    whole = brake(plan_of({change for change, _ in changes}, {}), limits, population, sizes, Losses(), protected, ())
     lost = Losses()
     for part in parts:
-        plan = plan_of(set(part), {})
-        verdict = brake(plan, limits, population, sizes, lost, NOBODY, ())
+        plan = plan_of(part, {})
+        verdict = brake(plan, limits, population, sizes, lost, protected, ())
         assert sorted(verdict.go.changes + verdict.held.changes) == sorted(plan.changes)
+        assert not (verdict.held.changes and not whole.held.changes)
+        assert limits.per_run is None or len(losses_of(verdict.go).people) <= limits.per_run
         assert all(change.action in TAKES_AWAY for change in verdict.held.changes)
         assert bool(verdict.held.changes) is bool(verdict.reasons)
         lost = _together(lost, losses_of(verdict.go))
+    assert not lost.people & protected
     assert len(lost.people) <= limit_of(limits, population)
     for room, users in lost.rooms.items():
         assert len(users) <= limit_of(limits, sizes[room])

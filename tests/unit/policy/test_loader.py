@@ -60,7 +60,14 @@ rooms:
 announcements:
   desk: {name: Newsroom, posters: title eq "Editor", rooms: [news]}
 brake:
-  {removals: 5, fraction: 0.2, floor: 1, window: 12h, protected: [department eq "Board"], approvers: [title pr]}
+  removals: 5
+  fraction: 0.2
+  floor: 1
+  per_run: 4
+  window: 12h
+  approval: 8h
+  protected: [department eq "Board"]
+  approvers: [title pr]
 requests: {until: 14d}
 tests:
   - {given: {department: [Sales, IT], active: false, Berth: 7, externalId: 12}, in: [news], not_in: [department/IT]}
@@ -96,7 +103,9 @@ tests:
             removals=5,
             fraction=0.2,
             floor=1,
+            per_run=4,
             window=timedelta(hours=12),
+            approval=timedelta(hours=8),
             protected=(parse('department eq "Board"'),),
             approvers=(parse("title pr"),),
         ),
@@ -105,7 +114,7 @@ tests:
                 given={"department": ("Sales", "IT"), "active": (False,), "berth": (7,), "externalid": ("12",)},
                 in_rooms=("news",),
                 not_in_rooms=("department/IT",),
-                line=23,
+                line=30,
                 column=5,
             ),
         ),
