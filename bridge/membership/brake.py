@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.plan import plan_of
-from bridge.membership.values import TAKES_AWAY, Action, Plan
+from bridge.membership.values import TAKES_AWAY, Plan
 from bridge.policy.schema import Brake
 
 NAMED = 5
@@ -91,7 +91,7 @@ def losses_of(plan: Plan) -> Losses:
             continue
         if change.person:
             people.add(PersonId(change.person))
-        if change.action is not Action.DISABLE_ACCOUNT and not change.room.startswith("!"):
+        if change.room and not change.room.startswith("!"):
             rooms.setdefault(RoomKey(change.room), set()).add(UserId(change.user_id))
     return Losses(frozenset(people), {key: frozenset(users) for key, users in rooms.items()})
 

@@ -17,6 +17,7 @@ SHOWN = 10
 """So many of the additions of one kind are named, for joins and power in each room."""
 
 _NOUNS = {
+    Action.PREPARE_ACCOUNT: ("account prepared", "accounts prepared"),
     Action.CREATE_ACCOUNT: ("new account", "new accounts"),
     Action.ENABLE_ACCOUNT: ("account enabled again", "accounts enabled again"),
     Action.RENAME_ACCOUNT: ("account renamed", "accounts renamed"),
@@ -25,11 +26,13 @@ _NOUNS = {
     Action.JOIN: ("membership added", "memberships added"),
     Action.RAISE_POWER: ("power raised", "powers raised"),
     Action.DISABLE_ACCOUNT: ("account disabled", "accounts disabled"),
+    Action.HAND_OVER: ("room handed over", "rooms handed over"),
     Action.REMOVE: ("membership removed", "memberships removed"),
     Action.LOWER_POWER: ("power lowered", "powers lowered"),
+    Action.DEACTIVATE_ACCOUNT: ("account deactivated for good", "accounts deactivated for good"),
 }
 """In the order of printing."""
-_BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.REMOVE, Action.LOWER_POWER})
+_BY_ROOM = frozenset({Action.JOIN, Action.RAISE_POWER, Action.HAND_OVER, Action.REMOVE, Action.LOWER_POWER})
 
 
 def as_text(plan: Plan, width: int = 80) -> str:

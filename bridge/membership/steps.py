@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from bridge.ids import RoomKey
 from bridge.membership.values import Action, Change, Plan
 
-_ON_ACCOUNTS = frozenset({Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
+_ON_ACCOUNTS = frozenset({Action.PREPARE_ACCOUNT, Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
 _OF_POWER = frozenset({Action.LOWER_POWER, Action.RAISE_POWER})
+_FOR_GOOD = "deactivation"
+"""The lane of all deactivations: the homeserver has much to do for each, so they go one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ class _Builder:
         self._disabled: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._joins: dict[tuple[str, str], int] = {}
+        self._hand_overs: dict[str, int] = {}
+        self._departures: defaultdict[str, set[int]] = defaultdict(set)
+        self._arrivals: defaultdict[str, set[int]] = defaultdict(set)
+        for index, group in enumerate(self._groups):
+            if group[0].action is Action.JOIN:
+                self._arrivals[group[0].user_id].add(index)
 
     def steps(self) -> Iterator[Step]:
         for index, group in enumerate(self._groups):
@@ -68,13 +76,19 @@ class _Builder:
 
     def _step(self, group: tuple[Change, ...]) -> Step:
         first = group[0]
-        lane = first.room or first.user_id
+        lane = _FOR_GOOD if first.action is Action.DEACTIVATE_ACCOUNT else first.room or first.user_id
         if first.action is Action.REMOVE:
-            return Step(lane, group, (frozenset(),), self._indices(self._disabled.get(first.user_id)))
+            # Who moves is first let into the new rooms: nobody is without a room in between.
+            after = self._indices(self._disabled.get(first.user_id)) | self._arrivals[first.user_id]
+            return Step(lane, group, (self._indices(self._hand_overs.get(first.room)),), after)
         return Step(lane, group, tuple(self._needs(change) for change in group))
 
     def _needs(self, change: Change) -> frozenset[int]:
         match change.action:
+            case Action.HAND_OVER:
+                return self._indices(self._disabled.get(change.user_id))
+            case Action.DEACTIVATE_ACCOUNT:
+                return self._indices(self._disabled.get(change.user_id)) | self._departures[change.user_id]
             case Action.CREATE_ROOM | Action.CHANGE_ROOM:
                 room = self._rooms.get(RoomKey(change.room))
                 spaces = () if room is None else (*room.parents, room.open_to)
@@ -92,6 +106,10 @@ class _Builder:
         match change.action:
             case Action.DISABLE_ACCOUNT:
                 self._disabled[change.user_id] = index
+            case Action.HAND_OVER:
+                self._hand_overs[change.room] = index
+            case Action.REMOVE:
+                self._departures[change.user_id].add(index)
             case Action.CREATE_ROOM:
                 self._made[change.room] = index
             case Action.JOIN:

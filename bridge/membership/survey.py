@@ -11,27 +11,32 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from bridge.archive.store import read_redacted
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
 from bridge.directory.local_day import LocalDays
 from bridge.directory.selector import any_of
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
+from bridge.homeserver import wire
+from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
 from bridge.membership import audit_store, store
 from bridge.membership.audit import Held, Loss
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.elsewhere import Rooms
+from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, Desired, Plan
-from bridge.policy.schema import Policy
+from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
+from bridge.policy.schema import LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 
-class Bot(Protocol):
-    """Who we are on which homeserver."""
+class Bot(Rooms, Protocol):
+    """Who we are on which homeserver, and the rooms there."""
 
     bot: UserId
     server_name: str
@@ -66,6 +71,8 @@ class Survey:
     """What waited for approval already."""
     concerned: tuple[Held, ...]
     """Those of `held` that this survey looks at again, whole."""
+    abandoned: tuple[Abandoned, ...] = ()
+    """The rooms that nobody is in any more once the plan is carried out."""
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
 
@@ -98,13 +105,23 @@ async def survey(
             touched |= {account.user_id for account in wanted.accounts.values()}
         leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
         current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+        disabled = [account for account in wanted.accounts.values() if not account.enabled]
+        steps = due(disabled, known, policy.accounts.leavers, census, now, timezone)
+        ending = await _ending(connection, steps, known.values())
         going = [account.user_id for account in current.accounts.values() if account.enabled]
-        for user_id in sorted(leaving.intersection(going)):
+        for user_id in sorted(leaving.intersection(going) | ending):
             current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
-        changes = plan(wanted, current, census, touched=touched, bot=bot.bot)
+        returning = {
+            account.user_id for account in known.values() if not account.enabled and account.user_id not in leaving
+        }
+        current = replace(current, former=await read_returns(connection, bot, returning, touched))
+        overs, abandoned = await read_hand_overs(connection, bot, current, census, steps)
+        staying = frozenset(user for user, due_now in steps.items() if LeaverStep.LEAVE_ROOMS not in due_now)
+        departures = Departures(staying, ending, overs)
+        changes = plan(wanted, current, census, touched=touched, bot=bot.bot, departures=departures)
         pardons = await load_pardons(connection, losses_of(changes).people)
         verdict = await _brake(connection, policy, changes, census, held, pardons, now)
-    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, pardons)
+    return Survey(policy, version, census, wanted, current, changes, verdict, held, concerned, abandoned, pardons)
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
@@ -149,6 +166,16 @@ async def _reach(
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
     return scope.people | await store.people_of(connection, users), users, concerned
+
+
+async def _ending(connection: Connection, steps: Due, known: Collection[CurrentAccount]) -> frozenset[UserId]:
+    """Return whose account is to be deactivated now: not before the archive has all that they have said."""
+    active = {account.user_id for account in known if not account.deactivated}
+    ending = {user for user, due_now in steps.items() if LeaverStep.DEACTIVATE in due_now and user in active}
+    if not ending:
+        return frozenset()
+    awaited = [Event.of(wire.decode(row["body"])) for row in await read_redacted(connection)]
+    return frozenset(ending - {event.sender for event in awaited})
 
 
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:

@@ -7,7 +7,7 @@ a capital, and everybody works here unless `active: false`. User IDs are written
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ _JOB = {
     "userType": "user_type",
     "manager": "manager",
     "managerName": "manager_name",
+    "start": "start",
+    "end": "end",
 }
 _OWN = {"active", "userName", "displayName", "externalId"}
 
@@ -72,7 +74,7 @@ def policy(said: Mapping[str, Any]) -> Policy:
     """Return a policy; what it does not say has its default, and names are the ids."""
     return Policy(
         company="Nordwind",
-        accounts=Accounts(**said.get("accounts", {})),
+        accounts=_accounts(**said.get("accounts", {})),
         spaces={key: _space(key, value) for key, value in said.get("spaces", {}).items()},
         rooms={key: _room(key, value) for key, value in said.get("rooms", {}).items()},
         desks={key: _desk(key, value) for key, value in said.get("desks", {}).items()},
@@ -80,6 +82,10 @@ def policy(said: Mapping[str, Any]) -> Policy:
         tests=(),
         digest="",
     )
+
+
+def _accounts(prepared: int = 0, **said: Any) -> Accounts:
+    return Accounts(prepared=timedelta(days=prepared), **said)
 
 
 def _space(key: str, said: Mapping[str, Any]) -> Space:

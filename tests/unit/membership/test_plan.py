@@ -16,7 +16,7 @@ import pytest
 from bridge.ids import PersonId, RoomId, RoomKey
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, Plan
+from bridge.membership.values import Current, Departures, HandOver, Plan
 
 from .model import NOTHING, applied
 from .notation import BOT, SERVER, case_files, census, line_of, policy, read_case, user_id, users
@@ -27,16 +27,29 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     """The file's name is the requirement."""
     case = read_case(file)
     current = _current(case)
-    found = _plan(case["policy"], case["people"], current, case.get("touched"))
+    found = _plan(case["policy"], case["people"], current, case.get("touched"), _departures(case))
     assert [line_of(change) for change in found.changes] == case["expect"]
-    if "touched" not in case:
+    if not {"touched", "departures"} & case.keys():
         assert _plan(case["policy"], case["people"], applied(found, current), None).changes == ()
 
 
-def _plan(rules: Mapping[str, Any], people: Mapping[str, Any], current: Current, touched: str | None) -> Plan:
+def _departures(case: Mapping[str, Any]) -> Departures:
+    said = case.get("departures", {})
+    overs = (HandOver(RoomId(room), *map(user_id, pair.split())) for room, pair in said.get("hand_overs", {}).items())
+    return Departures(users(said.get("staying")), users(said.get("ending")), tuple(overs))
+
+
+def _plan(
+    rules: Mapping[str, Any],
+    people: Mapping[str, Any],
+    current: Current,
+    touched: str | None,
+    departures: Departures | None = None,
+) -> Plan:
     everyone = census(people)
     wanted = desired(policy(rules), everyone, current.accounts, server_name=SERVER)
-    return plan(wanted, current, everyone, touched=None if touched is None else users(touched), bot=BOT)
+    only = None if touched is None else users(touched)
+    return plan(wanted, current, everyone, touched=only, bot=BOT, departures=departures)
 
 
 def _current(case: Mapping[str, Any]) -> Current:
@@ -55,4 +68,5 @@ def _current(case: Mapping[str, Any]) -> Current:
         account = replace(current.accounts[PersonId(name)], **fields)
         current = replace(current, accounts={**current.accounts, PersonId(name): account})
     elsewhere = {RoomId(room_id): users(inside) for room_id, inside in case.get("elsewhere", {}).items()}
-    return replace(current, elsewhere=elsewhere)
+    former = {RoomId(room_id): users(before) for room_id, before in case.get("former", {}).items()}
+    return replace(current, elsewhere=elsewhere, former=former)

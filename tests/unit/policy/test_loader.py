@@ -163,7 +163,8 @@ def test_the_examples_in_the_reference_are_good_policies(number: int) -> None:
 def test_the_reference_names_every_key() -> None:
     """What can be written is explained."""
     page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
-    source = (ROOT / "bridge/policy/loader.py").read_text(encoding="utf-8")
+    sources = (ROOT / "bridge/policy" / name for name in ("loader.py", "accounts.py"))
+    source = "\n".join(file.read_text(encoding="utf-8") for file in sources)
     keys = set(re.findall(r'section\.(?:required|optional)\(\s*"(\w+)"', source))
     assert len(keys) > 20
     assert {key for key in keys if f"`{key}`" not in page} == set()
