@@ -29,6 +29,7 @@ VERBS = (
     "plan",
     "apply",
     "approve",
+    "handover",
     "why",
     "who",
     "directory",
