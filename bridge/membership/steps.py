@@ -77,16 +77,17 @@ class _Builder:
     def _step(self, group: tuple[Change, ...]) -> Step:
         first = group[0]
         lane = _FOR_GOOD if first.action is Action.DEACTIVATE_ACCOUNT else first.room or first.user_id
+        shut_out = self._indices(self._disabled.get(first.user_id))
+        if first.action is Action.HAND_OVER:
+            return Step(lane, group, (frozenset(),), shut_out)
         if first.action is Action.REMOVE:
             # Who moves is first let into the new rooms: nobody is without a room in between.
-            after = self._indices(self._disabled.get(first.user_id)) | self._arrivals[first.user_id]
+            after = shut_out | self._arrivals[first.user_id]
             return Step(lane, group, (self._indices(self._hand_overs.get(first.room)),), after)
         return Step(lane, group, tuple(self._needs(change) for change in group))
 
     def _needs(self, change: Change) -> frozenset[int]:
         match change.action:
-            case Action.HAND_OVER:
-                return self._indices(self._disabled.get(change.user_id))
             case Action.DEACTIVATE_ACCOUNT:
                 return self._indices(self._disabled.get(change.user_id)) | self._departures[change.user_id]
             case Action.CREATE_ROOM | Action.CHANGE_ROOM:
