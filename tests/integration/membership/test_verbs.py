@@ -175,4 +175,4 @@ async def test_why_and_audit_explain(services: Services, company: Company, capsy
     assert text.index("join") < text.index("remove")
     await audit(args(person=user("bob"), room=None, limit=1, json=True), services)
     (entry,) = json.loads(capsys.readouterr().out)
-    assert (entry["action"], entry["room_key"], entry["outcome"]) == ("join", "department/IT", "done")
+    assert (entry["action"], entry["room_key"], entry["outcome"]) == ("remove", "department/Sales", "done")
