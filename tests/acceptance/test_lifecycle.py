@@ -257,12 +257,13 @@ async def _is_whole(company: Company) -> bool:
 async def members(company: Company, key: str) -> set[str]:
     """Return who is in a managed room, by Synapse itself, without the bot."""
     state = await company.homeserver.state((await company.managed())[key])
-    joined = {
+    return {
         str(event.state_key)[1:].split(".")[0]
         for event in state
-        if event.type == "m.room.member" and event.content["membership"] == "join"
+        if event.type == "m.room.member"
+        and event.content["membership"] == "join"
+        and event.state_key != company.homeserver.bot
     }
-    return joined - {str(company.homeserver.bot)[1:].split(":")[0], company.homeserver.bot[1:]}
 
 
 async def tell(
