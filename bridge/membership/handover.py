@@ -33,8 +33,6 @@ class Room:
     to_rank: int = 50
     """The level that it takes to change levels."""
     to_invite: int = 0
-    direct: bool = False
-    """A direct chat, as whoever made it meant it."""
 
     def may(self, user_id: UserId, needed: int) -> bool:
         """Tell whether somebody has that level; creators have any."""
@@ -66,7 +64,6 @@ def room_of(room_id: RoomId, state: Iterable[Event]) -> Room:
             own if isinstance(own, dict) else {}, "m.room.power_levels", _level(levels, "state_default", 50)
         ),
         to_invite=_level(levels, "invite", 0),
-        direct=any(event.content.get("is_direct") is True for event in members.values()),
     )
 
 
