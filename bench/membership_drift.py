@@ -73,7 +73,9 @@ class Played:
         return None
 
     async def delete_alias(self, alias: str) -> None: ...
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
@@ -82,7 +84,13 @@ class Played:
         self.removed.set()
 
     async def send_state(
-        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+        self,
+        room_id: RoomId,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, object],
+        *,
+        as_user: UserId | None = None,
     ) -> EventId:
         return EventId("$s")
 
@@ -107,6 +115,7 @@ class Played:
     async def rename(self, user_id: UserId, display_name: str) -> None: ...
     async def lock(self, user_id: UserId) -> None: ...
     async def unlock(self, user_id: UserId) -> None: ...
+    async def deactivate(self, user_id: UserId) -> None: ...
 
     async def end_sessions(self, user_id: UserId) -> int:
         return 0

@@ -31,6 +31,7 @@ VERBS = (
     "approve",
     "reject",
     "undo",
+    "handover",
     "why",
     "who",
     "barriers",

@@ -14,6 +14,16 @@ class Notice:
     body: str
 
 
+def abandoned_room(room_id: str, name: str, leaver: str) -> Notice:
+    """Return what to say of a room that its last member has left."""
+    called = f"{name!r} ({room_id})" if name else room_id
+    return Notice(
+        f"abandoned:{room_id}",
+        f"{leaver} has left and was the last one in the room {called}, so nobody has it now. What was said there is in "
+        f"the archive: `muster archive search WORD --room '{room_id}'`.",
+    )
+
+
 def unknown_status(word: str) -> Notice:
     """Return what to say of a word for being employed that the configuration's table lacks."""
     return Notice(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from itertools import chain
 
@@ -121,6 +121,20 @@ def works_here(person: Person, day: date) -> bool:
 def is_employed(person: Person, day: date) -> bool:
     """Tell whether the person works here on that day, or is only barred, as on garden leave."""
     return (person.active or person.barred) and _holds_job(person, day)
+
+
+def begins_within(person: Person, day: date, ahead: timedelta) -> bool:
+    """Tell whether the person does not work here on that day, and begins to within so many days."""
+    if not person.active or works_here(person, day):
+        return False
+    return any(job.start is not None and day < job.start <= day + ahead for job in person.employments)
+
+
+def first_day(person: Person, day: date) -> date:
+    """Return the day itself for whoever works here then, else the next first day, if there is any."""
+    if works_here(person, day):
+        return day
+    return min((job.start for job in person.employments if job.start is not None and job.start > day), default=day)
 
 
 def _holds_job(person: Person, day: date) -> bool:

@@ -67,8 +67,12 @@ class SynapseAccounts:
         await self._put(user_id, {"locked": True})
 
     async def unlock(self, user_id: UserId) -> None:
-        """Let the account in again."""
-        await self._put(user_id, {"locked": False})
+        """Let the account in again, also one that was deactivated; its password is gone then."""
+        await self._put(user_id, {"locked": False, "deactivated": False})
+
+    async def deactivate(self, user_id: UserId) -> None:
+        """Close the account for good and keep what it has said; its keys and account data are forgotten."""
+        await self._request(Method.POST, f"_synapse/admin/v1/{path('deactivate', user_id)}", {"erase": False})
 
     async def end_sessions(self, user_id: UserId) -> int:
         """Delete every device, which makes Element wipe its copy; return how many there were."""

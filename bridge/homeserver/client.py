@@ -113,9 +113,12 @@ class Homeserver:
             if error.status != 404:
                 raise
 
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Invite as the bot; 403 when the person is in the room already."""
-        await self._request(Method.POST, _room(room_id, "invite"), {"user_id": user_id, **_reason(reason)})
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None:
+        """Invite as the bot, or as a person; 403 when the invited is in the room already."""
+        content = {"user_id": user_id, **_reason(reason)}
+        await self._request(Method.POST, _room(room_id, "invite"), content, as_user=as_user)
 
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None:
         """Join as the person; joining again changes nothing."""
@@ -134,10 +137,17 @@ class Homeserver:
         await self._request(Method.POST, _room(room_id, "unban"), {"user_id": user_id, **_reason(reason)})
 
     async def send_state(
-        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+        self,
+        room_id: RoomId,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, object],
+        *,
+        as_user: UserId | None = None,
     ) -> EventId:
-        """Set state as the bot; setting the same content again makes no event."""
-        answer = await self._request(Method.PUT, _room(room_id, "state", event_type, state_key), content)
+        """Set state as the bot, or as a person; setting the same content again makes no event."""
+        place = _room(room_id, "state", event_type, state_key)
+        answer = await self._request(Method.PUT, place, content, as_user=as_user)
         return EventId(answer["event_id"])
 
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:

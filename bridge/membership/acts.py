@@ -15,8 +15,9 @@ from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import member_store, rooms, store
+from bridge.membership import elsewhere, lifecycle_store, member_store, rooms, store
 from bridge.membership.current import memberships_of
+from bridge.membership.lifecycle_store import Takeover
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
 from bridge.policy.schema import RoomKind
@@ -37,13 +38,21 @@ class Homeserver(Protocol):
     async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
     async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def delete_alias(self, alias: str) -> None: ...
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
     async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def send_state(
-        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+        self,
+        room_id: RoomId,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, object],
+        *,
+        as_user: UserId | None = None,
     ) -> EventId: ...
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
     async def state(self, room_id: RoomId) -> list[Event]: ...
@@ -57,6 +66,8 @@ class Accounts(Protocol):
     async def lock(self, user_id: UserId) -> None: ...
     async def unlock(self, user_id: UserId) -> None: ...
     async def end_sessions(self, user_id: UserId) -> int: ...
+    async def deactivate(self, user_id: UserId) -> None: ...
+    async def joined_rooms(self, user_id: UserId) -> list[RoomId]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,10 @@ class Actor:
         self._places = dict(places)
         self._acts: Mapping[Action, Callable[[Change], Awaitable[Done]]] = {
             Action.DISABLE_ACCOUNT: self._disable_account,
+            Action.HAND_OVER: self._hand_over,
             Action.REMOVE: self._remove,
+            Action.DEACTIVATE_ACCOUNT: self._deactivate_account,
+            Action.PREPARE_ACCOUNT: self._prepare_account,
             Action.CREATE_ACCOUNT: self._create_account,
             Action.ENABLE_ACCOUNT: self._enable_account,
             Action.RENAME_ACCOUNT: self._rename_account,
@@ -127,10 +141,27 @@ class Actor:
         await store.enable_account(self._pool, user_id, enabled=False)
         return Done(sessions_ended=ended)
 
-    async def _create_account(self, change: Change) -> Done:
+    async def _deactivate_account(self, change: Change) -> Done:
+        """Close an account that is nowhere any more; the homeserver would part its rooms unseen, administrators too."""
         user_id = UserId(change.user_id)
-        await self._accounts.create(user_id, change.value)
-        await store.put_account(self._pool, CurrentAccount(PersonId(change.person), user_id, change.value, True))
+        if inside := await self._accounts.joined_rooms(user_id):
+            raise RefusedError(f"{user_id} is still in {len(inside)} rooms; they have to be left first.")
+        await self._accounts.deactivate(user_id)
+        await lifecycle_store.deactivate_account(self._pool, user_id, self._clock())
+        return Done()
+
+    async def _prepare_account(self, change: Change) -> Done:
+        await self._accounts.create(UserId(change.user_id), change.value)
+        await self._accounts.lock(UserId(change.user_id))
+        return await self._remember_account(change, enabled=False)
+
+    async def _create_account(self, change: Change) -> Done:
+        await self._accounts.create(UserId(change.user_id), change.value)
+        return await self._remember_account(change, enabled=True)
+
+    async def _remember_account(self, change: Change, *, enabled: bool) -> Done:
+        account = CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, enabled)
+        await store.put_account(self._pool, account)
         return Done()
 
     async def _enable_account(self, change: Change) -> Done:
@@ -147,7 +178,9 @@ class Actor:
 
     async def _join(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
-        if self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
+        if change.room.startswith("!"):
+            await elsewhere.bring_back(self._pool, self._homeserver, room_id, user_id, change.reason)
+        elif self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
         return Done(room_id=room_id, membership="join")
 
@@ -186,6 +219,21 @@ class Actor:
             return False
         await self._homeserver.unban(room_id, user_id, reason=reason)
         return True
+
+    async def _hand_over(self, change: Change) -> Done:
+        """Pass the power of a leaver on; the intent is written first, so that the heir is told whatever happens."""
+        room_id, giver, heir = self._known_room(change), UserId(change.user_id), UserId(change.value)
+        found = await elsewhere.read_room(self._homeserver, room_id)
+        name = found[0].name if found is not None else ""
+        await lifecycle_store.put_takeover(self._pool, Takeover(room_id, heir, giver, name), self._clock())
+        try:
+            await elsewhere.pass_on(self._homeserver, room_id, giver, heir)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            await lifecycle_store.drop_takeover(self._pool, room_id, heir)
+            raise
+        return Done(room_id=room_id)
 
     async def _remove(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.database.listen import MEMBERSHIP
 from bridge.ids import EventId, PersonId, RoomId, UserId
 from bridge.membership.audit import Act, Entry, Held, Loss, Run
-from bridge.membership.values import TAKES_AWAY, Action, Change, Plan
+from bridge.membership.values import ACTIONS, TAKES_AWAY, Action, Change, Plan
 
 if TYPE_CHECKING:
     import asyncpg
@@ -110,7 +110,7 @@ async def settle_membership(
 ) -> None:
     """Say that somebody is in a room now (`join`), or out of it (`leave`) and no longer granted it, all or nothing.
 
-    Who had joined a managed room by hand, and leaves it with the account, is remembered as its guest until the return.
+    Who had joined a room by hand, and leaves it with the account, is remembered as its guest until the return.
     The moment of the newest event stays, so that the event of this very change is still taken.
     """
     await db.execute(
@@ -119,7 +119,7 @@ async def settle_membership(
                returned AS (DELETE FROM former_guest WHERE room_id = $2 AND user_id = $3 AND $4 = 'join'),
                remembered AS (
                    INSERT INTO former_guest (room_id, user_id, left_at)
-                   SELECT room_id, user_id, $5 FROM room_member JOIN managed_room USING (room_id)
+                   SELECT room_id, user_id, $5 FROM room_member
                    WHERE room_id = $2 AND user_id = $3 AND membership = 'join' AND $4 = 'leave' AND $6
                      AND NOT EXISTS (SELECT FROM granted g WHERE g.room_id = $2 AND g.user_id = $3)
                    ON CONFLICT DO NOTHING)
@@ -243,7 +243,7 @@ async def hold(
         """INSERT INTO held (digest, changes, reasons, held_at, caused_by, protected) VALUES ($1, $2, $3, $4, $5, $6)
            ON CONFLICT DO NOTHING""",
         plan.digest,
-        [{name: getattr(change, name) for name in _FIELDS} for change in plan.changes],
+        [_written(change) for change in plan.changes],
         list(reasons),
         at,
         caused_by,
@@ -266,7 +266,7 @@ async def read_held(db: Connection | Pool, approved_after: datetime | None = Non
     return [
         Held(
             digest=row["digest"],
-            changes=tuple(Change(**change) for change in row["changes"]),
+            changes=tuple(_change(change) for change in row["changes"]),
             reasons=tuple(row["reasons"]),
             held_at=row["held_at"],
             told=row["told"],
@@ -358,7 +358,15 @@ async def expire_approvals(db: Connection | Pool, given_by: datetime) -> list[st
     return sorted(row["digest"] for row in rows)
 
 
-_FIELDS = tuple(field.name for field in fields(Change))
+def _written(change: Change) -> dict[str, str]:
+    """Return a change by the name of its action: its place among the actions is not the same for ever."""
+    return {"action": change.action.value, **{name: getattr(change, name) for name in _TEXTS}}
+
+
+def _change(written: Mapping[str, str]) -> Change:
+    return Change(ACTIONS.index(Action(written["action"])), **{name: written[name] for name in _TEXTS})
+
+
 _ENTRY = tuple(field.name for field in fields(Entry))
 _ACTS = frozenset(Act)
 _TEXTS = ("room", "user_id", "person", "value", "rule", "reason")

@@ -106,7 +106,7 @@ def losses_of(plan: Plan) -> Losses:
             continue
         if change.person:
             people.add(PersonId(change.person))
-        if change.action is not Action.DISABLE_ACCOUNT and not change.room.startswith("!"):
+        if change.room and not change.room.startswith("!"):
             rooms.setdefault(RoomKey(change.room), set()).add(UserId(change.user_id))
     return Losses(frozenset(people), {key: frozenset(users) for key, users in rooms.items()})
 

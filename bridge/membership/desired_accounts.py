@@ -6,13 +6,20 @@ are new are chosen when the first of them is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, ValuesView
+from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
 from functools import cached_property
 from itertools import repeat, starmap
 
 from bridge.directory.census import Census
 from bridge.directory.expression import fold
-from bridge.directory.person import Attributes, Person, is_employed, values_of
+from bridge.directory.person import (
+    Attributes,
+    Person,
+    begins_within,
+    first_day,
+    is_employed,
+    values_of,
+)
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
@@ -21,7 +28,8 @@ from bridge.policy.schema import Accounts
 
 
 class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
-    """An enabled account for everybody who works here, a disabled one for whoever else has one already."""
+    """An enabled account for everybody who works here, a disabled one for whoever else has one already, or will work
+    here soon and is to find it made."""
 
     def __init__(
         self,
@@ -39,7 +47,7 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
 
     def __getitem__(self, person: PersonId) -> DesiredAccount:
         row = self._census.row(person)
-        if row is None or not (row in self._census.active or person in self._known):
+        if row is None or not (row in self._census.active or person in self._known or self._is_awaited(row)):
             raise KeyError(person)
         return self._account(self._census.person(row), row in self._census.active)
 
@@ -57,21 +65,37 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         """Yield everybody who has or needs an account, with whether it is to be enabled."""
         census = self._census
         yield from zip(map(census.people.__getitem__, census.active), repeat(True))
-        others = map(census.person, census.everyone - census.active)
-        yield from ((person, False) for person in others if person.id in self._known)
+        others = census.everyone - census.active
+        yield from (
+            (census.people[row], False)
+            for row in others
+            if census.people[row].id in self._known or self._is_awaited(row)
+        )
 
     def _account(self, person: Person, enabled: bool) -> DesiredAccount:
-        known = self._known.get(person.id)
+        known, day = self._known.get(person.id), self._census.day_of(person)
+        awaited = not enabled and begins_within(person, day, self._templates.prepared)
         if known is not None and not enabled:
-            barred = is_employed(person, self._census.day_of(person))
-            return DesiredAccount(person.id, known.user_id, known.display_name, False, barred)
-        day = self._census.day_of(person)
-        name = display_name(self._templates.display_name, lambda path: values_of(person, path, day))
-        return DesiredAccount(person.id, known.user_id if known is not None else self._fresh[person.id], name, True)
+            barred = is_employed(person, day)
+            return DesiredAccount(person.id, known.user_id, known.display_name, False, barred, awaited)
+        user_id = known.user_id if known is not None else self._fresh[person.id]
+        asked = first_day(person, day) if awaited else day
+        name = display_name(self._templates.display_name, lambda path: values_of(person, path, asked))
+        return DesiredAccount(person.id, user_id, name, enabled, awaited=awaited)
+
+    def _is_awaited(self, row: int) -> bool:
+        prepared = self._templates.prepared
+        if not prepared:
+            return False
+        person = self._census.people[row]
+        return begins_within(person, self._census.day_of(person), prepared)
 
     @cached_property
     def _fresh(self) -> Mapping[PersonId, UserId]:
-        return _fresh_user_ids(self._templates.user_id, self._census, self._known, self._server_name, self._taken)
+        newcomers = [person for person, _ in self._people() if person.id not in self._known]
+        return _fresh_user_ids(
+            self._templates.user_id, newcomers, self._census, self._known, self._server_name, self._taken
+        )
 
 
 class _Values(ValuesView[DesiredAccount]):
@@ -84,10 +108,14 @@ class _Values(ValuesView[DesiredAccount]):
 
 
 def _fresh_user_ids(
-    template: str, census: Census, known: Mapping[PersonId, CurrentAccount], server_name: str, taken: Collection[str]
+    template: str,
+    newcomers: Sequence[Person],
+    census: Census,
+    known: Mapping[PersonId, CurrentAccount],
+    server_name: str,
+    taken: Collection[str],
 ) -> dict[PersonId, UserId]:
     """Choose user IDs for those who need one, in the order of their user names, whatever order they came in."""
-    newcomers = [person for person in map(census.person, census.active) if person.id not in known]
     if not newcomers:
         return {}
     used = {localpart_of(account.user_id) for account in known.values()}
@@ -101,6 +129,6 @@ def _fresh_user_ids(
 
 
 def _attributes(person: Person, template: str, census: Census) -> Attributes:
-    """Return those of the person's attributes that a localpart can be made of."""
-    day = census.day_of(person)
+    """Return those what a localpart can be made of: the person's attributes, before the first day those of that day."""
+    day = first_day(person, census.day_of(person))
     return {path: values_of(person, path, day) for path in (*placeholders(template), "externalid", "id")}

@@ -15,7 +15,7 @@ from bridge.membership.values import Action
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
-_OF_ACCOUNTS = (Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.DISABLE_ACCOUNT)
+_OF_ACCOUNTS = (Action.PREPARE_ACCOUNT, Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.DISABLE_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from bridge.membership.values import (
     Change,
     Current,
     CurrentRoom,
+    Departures,
     Desired,
     DesiredAccount,
     DesiredRoom,
@@ -42,6 +43,9 @@ ACCOUNTS = "accounts"
 LEAVER = "no longer works here"
 BARRED = "is barred, and employed still"
 GUEST = "was here before"
+AWAITED = "begins to work here soon"
+LEFT_FOR_GOOD = "left, and the time to come back is over"
+LAST_ADMINISTRATOR = "the last administrator leaves"
 NOT_ANY_MORE = "not in the policy's rule any more"
 EXCLUSIVE = "exclusive room"
 POWERLESS = "the policy gives no power here"
@@ -58,16 +62,22 @@ def plan(
     touched: frozenset[UserId] | None = None,
     walls: Walls = NO_WALLS,
     bot: UserId,
+    departures: Departures | None = None,
 ) -> Plan:
     """Return the changes that make the current state the desired one; an empty plan when it is.
 
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone. What rules
-    ask for and `walls` forbid is not done, and named.
+    ask for and `walls` forbid is not done, and named. `departures` says what the stages of leaving make of leavers;
+    without it they leave everything and keep a locked account.
     """
-    scope = _scope(desired, current, census, touched, bot)
+    scope = _scope(desired, current, census, touched, bot, departures or Departures())
     rooms = _managed(desired, current, scope)
-    changes = [*_account_changes(scope, current), *_departures(scope, current, rooms.keys())]
+    changes = [
+        *_account_changes(scope, current),
+        *_departures(scope, current, rooms.keys()),
+        *_returns(scope, current),
+    ]
     divisions: dict[RoomKey, Division] = {}
     ruled = dict(rooms)
     shadowed: list[Change] = []
@@ -182,6 +192,7 @@ class _Scope:
     leavers: Mapping[UserId, str]
     """Those whose account is to be disabled, with why."""
     bot: UserId
+    departures: Departures
 
     def of(self, people: PeopleSet) -> PeopleSet:
         """Return those of the people whom the plan is about."""
@@ -218,7 +229,12 @@ class _Users:
 
 
 def _scope(
-    desired: Desired, current: Current, census: Census, touched: frozenset[UserId] | None, bot: UserId
+    desired: Desired,
+    current: Current,
+    census: Census,
+    touched: frozenset[UserId] | None,
+    bot: UserId,
+    departures: Departures,
 ) -> _Scope:
     everyone = {account.person: account for account in desired.accounts.values()}
     users = [everyone[person.id].user_id if person.id in everyone else UserId("") for person in census.people]
@@ -228,7 +244,7 @@ def _scope(
     unseen = current.accounts.keys() - everyone.keys()
     others = {current.accounts[person].user_id: person for person in unseen}
     leavers = {account.user_id: BARRED if account.barred else LEAVER for account in accounts if not account.enabled}
-    return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot)
+    return _Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot, departures)
 
 
 def _managed(desired: Desired, current: Current, scope: _Scope) -> dict[RoomKey, DesiredRoom]:
@@ -305,6 +321,8 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
         if known is None:
             if account.enabled:
                 yield _account_change(Action.CREATE_ACCOUNT, account, "works here", name)
+            elif account.awaited:
+                yield _account_change(Action.PREPARE_ACCOUNT, account, AWAITED, name)
         elif known.enabled and not account.enabled:
             yield _account_change(Action.DISABLE_ACCOUNT, account, BARRED if account.barred else LEAVER)
         elif account.enabled:
@@ -312,16 +330,30 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
                 yield _account_change(Action.ENABLE_ACCOUNT, account, "works here again")
             if known.display_name != name:
                 yield _account_change(Action.RENAME_ACCOUNT, account, "the directory says so", name)
+        elif account.user_id in scope.departures.ending:
+            yield _account_change(Action.DEACTIVATE_ACCOUNT, account, LEFT_FOR_GOOD)
 
 
 def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -> Iterator[Change]:
-    """Yield the removals of leavers from the rooms in which the policy has no say."""
-    if not scope.leavers:
+    """Yield the removals of leavers from the rooms in which the policy has no say, and who takes these over."""
+    for over in scope.departures.hand_overs:
+        yield _change(
+            Action.HAND_OVER, scope, over.room_id, over.giver, value=over.heir, rule=ACCOUNTS, reason=LAST_ADMINISTRATOR
+        )
+    leaving = scope.leavers.keys() - scope.departures.staying
+    if not leaving:
         return
     unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
     for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
-        for user in scope.leavers.keys() & users:
+        for user in leaving & users:
             yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
+
+
+def _returns(scope: _Scope, current: Current) -> Iterator[Change]:
+    """Yield who goes back into rooms in which the policy has no say, having left them with the account."""
+    for room, users in current.former.items():
+        for user in users - scope.leavers.keys():
+            yield _change(Action.JOIN, scope, room, user, rule=ACCOUNTS, reason=GUEST)
 
 
 def _room_change(room: DesiredRoom, there: CurrentRoom | None, served: str | None, *, whole: bool) -> Iterator[Change]:
@@ -367,6 +399,8 @@ def _membership_changes(
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
         for user in chain(scope.named(excess), members.strangers | invited.strangers):
+            if user in scope.departures.staying:
+                continue
             rule, reason = _why_remove(user, room, there, scope, division)
             if reason:
                 yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
@@ -397,6 +431,8 @@ def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: _Scope) 
     """Yield what makes the room's power the policy's, also for those who are not, or no longer, in it."""
     actual: Mapping[UserId, int] = there.power if there else {}
     for user, level in _differently_ranked(room, actual, scope):
+        if user in scope.departures.staying:
+            continue
         action = Action.RAISE_POWER if level > actual.get(user, 0) else Action.LOWER_POWER
         leaver = user in scope.leavers
         reason = scope.leavers[user] if leaver else room.because.get(level, "") if level else POWERLESS

@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.directory import door_store
-from bridge.directory.notice import unknown_status
+from bridge.directory.notice import abandoned_room, unknown_status
 from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, store
+from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
 from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.heirs import tell_heirs
 from bridge.membership.interventions import answer_interventions, begin_rests
+from bridge.membership.leaving import stages_for
 from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
 from bridge.membership.values import Change, Plan
@@ -129,8 +131,10 @@ class Reconciler:
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
             run_id, applied = await self._carry_out(found, cause, by, progress)
+            await self._follow_leavers(found)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
+            await tell_heirs(self._pool, self._homeserver, self._clock)
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
@@ -235,6 +239,23 @@ class Reconciler:
             extra={"action": "reconcile"},
         )
         return run_id, applied
+
+    async def _follow_leavers(self, found: Survey) -> None:
+        """Remember since when leavers are that, and the stages before them; tell of rooms that nobody is in now."""
+        accounts = list(found.desired.accounts.values())
+        leavers = {a.user_id: a.person for a in accounts if not (a.enabled or a.barred or a.awaited)}
+        now, policy = self._clock(), found.policy
+        await lifecycle_store.forget_leavers(self._pool, [a.user_id for a in accounts if a.user_id not in leavers])
+        since = await lifecycle_store.note_leavers(self._pool, leavers.keys(), now)
+        stages = {
+            user: stages_for(leavers[user], left_at, policy.accounts.leavers, found.census, self._timezone)
+            for user, left_at in since.items()
+        }
+        await lifecycle_store.put_stages(self._pool, stages, now)
+        held_back = {(change.room, change.user_id) for change in found.verdict.held.changes}
+        for room in found.abandoned:
+            if (room.room_id, room.leaver) not in held_back:
+                await put_notice(self._pool, abandoned_room(room.room_id, room.name, room.leaver))
 
     async def _apply(self, plan: Plan, run: Run, progress: Progress | None) -> Applied:
         if not plan.changes:

@@ -38,6 +38,7 @@ class Group:
 
 
 _NOUNS = {
+    Action.PREPARE_ACCOUNT: ("account prepared", "accounts prepared"),
     Action.CREATE_ACCOUNT: ("new account", "new accounts"),
     Action.ENABLE_ACCOUNT: ("account enabled again", "accounts enabled again"),
     Action.RENAME_ACCOUNT: ("account renamed", "accounts renamed"),
@@ -46,11 +47,14 @@ _NOUNS = {
     Action.JOIN: ("membership added", "memberships added"),
     Action.RAISE_POWER: ("power raised", "powers raised"),
     Action.DISABLE_ACCOUNT: ("account disabled", "accounts disabled"),
+    Action.HAND_OVER: ("room handed over", "rooms handed over"),
     Action.REMOVE: ("membership removed", "memberships removed"),
     Action.LOWER_POWER: ("power lowered", "powers lowered"),
+    Action.DEACTIVATE_ACCOUNT: ("account deactivated for good", "accounts deactivated for good"),
 }
 """In the order of printing."""
 _LABELS = {
+    Action.PREPARE_ACCOUNT: "account prepared",
     Action.CREATE_ACCOUNT: "new account",
     Action.ENABLE_ACCOUNT: "enabled again",
     Action.RENAME_ACCOUNT: "renamed",
@@ -59,8 +63,10 @@ _LABELS = {
     Action.JOIN: "joins",
     Action.RAISE_POWER: "power raised",
     Action.DISABLE_ACCOUNT: "account disabled",
+    Action.HAND_OVER: "handed over by",
     Action.REMOVE: "removed",
     Action.LOWER_POWER: "power lowered",
+    Action.DEACTIVATE_ACCOUNT: "account deactivated for good",
 }
 _OF_POWER = (Action.RAISE_POWER, Action.LOWER_POWER)
 _ACCOUNTS = "Accounts"

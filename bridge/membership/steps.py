@@ -16,8 +16,10 @@ from bridge.ids import RoomKey
 from bridge.membership.barriers import BARRIERS
 from bridge.membership.values import Action, Change, Plan
 
-_ON_ACCOUNTS = frozenset({Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
+_ON_ACCOUNTS = frozenset({Action.PREPARE_ACCOUNT, Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
 _OF_POWER = frozenset({Action.LOWER_POWER, Action.RAISE_POWER})
+_FOR_GOOD = "deactivation"
+"""The lane of all deactivations: the homeserver has much to do for each, so they go one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class _Builder:
         self._joins: dict[tuple[str, str], int] = {}
         self._parted: dict[str, set[int]] = defaultdict(set)
         """Room → the removals because of a barrier, before which nobody enters."""
+        self._hand_overs: dict[str, int] = {}
+        self._departures: defaultdict[str, set[int]] = defaultdict(set)
+        self._arrivals: defaultdict[str, set[int]] = defaultdict(set)
+        for index, group in enumerate(self._groups):
+            if group[0].action is Action.JOIN:
+                self._arrivals[group[0].user_id].add(index)
 
     def steps(self) -> Iterator[Step]:
         for index, group in enumerate(self._groups):
@@ -71,13 +79,20 @@ class _Builder:
 
     def _step(self, group: tuple[Change, ...]) -> Step:
         first = group[0]
-        lane = first.room or first.user_id
+        lane = _FOR_GOOD if first.action is Action.DEACTIVATE_ACCOUNT else first.room or first.user_id
+        shut_out = self._indices(self._disabled.get(first.user_id))
+        if first.action is Action.HAND_OVER:
+            return Step(lane, group, (frozenset(),), shut_out)
         if first.action is Action.REMOVE:
-            return Step(lane, group, (frozenset(),), self._indices(self._disabled.get(first.user_id)))
+            # Who moves is first let into the new rooms: nobody is without a room in between. Barriers do not wait.
+            after = shut_out if first.rule == BARRIERS else shut_out | self._arrivals[first.user_id]
+            return Step(lane, group, (self._indices(self._hand_overs.get(first.room)),), after)
         return Step(lane, group, tuple(self._needs(change) for change in group))
 
     def _needs(self, change: Change) -> frozenset[int]:
         match change.action:
+            case Action.DEACTIVATE_ACCOUNT:
+                return self._indices(self._disabled.get(change.user_id)) | self._departures[change.user_id]
             case Action.CREATE_ROOM | Action.CHANGE_ROOM:
                 room = self._rooms.get(RoomKey(change.room))
                 spaces = () if room is None else (*room.parents, room.open_to)
@@ -96,8 +111,12 @@ class _Builder:
         match change.action:
             case Action.DISABLE_ACCOUNT:
                 self._disabled[change.user_id] = index
-            case Action.REMOVE if change.rule == BARRIERS:
-                self._parted[change.room].add(index)
+            case Action.HAND_OVER:
+                self._hand_overs[change.room] = index
+            case Action.REMOVE:
+                self._departures[change.user_id].add(index)
+                if change.rule == BARRIERS:
+                    self._parted[change.room].add(index)
             case Action.CREATE_ROOM:
                 self._made[change.room] = index
             case Action.JOIN:

@@ -56,15 +56,18 @@ async def read_accounts(
 ) -> dict[PersonId, CurrentAccount]:
     """Return every account, or those of these people."""
     rows = (
-        await db.fetch("SELECT person_id, user_id, display_name, enabled FROM account")
+        await db.fetch("SELECT * FROM account")
         if people is None
-        else await db.fetch(
-            "SELECT person_id, user_id, display_name, enabled FROM account WHERE person_id = ANY($1)", list(people)
-        )
+        else await db.fetch("SELECT * FROM account WHERE person_id = ANY($1)", list(people))
     )
     return {
         PersonId(row["person_id"]): CurrentAccount(
-            PersonId(row["person_id"]), UserId(row["user_id"]), row["display_name"], row["enabled"]
+            PersonId(row["person_id"]),
+            UserId(row["user_id"]),
+            row["display_name"],
+            row["enabled"],
+            row["left_at"],
+            row["deactivated_at"] is not None,
         )
         for row in rows
     }
@@ -139,7 +142,12 @@ async def rename_account(db: Connection | Pool, user_id: UserId, display_name: s
 
 async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: bool) -> None:
     """Remember that an account was let in or shut out."""
-    await db.execute("UPDATE account SET enabled = $2 WHERE user_id = $1", user_id, enabled)
+    await db.execute(
+        """UPDATE account SET enabled = $2, deactivated_at = CASE WHEN NOT $2 THEN deactivated_at END
+           WHERE user_id = $1""",
+        user_id,
+        enabled,
+    )
 
 
 # Managed rooms

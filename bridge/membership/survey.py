@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from bridge.archive.store import read_redacted
 from bridge.directory.census import Census
 from bridge.directory.door_store import load_pardons
 from bridge.directory.local_day import SPREAD, LocalDays
@@ -20,6 +21,8 @@ from bridge.directory.relation_store import people_above, people_below
 from bridge.directory.selector import any_of, matches
 from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
+from bridge.homeserver import wire
+from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
 from bridge.membership import audit_store, barrier_store, drift_store, store
 from bridge.membership.alignment import aligned
@@ -27,18 +30,20 @@ from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
+from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, Desired, Plan
-from bridge.policy.schema import Brake, Policy
+from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
+from bridge.policy.schema import Brake, LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 
-class Bot(Protocol):
-    """Who we are on which homeserver."""
+class Bot(Rooms, Protocol):
+    """Who we are on which homeserver, and the rooms there."""
 
     bot: UserId
     server_name: str
@@ -77,6 +82,8 @@ class Survey:
     """What others did by hand and this survey has looked at."""
     rests: tuple[Rest, ...] = ()
     """What the plan leaves out because of a fight."""
+    abandoned: tuple[Abandoned, ...] = ()
+    """The rooms that nobody is in any more once the plan is carried out."""
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
     walls: Walls = NO_WALLS
@@ -133,15 +140,25 @@ async def survey_in(
         touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
     leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
     current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    disabled = [account for account in wanted.accounts.values() if not account.enabled]
+    steps = due(disabled, known, policy.accounts.leavers, census, now, timezone)
+    ending = await _ending(connection, steps, known.values())
     going = [account.user_id for account in current.accounts.values() if account.enabled]
-    for user_id in sorted(leaving.intersection(going)):
+    for user_id in sorted(leaving.intersection(going) | ending):
         current = with_rooms(current, user_id, await _joined_rooms(accounts, user_id))
+    returning = {
+        account.user_id for account in known.values() if not account.enabled and account.user_id not in leaving
+    }
+    current = replace(current, former=await read_returns(connection, bot, returning, touched))
+    overs, abandoned = await read_hand_overs(connection, bot, current, census, steps)
+    staying = frozenset(user for user, due_now in steps.items() if LeaverStep.LEAVE_ROOMS not in due_now)
+    departures = Departures(staying, ending, overs)
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
     walls = await _walls(connection, policy, census, touched)
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
     room_ids = {room.key: room.room_id for room in current.rooms.values()}
-    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot)
+    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
     verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
@@ -157,6 +174,7 @@ async def survey_in(
         concerned,
         interventions=tuple(one for one in pending if touched is None or not one.subject or one.subject in touched),
         rests=rests,
+        abandoned=abandoned,
         pardons=pardons,
         walls=walls,
     )
@@ -240,6 +258,16 @@ async def _lately_protected(
         for state in states
         if any(matches(asked, attributes_of(state.person, day(state.person))) for day in days)
     )
+
+
+async def _ending(connection: Connection, steps: Due, known: Collection[CurrentAccount]) -> frozenset[UserId]:
+    """Return whose account is to be deactivated now: not before the archive has all that they have said."""
+    active = {account.user_id for account in known if not account.deactivated}
+    ending = {user for user, due_now in steps.items() if LeaverStep.DEACTIVATE in due_now and user in active}
+    if not ending:
+        return frozenset()
+    awaited = [Event.of(wire.decode(row["body"])) for row in await read_redacted(connection)]
+    return frozenset(ending - {event.sender for event in awaited})
 
 
 async def _joined_rooms(accounts: JoinedRooms, user_id: UserId) -> list[RoomId]:

@@ -2,10 +2,10 @@
 
 Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
 something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
-whom, where they work, a day has come on which an employment begins, or one or an exception is over; the users whose
-memberships drifted, and the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves
-when the work up to it is recorded. Dates need none: those that came while nobody looked are found at the start, when
-everything is looked at.
+whom, where they work, a day has come on which an employment begins, or one or an exception is over, an account is to be
+prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose settings did. A wake-up
+only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those that came
+while nobody looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, member_store, store
+from bridge.membership import audit_store, drift_store, lifecycle_store, member_store, store
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
@@ -140,9 +140,14 @@ class Upkeep:
         return None
 
     async def _concerned(self, since: datetime, now: datetime) -> frozenset[PersonId]:
-        """Return for whom the calendar has changed something after `since`."""
-        boundaries = await self._boundaries((since - SPREAD).date(), (now + SPREAD).date())
-        return passed(boundaries, since, now, self._timezone)
+        """Return for whom the calendar has changed something after `since`, or a stage of leaving was due."""
+        days = [(since - SPREAD).date(), (now + SPREAD).date()]
+        boundaries = await self._boundaries(days[0], days[1])
+        if ahead := self._policy().accounts.prepared:
+            coming = await boundaries_between(self._pool, days[0] + ahead, days[1] + ahead)
+            boundaries += [replace(each, day=each.day - ahead) for each in coming]
+        staged = await lifecycle_store.due_between(self._pool, since, now)
+        return passed(boundaries, since, now, self._timezone) | staged
 
     async def _boundaries(self, first: date, last: date) -> list[Boundary]:
         """Return for whom an employment begins or is over, or an exception is, on these days."""
@@ -190,7 +195,14 @@ class Upkeep:
         """Return how long nothing is due by the clock alone: until a day begins that matters, or the next retry."""
         since = self._until or self._clock()
         whole_at = self._whole_at and self._whole_at + LONGEST_UNSEEN
-        moments = [await self._next_boundary(since), self._retry_at, whole_at]
+        staged = await lifecycle_store.next_due(self._pool, since)
+        moments = [
+            await self._next_boundary(since),
+            await self._next_preparation(since),
+            staged,
+            self._retry_at,
+            whole_at,
+        ]
         waits = [(moment - self._clock()).total_seconds() for moment in moments if moment is not None]
         return min(LONGEST_WAIT, max(0.0, min(waits, default=LONGEST_WAIT)))
 
@@ -201,6 +213,12 @@ class Upkeep:
         # Where the date is ahead of that place's, a later day may begin earlier.
         last = last if further is None else min(further, date.max - 2 * SPREAD) + 2 * SPREAD
         return next_boundary(await self._boundaries(first, last), since, self._timezone)
+
+    async def _next_preparation(self, since: datetime) -> datetime | None:
+        """Return the first moment after `since` at which an account is to be made for somebody who begins later."""
+        ahead = self._policy().accounts.prepared
+        found = await self._next_boundary(since + ahead) if ahead else None
+        return None if found is None else found - ahead
 
     async def _wait_out(self, complaint: str) -> None:
         if complaint != self._complaint:

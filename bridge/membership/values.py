@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from bridge.directory.people_set import PeopleSet
@@ -32,6 +33,8 @@ class DesiredAccount:
     """False for those who do not work here (any more)."""
     barred: bool = False
     """Not enabled, and employed still, as on garden leave: nobody who has left."""
+    awaited: bool = False
+    """Not enabled, and to work here within the days in which the policy prepares accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,30 @@ class CurrentAccount:
     user_id: UserId
     display_name: str
     enabled: bool
+    left_at: datetime | None = None
+    """Since when the person is a leaver; None for whoever works here, or is only barred."""
+    deactivated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """A room that Muster does not manage, whose last administrator leaves."""
+
+    room_id: RoomId
+    giver: UserId
+    """The leaver who passes power on."""
+    heir: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """What the stages of leaving make of those whose account is, or ought to be, disabled."""
+
+    staying: frozenset[UserId] = frozenset()
+    """Not to leave their rooms yet."""
+    ending: frozenset[UserId] = frozenset()
+    """Whose account is to be deactivated."""
+    hand_overs: tuple[HandOver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +151,8 @@ class Current:
     Leavers leave these too."""
     served: Mapping[RoomKey, str] = field(default_factory=dict)
     """Room of a `for_each` rule → the value it is for now, where that is not the value in its key."""
+    former: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
+    """Rooms Muster does not manage → those who left them with their account, and can be let in again."""
 
 
 FIELDS = ("name", "topic", "kind", "parents", "open_to")
@@ -135,9 +164,15 @@ class Action(StrEnum):
 
     DISABLE_ACCOUNT = "disable account"
     """Lock, and end every session."""
+    HAND_OVER = "hand over room"
+    """Have a leaver make `value` the administrator of a room that would have none."""
     REMOVE = "remove"
     """Take a member (or an invitation) out of a room."""
     LOWER_POWER = "lower power"
+    DEACTIVATE_ACCOUNT = "deactivate account"
+    """For good: keys and account data are gone, and a return begins anew."""
+    PREPARE_ACCOUNT = "prepare account"
+    """Create, and lock until the first day."""
     CREATE_ACCOUNT = "create account"
     ENABLE_ACCOUNT = "enable account"
     RENAME_ACCOUNT = "rename account"
@@ -148,7 +183,9 @@ class Action(StrEnum):
     RAISE_POWER = "raise power"
 
 
-TAKES_AWAY = frozenset({Action.DISABLE_ACCOUNT, Action.REMOVE, Action.LOWER_POWER})
+TAKES_AWAY = frozenset(
+    {Action.DISABLE_ACCOUNT, Action.HAND_OVER, Action.REMOVE, Action.LOWER_POWER, Action.DEACTIVATE_ACCOUNT}
+)
 """What the brake counts and may hold."""
 
 
@@ -159,11 +196,11 @@ class Change:
     order: int
     """Position of the action in `Action`; sorts a plan into the order of applying."""
     room: str = ""
-    """A `RoomKey`; for a `REMOVE` from an unmanaged room its `RoomId`, which starts with `!`; empty for accounts."""
+    """A `RoomKey`; for a room that Muster does not manage its `RoomId`, which starts with `!`; empty for accounts."""
     user_id: str = ""
     value: str = ""
     """New display name (accounts), name (a new room), what differs (`name, parents`; a room that is), new level
-    (power), as text."""
+    (power), as text; the user ID of who takes a room over."""
     person: str = ""
     """`PersonId`, empty for people outside the directory and for rooms."""
     rule: str = ""

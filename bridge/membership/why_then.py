@@ -77,7 +77,9 @@ def explain_then(then: Then, room: str | None = None) -> Explanation:
         user_id=then.user_id or "",
         works_here=works_here(person, then.day),
         barred=is_employed(person, then.day) and not works_here(person, then.day),
-        enabled=None if then.account is None else then.account.action is not Action.DISABLE_ACCOUNT,
+        enabled=None
+        if then.account is None
+        else then.account.action not in (Action.DISABLE_ACCOUNT, Action.PREPARE_ACCOUNT),
         directory_version=state.version,
         rooms=tuple(_reason(key, place, then, attributes) for key, place in places),
         policy=then.version,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 
 from bridge.directory.selector import Selector, all_of, any_of
 from bridge.document import (
@@ -29,6 +30,7 @@ from bridge.document import (
     read,
 )
 from bridge.policy import room_section
+from bridge.policy.accounts import joiners, leavers
 from bridge.policy.schema import (
     Accounts,
     Barrier,
@@ -96,6 +98,8 @@ class _Reader:
         return Accounts(
             user_id=section.optional("user_id", template, Accounts().user_id),
             display_name=section.optional("display_name", template, Accounts().display_name),
+            leavers=section.optional("leavers", leavers, Accounts().leavers),
+            prepared=section.optional("joiners", a(joiners), timedelta()),
         )
 
     def _room(self, section: Section) -> Room:

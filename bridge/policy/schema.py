@@ -33,12 +33,38 @@ class RoomKind(StrEnum):
     """Where Muster tells those who approve what is waiting for them."""
 
 
+class LeaverStep(StrEnum):
+    """What is done to the account of somebody who has left."""
+
+    LOCK = "lock"
+    END_SESSIONS = "end_sessions"
+    HAND_OVER_ROOMS = "hand_over_rooms"
+    LEAVE_ROOMS = "leave_rooms"
+    DEACTIVATE = "deactivate"
+    """Cannot be undone: the homeserver forgets keys and account data."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaverStage:
+    """What is done to a leaver so long after leaving."""
+
+    after: timedelta
+    do: tuple[LeaverStep, ...]
+
+
+REVERSIBLE = (LeaverStep.LOCK, LeaverStep.END_SESSIONS, LeaverStep.LEAVE_ROOMS, LeaverStep.HAND_OVER_ROOMS)
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """How a person becomes a Matrix account; templates name attributes as `{userName}`."""
 
     user_id: str = "{userName}"
     display_name: str = "{displayName}"
+    leavers: tuple[LeaverStage, ...] = (LeaverStage(timedelta(), REVERSIBLE),)
+    """In the order of time."""
+    prepared: timedelta = timedelta()
+    """So long before the first day the account is made, and locked until then."""
 
 
 @dataclass(frozen=True, slots=True)

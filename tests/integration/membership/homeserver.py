@@ -48,6 +48,7 @@ class Account:
 
     display_name: str
     locked: bool = False
+    deactivated: bool = False
     sessions: int = 0
 
 
@@ -74,6 +75,8 @@ class FakeHomeserver:
     # Rooms
 
     async def create_room(self, content: Mapping[str, Any]) -> RoomId:
+        if "room_alias_name" not in content:
+            return self._make_direct_room(*content["invite"])
         self._begin("create_room", str(content["room_alias_name"]))
         alias = f"#{content['room_alias_name']}:{SERVER}"
         if alias in self.aliases:
@@ -93,6 +96,12 @@ class FakeHomeserver:
             self._put(room_id, BOT, "m.room.topic", "", {"topic": content["topic"]})
         return self._end("create_room", room_id)
 
+    def _make_direct_room(self, person: UserId) -> RoomId:
+        self._begin("create_room", person)
+        room_id = self.make_room(BOT)
+        self.act(room_id, BOT, "invite", person)
+        return self._end("create_room", room_id)
+
     async def resolve_alias(self, alias: str) -> RoomId | None:
         self._begin("resolve_alias", alias)
         return self.aliases.get(alias)
@@ -101,11 +110,13 @@ class FakeHomeserver:
         self._begin("delete_alias", alias)
         self.aliases.pop(alias, None)
 
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None:
         self._begin("invite", room_id, user_id)
         if user_id in self.rooms[room_id].members() | self.rooms[room_id].members("ban"):
             raise HomeserverError(f"{user_id} is already in the room, or banned", status=403, errcode="M_FORBIDDEN")
-        self.act(room_id, BOT, "invite", user_id)
+        self.act(room_id, as_user or BOT, "invite", user_id)
         self._end("invite", None)
 
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None:
@@ -143,10 +154,16 @@ class FakeHomeserver:
         self._end("unban", None)
 
     async def send_state(
-        self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
+        self,
+        room_id: RoomId,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, object],
+        *,
+        as_user: UserId | None = None,
     ) -> EventId:
         self._begin("send_state", room_id, event_type, state_key)
-        return self._end("send_state", self._put(room_id, BOT, event_type, state_key, dict(content)))
+        return self._end("send_state", self._put(room_id, as_user or BOT, event_type, state_key, dict(content)))
 
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
         self._begin("state_event", room_id, event_type)
@@ -199,13 +216,18 @@ class FakeHomeserver:
 
     async def unlock(self, user_id: UserId) -> None:
         self._begin("unlock", user_id)
-        self.users[user_id].locked = False
+        self.users[user_id].locked = self.users[user_id].deactivated = False
         self._end("unlock", None)
 
     async def end_sessions(self, user_id: UserId) -> int:
         self._begin("end_sessions", user_id)
         ended, self.users[user_id].sessions = self.users[user_id].sessions, 0
         return self._end("end_sessions", ended)
+
+    async def deactivate(self, user_id: UserId) -> None:
+        self._begin("deactivate", user_id)
+        self.users[user_id].deactivated = True
+        self._end("deactivate", None)
 
     async def joined_rooms(self, user_id: UserId) -> list[RoomId]:
         self._begin("joined_rooms", user_id)

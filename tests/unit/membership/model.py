@@ -21,6 +21,11 @@ def applied(plan: Plan, current: Current) -> Current:
 def _changed(change: Change, current: Current, plan: Plan) -> Current:
     if change.room.startswith("!"):
         room_id = RoomId(change.room)
+        if change.action is Action.HAND_OVER:
+            return current
+        if change.action is Action.JOIN:
+            waiting = current.former[room_id] - {UserId(change.user_id)}
+            return replace(current, former={**current.former, room_id: waiting})
         left = current.elsewhere[room_id] - {UserId(change.user_id)}
         return replace(current, elsewhere={**current.elsewhere, room_id: left})
     if change.room:
@@ -43,10 +48,16 @@ def _changed_account(change: Change, account: CurrentAccount | None) -> CurrentA
     if change.action is Action.CREATE_ACCOUNT:
         assert account is None
         return CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, True)
+    if change.action is Action.PREPARE_ACCOUNT:
+        assert account is None
+        return CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, False)
     assert account is not None
     assert account.user_id == change.user_id
     if change.action is Action.RENAME_ACCOUNT:
         return replace(account, display_name=change.value)
+    if change.action is Action.DEACTIVATE_ACCOUNT:
+        assert not account.enabled
+        return replace(account, deactivated=True)
     assert account.enabled is (change.action is Action.DISABLE_ACCOUNT)
     return replace(account, enabled=change.action is Action.ENABLE_ACCOUNT)
 

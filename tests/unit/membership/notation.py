@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ _JOB = {
     "userType": "user_type",
     "manager": "manager",
     "managerName": "manager_name",
+    "start": "start",
+    "end": "end",
 }
 _OWN = {"active", "userName", "displayName", "externalId"}
 
@@ -74,7 +76,7 @@ def policy(said: Mapping[str, Any]) -> Policy:
     """Return a policy; what it does not say has its default, and names are the ids."""
     return Policy(
         company="Nordwind",
-        accounts=Accounts(**said.get("accounts", {})),
+        accounts=_accounts(**said.get("accounts", {})),
         spaces={key: _space(key, value) for key, value in said.get("spaces", {}).items()},
         rooms={key: _room(key, value) for key, value in said.get("rooms", {}).items()},
         desks={key: _desk(key, value) for key, value in said.get("desks", {}).items()},
@@ -83,6 +85,10 @@ def policy(said: Mapping[str, Any]) -> Policy:
         digest="",
         barriers=tuple(_barrier(each) for each in said.get("barriers", ())),
     )
+
+
+def _accounts(prepared: int = 0, **said: Any) -> Accounts:
+    return Accounts(prepared=timedelta(days=prepared), **said)
 
 
 def _space(key: str, said: Mapping[str, Any]) -> Space:

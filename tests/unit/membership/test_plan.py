@@ -17,7 +17,7 @@ from bridge.ids import PersonId, RoomId, RoomKey
 from bridge.membership.barriers import Seat, Walls, walls_of
 from bridge.membership.desired import desired
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, Plan
+from bridge.membership.values import Current, Departures, HandOver, Plan
 from bridge.policy.schema import Policy
 
 from .model import NOTHING, applied
@@ -29,22 +29,35 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     """The file's name is the requirement."""
     case = read_case(file)
     current = _current(case)
-    found = _plan(case, case["people"], current, case.get("touched"))
+    found = _plan(case, case["people"], current, case.get("touched"), _departures(case))
     assert [line_of(change) for change in found.changes] == case["expect"]
     kept_out = [f"{each.room} {name_of(user)}: {each.reason}" for each in found.kept_out for user in each.users]
     assert kept_out == case.get("kept_out", kept_out)
     assert [line_of(change) for change in found.shadowed] == case.get("shadow", [])
-    if "touched" not in case:
+    if not {"touched", "departures"} & case.keys():
         assert _plan(case, case["people"], applied(found, current), None).changes == ()
 
 
-def _plan(case: Mapping[str, Any], people: Mapping[str, Any], current: Current, touched: str | None) -> Plan:
+def _departures(case: Mapping[str, Any]) -> Departures:
+    said = case.get("departures", {})
+    overs = (HandOver(RoomId(room), *map(user_id, pair.split())) for room, pair in said.get("hand_overs", {}).items())
+    return Departures(users(said.get("staying")), users(said.get("ending")), tuple(overs))
+
+
+def _plan(
+    case: Mapping[str, Any],
+    people: Mapping[str, Any],
+    current: Current,
+    touched: str | None,
+    departures: Departures | None = None,
+) -> Plan:
     everyone, rules = census(people), policy(case["policy"])
     wanted = desired(rules, everyone, current.accounts, server_name=SERVER)
     seats = {user_id(name): _seat(rules, side) for name, side in case.get("guests", {}).items()}
     others = {RoomKey(key): _seat(rules, side) for key, side in case.get("taken", {}).items()}
     walls = Walls(walls_of(rules.barriers, everyone), seats, others)
-    return plan(wanted, current, everyone, touched=None if touched is None else users(touched), walls=walls, bot=BOT)
+    only = None if touched is None else users(touched)
+    return plan(wanted, current, everyone, touched=only, walls=walls, bot=BOT, departures=departures)
 
 
 def _seat(rules: Policy, side: str) -> frozenset[Seat]:
@@ -69,4 +82,5 @@ def _current(case: Mapping[str, Any]) -> Current:
         account = replace(current.accounts[PersonId(name)], **fields)
         current = replace(current, accounts={**current.accounts, PersonId(name): account})
     elsewhere = {RoomId(room_id): users(inside) for room_id, inside in case.get("elsewhere", {}).items()}
-    return replace(current, elsewhere=elsewhere)
+    former = {RoomId(room_id): users(before) for room_id, before in case.get("former", {}).items()}
+    return replace(current, elsewhere=elsewhere, former=former)

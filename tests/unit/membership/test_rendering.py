@@ -203,6 +203,6 @@ def test_what_a_rule_in_shadow_would_do_is_told_apart() -> None:
     )
     head, _, tail = as_text(plan).partition("Only told, and not done, because the rule is in shadow: ")
     assert head.startswith("1 membership added.\n")
-    assert tail == "1 membership\nadded.\n  it\n    joins: @mari:example.org\n\nDigest: d1g35t\n"
+    assert tail == "1 membership added.\n  it\n    joins: @mari:example.org\n\nDigest: d1g35t\n"
     assert [change["user_id"] for change in as_json(plan)["shadow"]] == [user_id("mari")]  # type: ignore[attr-defined]
     assert as_text(replace(_plan(), shadowed=plan.shadowed)).startswith("Nothing to do.\n\nOnly told")

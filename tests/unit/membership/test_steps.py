@@ -69,6 +69,41 @@ def test_removal_goes_on_when_the_account_cannot_be_locked() -> None:
     assert carried_out(Schedule(steps(lock, remove)), frozenset({lock})) == [lock, remove]
 
 
+def test_a_room_is_handed_over_before_it_is_left() -> None:
+    """Nobody leaves a room that could not be handed over; that the account could not be locked stops neither."""
+    lock = change(Action.DISABLE_ACCOUNT, user="@old:x")
+    over = change(Action.HAND_OVER, "!dm", "@old:x", "@new:x")
+    leaving = [change(Action.REMOVE, "!dm", user) for user in ("@old:x", "@other:x")]
+    elsewhere = change(Action.REMOVE, TEAM, "@old:x")
+
+    def taken(failing: frozenset[Change]) -> set[Change]:
+        return set(carried_out(Schedule(steps(lock, over, *leaving, elsewhere)), failing))
+
+    assert carried_out(Schedule(steps(lock, over, *leaving)))[:2] == [lock, over]
+    assert taken(frozenset({over})) == {lock, over, elsewhere}
+    assert taken(frozenset({lock})) == {lock, over, *leaving, elsewhere}
+
+
+def test_accounts_are_closed_one_at_a_time_and_last() -> None:
+    """None before the rooms are left, and not when one of them could not be."""
+    users = ("@a:x", "@b:x", "@c:x")
+    closing = [change(Action.DEACTIVATE_ACCOUNT, user=user) for user in users]
+    stuck = change(Action.REMOVE, TEAM, "@b:x")
+    plan = (stuck, change(Action.REMOVE, LOUNGE, "@a:x"), *closing)
+
+    assert len({step.lane for step in steps(*plan) if step.changes[0] in closing}) == 1
+    order = carried_out(Schedule(steps(*plan)), frozenset({stuck}), at_once=3)
+    assert [one for one in order if one in closing] == [closing[2], closing[0]]
+
+
+def test_who_moves_is_let_in_before_being_taken_out() -> None:
+    """Nobody is without a department in between; that the new room cannot be joined does not stop the removal."""
+    leave, join = change(Action.REMOVE, TEAM, "@a:x"), change(Action.JOIN, LOUNGE, "@a:x")
+
+    assert carried_out(Schedule(steps(leave, join))) == [join, leave]
+    assert carried_out(Schedule(steps(leave, join)), frozenset({join})) == [join, leave]
+
+
 def test_a_space_comes_before_what_it_lists() -> None:
     """Spaces are made before their rooms, and joined before the rooms that are open to them."""
     order = carried_out(

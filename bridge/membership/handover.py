@@ -1,0 +1,121 @@
+"""Who administers a room when its last administrator leaves: no room is ever left without one.
+
+Pure. It is about the rooms that people made themselves: in a managed room the bot administrates. Power is passed on by
+the leaver, before leaving, since nobody else in the room may; so a creator of room version 12 passes on an
+administrator's 100 and not the creator's own power, which cannot be given. Doing it is left to `elsewhere`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.archive.values import StateEvent
+from bridge.clock import from_milliseconds
+from bridge.homeserver.event import Event
+from bridge.ids import RoomId, UserId
+from bridge.membership.presence import Power, powers
+from bridge.membership.values import HandOver
+
+ADMINISTRATOR = 100
+"""The level that clients call an administrator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room that Muster does not manage, as its state says."""
+
+    room_id: RoomId
+    name: str
+    joined: Mapping[UserId, int]
+    """Since when, in milliseconds, by the member's last event."""
+    power: Power
+    to_rank: int = 50
+    """The level that it takes to change levels."""
+    to_invite: int = 0
+
+    def may(self, user_id: UserId, needed: int) -> bool:
+        """Tell whether somebody has that level; creators have any."""
+        level = self.power.of(user_id)
+        return level is None or level >= needed
+
+    @property
+    def administrators(self) -> frozenset[UserId]:
+        """Those inside who may change power."""
+        return frozenset(user for user in self.joined if self.may(user, self.to_rank))
+
+
+def room_of(room_id: RoomId, state: Iterable[Event]) -> Room:
+    """Return the room that the events of its current state make."""
+    events = list(state)
+    content = {event.type: event.content for event in events if event.state_key == ""}
+    members = {UserId(event.state_key): event for event in events if event.type == "m.room.member" and event.state_key}
+    joined = {user: event.timestamp for user, event in members.items() if event.content.get("membership") == "join"}
+    power = powers(StateEvent(event, from_milliseconds(event.timestamp)) for event in events).get(room_id, Power({}))
+    levels = content.get("m.room.power_levels", {})
+    own = levels.get("events")
+    name = content.get("m.room.name", {}).get("name")
+    return Room(
+        room_id=room_id,
+        name=name if isinstance(name, str) else "",
+        joined=joined,
+        power=power,
+        to_rank=_level(
+            own if isinstance(own, dict) else {}, "m.room.power_levels", _level(levels, "state_default", 50)
+        ),
+        to_invite=_level(levels, "invite", 0),
+    )
+
+
+def hand_over(
+    room: Room,
+    leaving: Collection[UserId],
+    *,
+    named: Mapping[UserId, Sequence[UserId]],
+    managers: Mapping[UserId, Sequence[UserId]],
+    staff: Collection[UserId],
+) -> HandOver | None:
+    """Return to whom a room is handed over by those who leave it; None when an administrator stays or there was none,
+    and when nobody is left.
+
+    In this order: the successor `named` for the leaver, who is brought in when not inside; a manager who is inside;
+    whoever has the most power, and among equals has been inside the longest, our `staff` before strangers.
+    """
+    going = room.administrators.intersection(leaving)
+    if not going or room.administrators - going:
+        return None
+    giver = max(going, key=lambda user: (_rank(room, user), -room.joined[user], user))
+    stay = room.joined.keys() - set(leaving)
+    heirs = [user for user in named.get(giver, ()) if user not in leaving]
+    heirs += [user for user in managers.get(giver, ()) if user in stay]
+    heirs += sorted(stay, key=lambda user: (user not in staff, -_rank(room, user), room.joined[user], user))
+    return HandOver(room.room_id, giver, heirs[0]) if heirs else None
+
+
+def is_abandoned(room: Room, leaving: Collection[UserId], found: HandOver | None) -> bool:
+    """Tell whether nobody is inside once these have left, and nobody is brought in."""
+    return found is None and bool(room.joined) and not room.joined.keys() - set(leaving)
+
+
+def levels_after(content: Mapping[str, object], room: Room, giver: UserId, heir: UserId) -> dict[str, object]:
+    """Return the content of `m.room.power_levels` once the giver has passed on what can be passed on."""
+    own = room.power.of(giver)
+    given = max(ADMINISTRATOR, room.to_rank) if own is None else own
+    users = content.get("users")
+    return {**content, "users": {**(users if isinstance(users, dict) else {}), heir: given}}
+
+
+def inviter(room: Room, barred: Collection[UserId] = ()) -> UserId | None:
+    """Return who inside may invite somebody back: whoever has the most power and is not shut out; None: nobody."""
+    able = [user for user in room.joined if user not in barred and room.may(user, room.to_invite)]
+    return max(able, key=lambda user: (_rank(room, user), -room.joined[user], user), default=None)
+
+
+def _rank(room: Room, user_id: UserId) -> float:
+    level = room.power.of(user_id)
+    return float("inf") if level is None else level
+
+
+def _level(content: Mapping[str, object], key: str, default: int) -> int:
+    value = content.get(key)
+    return value if type(value) is int else default
