@@ -47,8 +47,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def rooms(args: argparse.Namespace, services: Services) -> int:
     """Print the rooms."""
-    managed = {place.room_id for place in (await store.read_places(services.pool)).values()}
-    details = [each for each in await services.homeserver.room_details() if each["room_id"] not in managed]
+    ours = {place.room_id for place in (await store.read_places(services.pool)).values()}
+    bot = services.homeserver.bot
+    details = [
+        each
+        for each in await services.homeserver.room_details()
+        if each["room_id"] not in ours and each.get("creator") != bot  # who talks with people in rooms of its own
+    ]
     made = await store.read_created(services.pool, [RoomId(each["room_id"]) for each in details])
     found = [_room(each, made.get(RoomId(each["room_id"]))) for each in details if each.get("joined_members")]
     found.sort(key=lambda room: (-room.members, room.room_id))
