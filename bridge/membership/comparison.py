@@ -9,7 +9,7 @@ from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.rooms import SETTINGS, Shape, altered, levels_of
 
-MEMBERSHIPS = frozenset({"join", "invite", "knock", "leave", "ban"})
+MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
 _INSIDE = frozenset({"join", "invite", "knock"})
 
 

@@ -25,7 +25,7 @@ DAY = date(2027, 3, 1)
 
 
 async def test_person_has_job_manager_and_groups(scim: Scim, pool: Pool) -> None:
-    """A person is read with the employment, the manager's id and present name, and the groups' names."""
+    """A person is read with the employment, the manager's id and present name, and the groups' names and ids."""
     boss = await scim.user("boss", displayName="Boss")
     user = await scim.user(
         "a",
@@ -33,13 +33,13 @@ async def test_person_has_job_manager_and_groups(scim: Scim, pool: Pool) -> None
         emails=[{"value": "a@x"}],
         **{ENTERPRISE: {"department": "Sales", "manager": {"value": boss}}, MUSTER: {"start": "2027-03-01"}},
     )
-    await scim.group("Team", user)
+    team = await scim.group("Team", user)
 
     (person,) = await load_people(pool, [PersonId(user)])
 
     (job,) = person.employments
     assert (job.title, job.department, job.manager, job.manager_name) == ("Driver", "Sales", boss, "Boss")
-    assert person.other == {"emails": ("a@x",), "groups": ("Team",)}
+    assert person.other == {"emails": ("a@x",), "groups": ("Team",), "groups.value": (team,)}
     assert person.version == await directory_version(pool)
     assert works_here(person, DAY)
     assert not works_here(person, date(2027, 2, 28))
