@@ -69,7 +69,8 @@ class RoomAudit:
                 pause = _FIRST_PAUSE
                 await asyncio.sleep(max(left.total_seconds(), 0))
             except (HomeserverError, *AWAY) as error:
-                log.info("comparing rooms waits: %s", error, extra=_ACTION)
+                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
+                    log.info("comparing rooms waits: %s", error, extra=_ACTION)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
