@@ -104,8 +104,8 @@ async def next_due(db: Connection | Pool, since: datetime) -> datetime | None:
 
 
 async def deactivate_account(db: Connection | Pool, user_id: UserId, at: datetime) -> None:
-    """Remember that an account is deactivated; what its profile still has is not known then."""
-    await db.execute("UPDATE account SET deactivated_at = $2, profile = '{}' WHERE user_id = $1", user_id, at)
+    """Remember that an account is deactivated."""
+    await db.execute("UPDATE account SET deactivated_at = $2 WHERE user_id = $1", user_id, at)
 
 
 # Who takes over
