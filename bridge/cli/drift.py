@@ -12,6 +12,7 @@ from bridge.errors import UnknownNameError
 from bridge.membership import drift_store, store
 from bridge.membership.current import Membership
 from bridge.membership.fighting import Rest
+from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.room_audit import RoomAudit
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "again and again, Muster leaves it alone until an administrator says go.",
     )
     below = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    compare = below.add_parser("scan", help="compare every room with the homeserver now")
+    compare = below.add_parser("scan", help="compare every room and profile with the homeserver now")
     compare.set_defaults(handler=with_services(scan))
     rests = below.add_parser("list", help="show what rests because of a fight")
     rests.set_defaults(handler=with_services(list_rests))
@@ -38,20 +39,24 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 async def scan(args: argparse.Namespace, services: Services) -> int:
-    """Compare every room, and print what it came to and how long it took."""
+    """Compare every room and profile, and print what it came to and how long the rooms took."""
     membership = Membership(services.pool, bot=services.homeserver.bot, clock=services.clock)
     audit = RoomAudit(services.pool, services.homeserver, membership, clock=services.clock)
     with shown_progress("comparing", "rooms") as progress:
         found = await audit.scan(progress)
+    profiles = await ProfileAudit(services.pool, services.homeserver, services.policy, clock=services.clock).scan()
     assert found.finished_at is not None
     seconds = (found.finished_at - found.started_at).total_seconds()
     if args.json:
-        print_json({**asdict(found), "seconds": seconds})
+        seen = {"profiles": profiles.profiles, "profiles_repaired": profiles.repaired}
+        print_json({**asdict(found), "seconds": seconds, **seen})
     else:
         print(
             f"{found.rooms} rooms with {found.members} memberships compared in {seconds:.1f} s; "
             f"{found.repaired} missed and taken in, {found.failed} rooms not readable."
         )
+        if profiles.profiles:
+            print(f"{profiles.profiles} profiles compared; {profiles.repaired} were changed and are put right.")
     return 1 if found.failed else 0
 
 

@@ -88,6 +88,25 @@ class Homeserver:
             raise HomeserverError(error.message, status=error.status, errcode=error.errcode) from error
         return int(answer.get("duration_ms", 0))
 
+    # Profiles
+
+    async def profile(self, user_id: UserId) -> Mapping[str, Any] | None:
+        """Return every field of an account's profile, or None when there is no profile."""
+        try:
+            return await self._request(Method.GET, f"{_CLIENT}/{path('profile', user_id)}")
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None:
+        """Set a field of anybody's profile, as a server administrator may; an empty text deletes it. May be repeated.
+
+        Field names have at most 255 bytes, a whole profile 64 KiB (spec "Profiles", Matrix 1.16).
+        """
+        place = f"{_CLIENT}/{path('profile', user_id, name)}"
+        await self._request(Method.PUT, place, {name: text}) if text else await self._request(Method.DELETE, place)
+
     # Rooms
 
     async def create_room(self, content: Mapping[str, object]) -> RoomId:

@@ -15,9 +15,10 @@ from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import elsewhere, lifecycle_store, member_store, rooms, store
+from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
 from bridge.membership.current import memberships_of
 from bridge.membership.lifecycle_store import Takeover
+from bridge.membership.profile import divide
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
 from bridge.policy.schema import RoomKind
@@ -56,6 +57,7 @@ class Homeserver(Protocol):
     ) -> EventId: ...
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
     async def state(self, room_id: RoomId) -> list[Event]: ...
+    async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
 
 
 class Accounts(Protocol):
@@ -108,6 +110,7 @@ class Actor:
             Action.CREATE_ACCOUNT: self._create_account,
             Action.ENABLE_ACCOUNT: self._enable_account,
             Action.RENAME_ACCOUNT: self._rename_account,
+            Action.CHANGE_PROFILE: self._change_profile,
             Action.CREATE_ROOM: self._create_room,
             Action.CHANGE_ROOM: self._change_room,
             Action.JOIN: self._join,
@@ -172,6 +175,12 @@ class Actor:
     async def _rename_account(self, change: Change) -> Done:
         await self._accounts.rename(UserId(change.user_id), change.value)
         await store.rename_account(self._pool, UserId(change.user_id), change.value)
+        return Done()
+
+    async def _change_profile(self, change: Change) -> Done:
+        user_id, (name, text) = UserId(change.user_id), divide(change.value)
+        await self._homeserver.put_profile_field(user_id, name, text)
+        await profile_store.put_field(self._pool, user_id, name, text)
         return Done()
 
     # Members

@@ -15,6 +15,7 @@ from bridge.directory.expression import fold
 from bridge.directory.person import (
     Attributes,
     Person,
+    Scalar,
     begins_within,
     first_day,
     is_employed,
@@ -23,6 +24,7 @@ from bridge.directory.person import (
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
+from bridge.membership.profile import fill_profile
 from bridge.membership.values import CurrentAccount, DesiredAccount
 from bridge.policy.schema import Accounts
 
@@ -80,8 +82,13 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
             return DesiredAccount(person.id, known.user_id, known.display_name, False, barred, awaited)
         user_id = known.user_id if known is not None else self._fresh[person.id]
         asked = first_day(person, day) if awaited else day
-        name = display_name(self._templates.display_name, lambda path: values_of(person, path, asked))
-        return DesiredAccount(person.id, user_id, name, enabled, awaited=awaited)
+
+        def lookup(path: str) -> tuple[Scalar, ...] | None:
+            return values_of(person, path, asked)
+
+        name = display_name(self._templates.display_name, lookup)
+        profile = fill_profile(self._templates.profile, lookup)
+        return DesiredAccount(person.id, user_id, name, enabled, awaited=awaited, profile=profile)
 
     def _is_awaited(self, row: int) -> bool:
         prepared = self._templates.prepared

@@ -19,6 +19,7 @@ from bridge.directory.expression import fold
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person
 from bridge.ids import PersonId, RoomKey, UserId
+from bridge.membership import profile
 from bridge.membership.alignment import aligned, renamed
 from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Party, Walls, divide
 from bridge.membership.values import (
@@ -321,6 +322,7 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
         if known is None:
             if account.enabled:
                 yield _account_change(Action.CREATE_ACCOUNT, account, "works here", name)
+                yield from _profile_changes(account, {})
             elif account.awaited:
                 yield _account_change(Action.PREPARE_ACCOUNT, account, AWAITED, name)
         elif known.enabled and not account.enabled:
@@ -330,8 +332,14 @@ def _account_changes(scope: _Scope, current: Current) -> Iterator[Change]:
                 yield _account_change(Action.ENABLE_ACCOUNT, account, "works here again")
             if known.display_name != name:
                 yield _account_change(Action.RENAME_ACCOUNT, account, "the directory says so", name)
+            yield from _profile_changes(account, known.profile)
         elif account.user_id in scope.departures.ending:
             yield _account_change(Action.DEACTIVATE_ACCOUNT, account, LEFT_FOR_GOOD)
+
+
+def _profile_changes(account: DesiredAccount, known: Mapping[str, str]) -> Iterator[Change]:
+    for value in profile.differing(account.profile, known):
+        yield _account_change(Action.CHANGE_PROFILE, account, "the directory says so", value)
 
 
 def _departures(scope: _Scope, current: Current, managed: Collection[RoomKey]) -> Iterator[Change]:

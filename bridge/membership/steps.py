@@ -17,6 +17,7 @@ from bridge.membership.barriers import BARRIERS
 from bridge.membership.values import Action, Change, Plan
 
 _ON_ACCOUNTS = frozenset({Action.PREPARE_ACCOUNT, Action.CREATE_ACCOUNT, Action.ENABLE_ACCOUNT, Action.RENAME_ACCOUNT})
+"""What a room waits for. A profile that cannot be set keeps nobody out of rooms."""
 _OF_POWER = frozenset({Action.LOWER_POWER, Action.RAISE_POWER})
 _FOR_GOOD = "deactivation"
 """The lane of all deactivations: the homeserver has much to do for each, so they go one at a time."""
@@ -93,6 +94,8 @@ class _Builder:
         match change.action:
             case Action.DEACTIVATE_ACCOUNT:
                 return self._indices(self._disabled.get(change.user_id)) | self._departures[change.user_id]
+            case Action.CHANGE_PROFILE:
+                return self._indices(self._accounts.get(change.user_id))
             case Action.CREATE_ROOM | Action.CHANGE_ROOM:
                 room = self._rooms.get(RoomKey(change.room))
                 spaces = () if room is None else (*room.parents, room.open_to)

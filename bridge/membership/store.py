@@ -68,6 +68,7 @@ async def read_accounts(
             row["enabled"],
             row["left_at"],
             row["deactivated_at"] is not None,
+            row["profile"],
         )
         for row in rows
     }

@@ -35,6 +35,8 @@ class DesiredAccount:
     """Not enabled, and employed still, as on garden leave: nobody who has left."""
     awaited: bool = False
     """Not enabled, and to work here within the days in which the policy prepares accounts."""
+    profile: Mapping[str, str] = field(default_factory=dict)
+    """The fields of the profile that the policy decides; an empty text is for those that are not to be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class CurrentAccount:
     left_at: datetime | None = None
     """Since when the person is a leaver; None for whoever works here, or is only barred."""
     deactivated: bool = False
+    profile: Mapping[str, str] = field(default_factory=dict)
+    """The fields that Muster has set, or has found otherwise since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,8 @@ class Action(StrEnum):
     CREATE_ACCOUNT = "create account"
     ENABLE_ACCOUNT = "enable account"
     RENAME_ACCOUNT = "rename account"
+    CHANGE_PROFILE = "change profile"
+    """Set one field of the profile, or delete it; `value` is its name, and after a space the text, if any."""
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
     """Whatever of `name`, `topic`, `kind`, `parents`, `open_to` and settings differs; `value` lists which."""

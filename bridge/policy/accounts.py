@@ -1,14 +1,20 @@
-"""How a policy says what becomes of accounts before the first day and after the last one."""
+"""How a policy says what becomes of accounts before the first day and after the last one, and what a profile has."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridge.document import Kind, Placed, Section, Value, a, choice, duration, list_of, placed
+from bridge.document import Kind, Placed, Section, Value, a, choice, duration, line, list_of, placed
 from bridge.policy.schema import Accounts, LeaverStage, LeaverStep
 
 _LONGEST_PREPARED = timedelta(days=90)
+_LONGEST_FIELD = 255
+_OWN_SETTINGS = {
+    "displayname": "`displayname` is what `accounts.display_name` says",
+    "avatar_url": "`avatar_url` is the person's own: Muster does not set pictures of people",
+}
 
 
 def joiners(section: Section) -> timedelta:
@@ -17,6 +23,22 @@ def joiners(section: Section) -> timedelta:
     if before % timedelta(days=1) or before > _LONGEST_PREPARED:
         section.problem(f"expected whole days, at most {_LONGEST_PREPARED.days}", key="before")
     return before
+
+
+def _profile_field(value: Value) -> str:
+    name = line.make(value)
+    if name in _OWN_SETTINGS:
+        value.refuse(_OWN_SETTINGS[name])
+    if not re.fullmatch(r"[a-z][a-z0-9._-]*", name) or len(name) > _LONGEST_FIELD:
+        value.expected(
+            "a profile field of lower-case letters, digits, `.`, `_` and `-`, such as m.tz or org.example.title"
+            f" (at most {_LONGEST_FIELD})"
+        )
+    return name
+
+
+profile_field = Kind(_profile_field, lambda: "m.tz")
+"""The name of a field of an account's profile (Matrix specification, "Common Namespaced Identifier Grammar")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from bridge.document import (
     read,
 )
 from bridge.policy import room_section
-from bridge.policy.accounts import joiners, leavers
+from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
     Barrier,
@@ -95,9 +95,11 @@ class _Reader:
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
+        profile = section.optional("profile", mapping_of(template, profile_field), {})
         return Accounts(
             user_id=section.optional("user_id", template, Accounts().user_id),
             display_name=section.optional("display_name", template, Accounts().display_name),
+            profile=profile,
             leavers=section.optional("leavers", leavers, Accounts().leavers),
             prepared=section.optional("joiners", a(joiners), timedelta()),
         )

@@ -61,6 +61,8 @@ class Accounts:
 
     user_id: str = "{userName}"
     display_name: str = "{displayName}"
+    profile: Mapping[str, str] = field(default_factory=dict)
+    """Profile field → template. Other fields are the person's own."""
     leavers: tuple[LeaverStage, ...] = (LeaverStage(timedelta(), REVERSIBLE),)
     """In the order of time."""
     prepared: timedelta = timedelta()

@@ -50,6 +50,7 @@ class Account:
     locked: bool = False
     deactivated: bool = False
     sessions: int = 0
+    profile: dict[str, Any] = field(default_factory=dict)
 
 
 Fault = Callable[[int, str], Exception | None]
@@ -208,6 +209,18 @@ class FakeHomeserver:
         self._begin("rename", user_id)
         self.users[user_id].display_name = display_name
         self._end("rename", None)
+
+    async def profile(self, user_id: UserId) -> Mapping[str, Any] | None:
+        self._begin("profile", user_id)
+        account = self.users.get(user_id)
+        return None if account is None else {"displayname": account.display_name, **account.profile}
+
+    async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None:
+        self._begin("put_profile_field", user_id, name)
+        self.users[user_id].profile.pop(name, None)
+        if text:
+            self.users[user_id].profile[name] = text
+        self._end("put_profile_field", None)
 
     async def lock(self, user_id: UserId) -> None:
         self._begin("lock", user_id)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bridge.directory.expression import fold
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership.profile import divide
 from bridge.membership.values import FIELDS, Action, Change, Current, CurrentAccount, CurrentRoom, Plan
 
 NOTHING = Current({}, {})
@@ -55,6 +56,10 @@ def _changed_account(change: Change, account: CurrentAccount | None) -> CurrentA
     assert account.user_id == change.user_id
     if change.action is Action.RENAME_ACCOUNT:
         return replace(account, display_name=change.value)
+    if change.action is Action.CHANGE_PROFILE:
+        name, text = divide(change.value)
+        others = {other: said for other, said in account.profile.items() if other != name}
+        return replace(account, profile={**others, name: text} if text else others)
     if change.action is Action.DEACTIVATE_ACCOUNT:
         assert not account.enabled
         return replace(account, deactivated=True)

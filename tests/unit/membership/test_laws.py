@@ -83,7 +83,7 @@ rooms = st.fixed_dictionaries(
 )
 policies = st.fixed_dictionaries(
     {
-        "accounts": st.sampled_from([{}, {"display_name": "{displayName} · {title}"}]),
+        "accounts": st.sampled_from([{}, {"display_name": "{displayName} · {title}", "profile": {"t": "{title}"}}]),
         "rooms": st.dictionaries(st.sampled_from(["a", "b", "c"]), rooms),
         "spaces": st.dictionaries(
             st.sampled_from(["company", "inner"]),

@@ -69,6 +69,15 @@ def test_removal_goes_on_when_the_account_cannot_be_locked() -> None:
     assert carried_out(Schedule(steps(lock, remove)), frozenset({lock})) == [lock, remove]
 
 
+def test_a_profile_needs_its_account_and_nothing_needs_the_profile() -> None:
+    """Its fields are set when the account is made; one that is refused keeps nobody out of rooms."""
+    made, join = change(Action.CREATE_ACCOUNT, user="@a:x"), change(Action.JOIN, TEAM, "@a:x")
+    field = change(Action.CHANGE_PROFILE, user="@a:x", value="m.tz Europe/Tallinn")
+
+    assert carried_out(Schedule(steps(made, field, join)), frozenset({made})) == [made]
+    assert carried_out(Schedule(steps(made, field, join)), frozenset({field})) == [made, field, join]
+
+
 def test_a_room_is_handed_over_before_it_is_left() -> None:
     """Nobody leaves a room that could not be handed over; that the account could not be locked stops neither."""
     lock = change(Action.DISABLE_ACCOUNT, user="@old:x")

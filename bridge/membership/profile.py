@@ -1,0 +1,36 @@
+"""The fields of an account's profile beside the display name: what they ought to be, and what differs.
+
+Pure. A field holds one line of text; one that is empty is not there. Which fields there are says the policy
+(`accounts.profile`); all others are the person's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from bridge.directory.template import Lookup, fill, one_line
+
+
+def fill_profile(templates: Mapping[str, str], lookup: Lookup) -> dict[str, str]:
+    """Return every field with its text for one person, which is empty where the directory has no value."""
+    return {name: one_line(fill(template, lookup)) for name, template in templates.items()}
+
+
+def differing(wanted: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    """Return what makes a profile the wanted one, field by field, each as the value of a change."""
+    return [f"{name} {text}".rstrip() for name, text in wanted.items() if known.get(name, "") != text]
+
+
+def divide(value: str) -> tuple[str, str]:
+    """Return the field and the text that a change's value says."""
+    name, _, text = value.partition(" ")
+    return name, text
+
+
+def managed_part(profile: Mapping[str, object], fields: Collection[str]) -> dict[str, str]:
+    """Return these fields of a profile as the homeserver has it; what is no text is shown as JSON, which is never
+    what the policy wants."""
+    found = {name: profile[name] for name in fields if name in profile}
+    texts = {name: said if isinstance(said, str) else json.dumps(said) for name, said in found.items()}
+    return {name: text for name, text in texts.items() if text}

@@ -1,0 +1,84 @@
+"""Fields of people's profiles on a real Synapse, with the real service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from bridge.demo.synapse import LocalSynapse
+from bridge.homeserver.accounts import SynapseAccounts
+from bridge.homeserver.client import Homeserver
+from bridge.homeserver.registration import Registration
+from bridge.ids import UserId
+from tests.acceptance.company import POLICY, Company, open_company
+from tests.acceptance.conftest import Address
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+PROFILE = """\
+accounts:
+  profile: {m.tz: "{timezone}", io.muster.title: "{title}", io.muster.department: "{department}"}
+"""
+
+
+@pytest.fixture
+async def company(
+    tmp_path: Path,
+    synapse: LocalSynapse,
+    http: aiohttp.ClientSession,
+    pool: Pool,
+    database_url: str,
+    homeserver: Homeserver,
+    accounts: SynapseAccounts,
+    registration: Registration,
+    appservice_address: Address,
+) -> AsyncIterator[Company]:
+    """A company without people, its service running; the bot is a server administrator, as the README asks."""
+    async with open_company(
+        tmp_path,
+        address=appservice_address,
+        synapse=synapse,
+        http=http,
+        pool=pool,
+        database_url=database_url,
+        homeserver=homeserver,
+        accounts=accounts,
+        registration=registration,
+    ) as opened:
+        yield opened
+
+
+async def test_profiles_follow_hr_and_what_people_change_is_put_right(company: Company) -> None:
+    """A newcomer's profile shows title and department; what the person makes of them, `drift scan` finds."""
+    company.policy.write_text(POLICY.replace("accounts:\n", PROFILE))
+    await company.hire("mari", title="Clerk")
+    mari = UserId(company.user_id("mari"))
+    theirs = {"io.muster.title": "Clerk", "io.muster.department": "Sales"}
+
+    async def shown(expected: dict[str, Any]) -> bool:
+        profile = await company.homeserver.profile(mari) or {}
+        return {name: said for name, said in profile.items() if name not in ("displayname", "avatar_url")} == expected
+
+    await wait_until(lambda: shown(theirs), seconds=60)
+    await company.has_settled()
+
+    client = await company.client("mari")
+    path = f"/_matrix/client/v3/profile/{mari}"
+    await client.request("PUT", f"{path}/io.muster.title", {"io.muster.title": "Queen"})
+    await client.request("PUT", f"{path}/m.tz", {"m.tz": "Europe/Tallinn"})
+    await client.request("DELETE", f"{path}/io.muster.department")
+    await client.request("PUT", f"{path}/org.example.own", {"org.example.own": "hers"})
+    ended = await company.muster("drift", "scan", "--json")
+    found = json.loads(ended.out)
+    assert (ended.code, found["profiles"], found["profiles_repaired"]) == (0, 1, 1), ended.err
+    await wait_until(lambda: shown({**theirs, "org.example.own": "hers"}), seconds=60)
+
+    assert await company.homeserver.profile(UserId(company.user_id("nobody"))) is None
+    await company.homeserver.put_profile_field(mari, "m.tz", "")  # deleting what is not there changes nothing
