@@ -72,7 +72,8 @@ class ProfileAudit:
                 await asyncio.sleep((await self.turn(every)).total_seconds())
                 pause = _FIRST_PAUSE
             except (HomeserverError, *AWAY) as error:
-                log.info("comparing profiles waits: %s", error, extra=_ACTION)
+                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
+                    log.info("comparing profiles waits: %s", error, extra=_ACTION)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
