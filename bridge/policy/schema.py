@@ -139,6 +139,8 @@ class Desk:
     name: str
     posters: Selector
     rooms: tuple[RuleId, ...]
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Brake:
     """People who lose nothing without a second person's approval."""
     approvers: tuple[Selector, ...] = ()
     """Who may approve; they are the members of the administrators' room."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,8 @@ class Barrier:
     """Why, in the company's words; people who run into it are told."""
     exempt: tuple[RuleId, ...] = ()
     """Rules whose rooms both sides may share."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
     @property
     def id(self) -> str:
