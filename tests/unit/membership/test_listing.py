@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.directory.selector import parse
@@ -13,6 +13,7 @@ from bridge.policy.schema import Space
 
 
 @given(st.text(max_size=80))
+@example("営業" * 30)
 def test_an_order_is_one_that_the_specification_allows(name: str) -> None:
     """At most 50 characters from the space to `~`, whatever a room is called, and behind its place in the list."""
     order = behind("10001", name)
