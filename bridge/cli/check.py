@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.command import from_here, print_json, width
 from bridge.clock import system_clock
-from bridge.config import load_config
+from bridge.config import Config, load_config
 from bridge.document import read_text
-from bridge.errors import DocumentError, Problem, RefusedError
+from bridge.errors import DocumentError, MusterError, Problem, RefusedError
+from bridge.membership.doubts import Today, doubts
 from bridge.membership.rehearsal import rehearse
 from bridge.membership.replay_text import as_json, as_text
 from bridge.policy.lint import warnings
@@ -32,7 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "check",
         help="validate configuration and policy, and run the policy's tests",
         description="Reports every problem at once, as FILE:LINE:COLUMN: error: …, and exits with 1 if there is one. "
-        "What is probably not meant is a warning: two rules for the same people, an exception that is over. "
+        "What is probably not meant is a warning: two rules for the same people, an exception that is over; where the "
+        "database answers, also selectors that match nobody, ids of other rooms, and rooms that barriers divide. "
         "Without FILE the configured policy is checked. Changes nothing, and needs neither homeserver nor (without "
         "--replay) database.",
     )
@@ -44,26 +46,69 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="DAYS",
         help="also show what the policy would have done to HR's changes of so many days, such as 90d",
     )
+    parser.add_argument(
+        "--no-directory", action="store_true", help="do not look at the people and rooms that there are"
+    )
     parser.set_defaults(handler=check)
 
 
 async def check(args: argparse.Namespace) -> int:
     """Print a line for each good policy and each problem."""
     good, problems = checked(args.files, args.config)
-    today = system_clock().date()
-    doubtful = [each for file, policy in good.items() for each in warnings(policy, file, today)]
+    day = system_clock().date()
+    today = None if args.no_directory or not good else await _today(args.config)
+    doubtful = [each for file, policy in good.items() for each in warnings(policy, file, day)]
+    if isinstance(today, Today):
+        doubtful += [each for file, policy in good.items() for each in doubts(policy, file, today, day)]
     if args.json and (problems or args.replay is None):
         policies = [{"file": file, **_sizes(policy)} for file, policy in good.items()]
         told = [asdict(problem) for problem in (*problems, *doubtful)]
-        print_json({"ok": not problems, "policies": policies, "problems": told})
+        skipped = {"not_checked": today} if isinstance(today, str) else {}
+        print_json({"ok": not problems, "policies": policies, "problems": told, **skipped})
     elif not args.json:
         for file, policy in good.items():
             print(f"{file}: ok: {_summary(policy)}")
         for problem in (*problems, *doubtful):
             print(problem, file=sys.stderr)
+        if isinstance(today, str):
+            print(f"not checked against the directory: {today}")
     if args.replay is not None and not problems:
         await _replay(args, list(good.values()))
     return 1 if problems or (args.strict and doubtful) else 0
+
+
+async def _today(path: Path) -> Today | str:
+    """Return the people and rooms there are, or why they cannot be looked at."""
+    try:
+        config = _configured(path)
+        return config if isinstance(config, str) else await _asked(config)
+    except MusterError as error:
+        return str(error)
+
+
+async def _asked(config: Config) -> Today | str:
+    """Return what the database tells; raise `DatabaseError` when it does not answer."""
+    from bridge.app import open_storage  # these cost half a second, which checking alone need not wait for
+    from bridge.database import AWAY
+    from bridge.membership.today import read_today
+
+    zone, attributes = config.directory.timezone, config.attributes
+    try:
+        async with open_storage(config) as storage:
+            today = await read_today(storage.pool, system_clock(), timezone=zone, attributes=attributes)
+    except AWAY as error:
+        return str(error) or type(error).__name__
+    return today if today.census.active else "nobody works there yet"
+
+
+def _configured(path: Path) -> Config | str:
+    """Return the configuration of a database that there is, for to make one is not for a check; or what is missing."""
+    if not path.exists():
+        return f"there is no {path}, which says where it is"
+    config = load_config(path)
+    if config.database is None and not (config.data / "postgres").exists():
+        return "there is no database yet"
+    return config
 
 
 async def _replay(args: argparse.Namespace, policies: Sequence[Policy]) -> None:

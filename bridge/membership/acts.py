@@ -296,10 +296,19 @@ class Actor:
         room_id = await self._find_room(room, alias) if room.key in self._places else None
         if room_id is None:
             room_id = await self._make_room(room, alias)
-        await self._list_in_spaces(room, room_id, room.parents)
-        await store.complete_room(self._pool, room.key, room_id, room.parents)
+        await self._list_in_spaces(room, room_id)
+        await store.complete_room(self._pool, room, room_id)
         self._places[room.key] = Place(
-            room.key, room_id, room.kind, room.name, room.topic, room.parents, room.open_to, alias, room.settings
+            room.key,
+            room_id,
+            room.kind,
+            room.name,
+            room.topic,
+            room.parents,
+            room.open_to,
+            alias,
+            room.settings,
+            order=room.order,
         )
         return Done(room_id=room_id)
 
@@ -357,8 +366,9 @@ class Actor:
             await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
         if "kind" in fields or any(field.startswith("may ") for field in fields):
             await self._change_levels(room_id, room.kind, settings)
+        if "parents" in fields or "order" in fields:
+            await self._list_in_spaces(room, room_id)
         if "parents" in fields:
-            await self._list_in_spaces(room, room_id, room.parents)
             await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
         made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
         value = room.value if "value" in fields else place.value or ""
@@ -386,10 +396,11 @@ class Actor:
         levels = rooms.power_levels(kind, rooms.levels_of(content), settings.may)
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
 
-    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
+    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId) -> None:
         server_name, places = self._homeserver.server_name, self._room_ids()
-        for parent in parents:
-            child = rooms.in_space(room_id, server_name)
+        orders = dict(zip(room.parents, room.order, strict=False))  # a room that only lost people may have none yet
+        for parent in room.parents:
+            child = rooms.in_space(room_id, server_name, orders.get(parent, ""))
             await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
             above = rooms.under_space(places[parent], server_name, canonical=parent == room.parents[0])
             await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)

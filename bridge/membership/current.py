@@ -59,6 +59,9 @@ def shapes_of(places: Mapping[RoomKey, store.Place]) -> dict[RoomId, rooms.Shape
             parents=tuple(ids[parent] for parent in place.parents if parent in ids),
             open_to=ids.get(place.open_to) if place.open_to is not None else None,
             settings=place.settings,
+            orders={
+                ids[parent]: order for parent, order in zip(place.parents, place.order, strict=False) if parent in ids
+            },
         )
         for key, place in places.items()
         if (room_id := place.room_id) is not None

@@ -7,7 +7,7 @@ people it touches. What is there already, and what is therefore to be done, is f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -21,11 +21,11 @@ from bridge.directory.template import fill, one_line
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.exemptions import Exempt, Exemptions
+from bridge.membership.listing import NOWHERE, Listings, behind, listings_of
 from bridge.membership.values import CurrentAccount, Desired, DesiredRoom
 from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId, Space
 from bridge.policy.settings import LEVELS, Join, Rank
 
-Parents = Mapping[RuleId, tuple[RoomKey, ...]]
 _PATHS = {"groups": "groups.value"}
 """A group is told from others by its id: it may get another name."""
 Ranks = Collection[tuple[Rank, Selector | None, int]]
@@ -61,16 +61,16 @@ def room_key(rule: RuleId, value: str) -> RoomKey:
 
 
 def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> Iterator[DesiredRoom]:
-    parents, none = _parents(policy.spaces.values()), Exemptions((), census)
+    listings, none = listings_of(policy.spaces.values()), Exemptions((), census)
     for space in policy.spaces.values():
-        yield _space(space, _open_to(space, parents, policy), parents, census)
+        yield _space(space, _open_to(space, listings, policy), listings, census)
     for rule in policy.rooms.values():
         exemptions = none
         if rule.exceptions or further:
             mine = (each for each in further if each.rule == rule.id)
             exemptions = Exemptions((*rule.exceptions, *mine), census)
-        open_to = None if exemptions.exclude else _open_to(rule, parents, policy)
-        room = _room(rule, open_to, parents, exemptions.of(""), census)
+        open_to = None if exemptions.exclude else _open_to(rule, listings, policy)
+        room = _room(rule, open_to, listings, exemptions.of(""), census)
         if rule.for_each is None:
             yield room
         else:
@@ -81,16 +81,7 @@ def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> It
         yield _administrators(policy.brake.approvers, census)
 
 
-def _parents(spaces: Iterable[Space]) -> Parents:
-    """Return which spaces list each rule and each space, sorted."""
-    listed: dict[RuleId, set[RoomKey]] = {}
-    for space in spaces:
-        for child in (*space.rooms, *space.spaces):
-            listed.setdefault(child, set()).add(RoomKey(space.id))
-    return {child: tuple(sorted(keys)) for child, keys in listed.items()}
-
-
-def _open_to(rule: Room | Space, parents: Parents, policy: Policy) -> RoomKey | None:
+def _open_to(rule: Room | Space, listings: Listings, policy: Policy) -> RoomKey | None:
     """Return the space that the policy lets in, or else, where it says nothing of it, the first parent whose members
     are chosen by the very same question, so that whoever is there may enter.
 
@@ -98,24 +89,25 @@ def _open_to(rule: Room | Space, parents: Parents, policy: Policy) -> RoomKey | 
     """
     if isinstance(rule, Room):
         if rule.join is Join.SPACE:
-            return next(iter(parents.get(rule.id, ())), None)
+            return next(iter(listings.get(rule.id, NOWHERE).parents), None)
         if rule.join is not None or rule.for_each is not None or rule.exclusive:
             return None
     asked = rule.members.normal
-    for key in parents.get(rule.id, ()):
+    for key in listings.get(rule.id, NOWHERE).parents:
         if policy.spaces[key].members.normal == asked:
             return key
     return None
 
 
-def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Census) -> DesiredRoom:
+def _space(space: Space, open_to: RoomKey | None, listings: Listings, census: Census) -> DesiredRoom:
     return DesiredRoom(
         key=RoomKey(space.id),
         rule=space.id,
         kind=RoomKind.SPACE,
         name=space.name,
         topic="",
-        parents=parents.get(space.id, ()),
+        parents=listings.get(space.id, NOWHERE).parents,
+        order=listings.get(space.id, NOWHERE).order,
         open_to=open_to,
         exclusive=False,
         members=census.select(space.members) & census.active,
@@ -124,7 +116,7 @@ def _space(space: Space, open_to: RoomKey | None, parents: Parents, census: Cens
     )
 
 
-def _room(rule: Room, open_to: RoomKey | None, parents: Parents, exempt: Exempt, census: Census) -> DesiredRoom:
+def _room(rule: Room, open_to: RoomKey | None, listings: Listings, exempt: Exempt, census: Census) -> DesiredRoom:
     """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
     members = census.select(rule.members) & census.active
     if rule.for_each is None:
@@ -139,7 +131,8 @@ def _room(rule: Room, open_to: RoomKey | None, parents: Parents, exempt: Exempt,
         kind=rule.kind,
         name=rule.name,
         topic=rule.topic,
-        parents=parents.get(rule.id, ()),
+        parents=listings.get(rule.id, NOWHERE).parents,
+        order=listings.get(rule.id, NOWHERE).order,
         open_to=open_to,
         exclusive=rule.exclusive,
         members=members,
@@ -194,6 +187,7 @@ def _rooms_by_value(
         staff, exempt = people & census.active, exemptions.of(value)
         if staff or exempt.admitted:
             names = _names(path, value, staff, census)
+            name = one_line(fill(pattern.name, names.get)) or one_line(value)
             members = pattern.members & staff
             if rule.managers:
                 members |= _managers_of_value(rule, path, value, members, census)
@@ -205,7 +199,8 @@ def _rooms_by_value(
             yield replace(
                 pattern,
                 key=room_key(pattern.rule, value),
-                name=one_line(fill(pattern.name, names.get)) or one_line(value),
+                name=name,
+                order=tuple(behind(place, name) for place in pattern.order),
                 topic=fill(pattern.topic, names.get).strip(),
                 members=members,
                 power={level: ranked for level, ranked in power.items() if ranked},

@@ -291,6 +291,7 @@ def _described(room: DesiredRoom, there: CurrentRoom) -> DesiredRoom:
         name=there.name,
         topic=there.topic,
         parents=there.parents,
+        order=there.order,
         open_to=there.open_to,
         settings=there.settings,
         value="",
@@ -305,6 +306,7 @@ def _emptied(room: CurrentRoom, rule: RuleId, exclusive: bool, value: str, *, sh
         name=room.name,
         topic=room.topic,
         parents=room.parents,
+        order=room.order,
         open_to=room.open_to,
         exclusive=exclusive,
         members=PeopleSet.none,
@@ -489,6 +491,6 @@ def _line_of(change: Change, rooms: Mapping[RoomKey, DesiredRoom]) -> str:
     fields: list[object] = [change.action, change.room, change.user_id, change.value, change.person, change.rule]
     if change.action in (Action.CREATE_ROOM, Action.CHANGE_ROOM):
         room = rooms[RoomKey(change.room)]
-        fields += [room.kind, room.name, room.topic, room.parents, room.open_to, room.exclusive]
+        fields += [room.kind, room.name, room.topic, room.parents, room.order, room.open_to, room.exclusive]
         fields += [as_json(room.settings)]
     return json.dumps(fields, separators=(",", ":")) + "\n"

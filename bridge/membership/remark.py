@@ -21,6 +21,7 @@ _SETTINGS = {
     "history": "readability of what was said before",
     "avatar": "picture",
     "parents": "place in its spaces",
+    "order": "place among the rooms of its spaces",
 }
 
 

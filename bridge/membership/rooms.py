@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.homeserver.registration import ALIAS_PREFIX
@@ -149,9 +149,10 @@ def setting_events(settings: Settings) -> tuple[StateEvent, ...]:
     return (*events, encryption()) if settings.encrypted else tuple(events)
 
 
-def in_space(child: RoomId, server_name: str) -> StateEvent:
-    """Return the event that, sent to a space, lists the room in it."""
-    return StateEvent("m.space.child", child, {"via": [server_name]})
+def in_space(child: RoomId, server_name: str, order: str = "") -> StateEvent:
+    """Return the event that, sent to a space, lists the room in it, by `order` among the others."""
+    content: dict[str, Any] = {"via": [server_name]}
+    return StateEvent("m.space.child", child, content | ({"order": order} if order else {}))
 
 
 def not_in_space(child: RoomId) -> StateEvent:
@@ -248,6 +249,8 @@ class Shape:
     parents: tuple[RoomId, ...]
     open_to: RoomId | None
     settings: Settings = PLAIN
+    orders: Mapping[RoomId, str] = field(default_factory=dict)
+    """Space → the place among what it lists, for those that have been told of one."""
 
 
 def altered(
@@ -262,12 +265,18 @@ def altered(
         return None
     if event_type == "m.space.child":
         child = shapes.get(RoomId(state_key))
-        return (child.room_id, "parents") if child and room_id in child.parents and not content.get("via") else None
+        return _listed_otherwise(child, room_id, content) if child and room_id in child.parents else None
     if event_type == "m.space.parent":
         return (room_id, "parents") if state_key in room.parents and not content.get("via") else None
     if state_key or event_type not in _FIELD_OF:
         return None
     return None if _as_made(room, event_type, content) else (room_id, _FIELD_OF[event_type])
+
+
+def _listed_otherwise(child: Shape, space: RoomId, content: Mapping[str, Any]) -> tuple[RoomId, str] | None:
+    if not content.get("via"):
+        return child.room_id, "parents"
+    return None if content.get("order") == child.orders.get(space) else (child.room_id, "order")
 
 
 _FIELD_OF = {

@@ -6,7 +6,7 @@ Who is in which room is written by `member_store`, what was done and why by `aud
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ class Place:
     settings: Settings = PLAIN
     value: str | None = None
     """Of `for_each`, where it is not the one in the key."""
+    order: tuple[str, ...] = ()
+    """Its place among what each of the `parents` lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ async def read_place_keys(db: Connection | Pool, room_ids: Collection[RoomId]) -
 async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
     """Return every managed room, those of which only the intent is written among them."""
     rows = await db.fetch(
-        "SELECT key, room_id, kind, name, topic, parents, open_to, alias, settings, value FROM managed_room"
+        "SELECT key, room_id, kind, name, topic, parents, orders, open_to, alias, settings, value FROM managed_room"
     )
     return {RoomKey(row["key"]): _place(row) for row in rows}
 
@@ -198,16 +200,23 @@ async def write_intent(db: Connection | Pool, room: DesiredRoom, alias: str) -> 
     )
 
 
-async def complete_room(db: Connection | Pool, key: RoomKey, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
-    """Say which room came of the intent, now that it is set up, and which spaces list it."""
-    await db.execute("UPDATE managed_room SET room_id = $2, parents = $3 WHERE key = $1", key, room_id, list(parents))
+async def complete_room(db: Connection | Pool, room: DesiredRoom, room_id: RoomId) -> None:
+    """Say which room came of the intent, now that it is set up, and which spaces list it where."""
+    await db.execute(
+        "UPDATE managed_room SET room_id = $2, parents = $3, orders = $4 WHERE key = $1",
+        room.key,
+        room_id,
+        list(room.parents),
+        list(room.order),
+    )
 
 
 async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Settings) -> None:
-    """Remember a room's name, topic, kind, spaces, the space whose members may join, and the settings it has now."""
+    """Remember a room's name, topic, kind, spaces and places in them, the space whose members may join, and the
+    settings it has now."""
     await db.execute(
         """UPDATE managed_room SET name = $2, topic = $3, open_to = $4, parents = $5, kind = $6,
-               settings = $7, value = $8
+               settings = $7, value = $8, orders = $9
            WHERE key = $1""",
         room.key,
         room.name,
@@ -217,6 +226,7 @@ async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Sett
         room.kind,
         as_json(settings),
         room.value or None,
+        list(room.order),
     )
 
 
@@ -258,6 +268,7 @@ async def read_current(
             power=power.get(place.room_id, {}),
             altered=altered.get(place.room_id, frozenset()),
             settings=place.settings,
+            order=place.order,
         )
         for key, place in places.items()
         if place.room_id is not None
@@ -394,4 +405,5 @@ def _place(row: asyncpg.Record) -> Place:
         alias=row["alias"],
         settings=from_json(row["settings"]),
         value=row["value"],
+        order=tuple(row["orders"]),
     )

@@ -66,6 +66,8 @@ class DesiredRoom:
     """Only to be told of, and not to be made so."""
     value: str = ""
     """Of `for_each`; empty for a room of its own."""
+    order: tuple[str, ...] = ()
+    """Its place among what each of the `parents` lists, in their order; see `listing`."""
     origins: tuple[str, ...] = ()
     """What the value was called before by the policy, first to last: its room is the first of theirs."""
 
@@ -142,6 +144,8 @@ class CurrentRoom:
     altered: frozenset[str] = frozenset()
     """Which of the fields above is not so any more on the homeserver, because somebody else has changed it."""
     settings: Settings = PLAIN
+    order: tuple[str, ...] = ()
+    """As in `DesiredRoom`; empty where no space has been told of one yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ class Current:
     """Rooms Muster does not manage → those who left them with their account, and can be let in again."""
 
 
-FIELDS = ("name", "topic", "kind", "parents", "open_to")
+FIELDS = ("name", "topic", "kind", "parents", "order", "open_to")
 """What of a room can be changed, in the order in which a change names it; fields of `DesiredRoom` and `CurrentRoom`."""
 
 
@@ -184,7 +188,7 @@ class Action(StrEnum):
     """Set one field of the profile, or delete it; `value` is its name, and after a space the text, if any."""
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
-    """Whatever of `name`, `topic`, `kind`, `parents`, `open_to` and settings differs; `value` lists which."""
+    """Whatever of `FIELDS` and settings differs; `value` lists which."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 

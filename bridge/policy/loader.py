@@ -176,6 +176,7 @@ class _Reader:
             name=section.optional("name", line, f"Desk: {names}"),
             posters=posters or self._posters_of(rooms, section),
             rooms=tuple(room.id for room in rooms),
+            place=room_section.place_of(section),
         )
 
     def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:
@@ -203,6 +204,7 @@ class _Reader:
             approval=section.optional("approval", duration, usual.approval),
             protected=section.optional("protected", list_of(self._selector), ()),
             approvers=section.optional("approvers", list_of(self._selector), ()),
+            place=room_section.place_of(section),
         )
 
     def _barrier(self, section: Section) -> Barrier:
@@ -213,6 +215,7 @@ class _Reader:
             other=section.required("and", self._selector),
             reason=section.required("reason", line),
             exempt=tuple(room.value for room in exempt),
+            place=room_section.place_of(section),
         )
         if barrier.one.normal == barrier.other.normal:
             section.problem("`between` and `and` ask the same: nobody could share a room with anybody", key="and")

@@ -141,6 +141,8 @@ class Desk:
     name: str
     posters: Selector
     rooms: tuple[RuleId, ...]
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ class Brake:
     """People who lose nothing without a second person's approval."""
     approvers: tuple[Selector, ...] = ()
     """Who may approve; they are the members of the administrators' room."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ class Barrier:
     """Why, in the company's words; people who run into it are told."""
     exempt: tuple[RuleId, ...] = ()
     """Rules whose rooms both sides may share."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
     @property
     def id(self) -> str:

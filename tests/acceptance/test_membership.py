@@ -126,7 +126,8 @@ async def test_rooms_members_and_power_are_as_ruled_and_stay_so(scene: Scene) ->
         assert content is not None
         assert content["users"] == {scene.user("ann"): level}
     space, lounge = await scene.room("all"), await scene.room("lounge")
-    assert await scene.homeserver.state_event(space, "m.space.child", lounge) == {"via": [SERVER_NAME]}
+    listed = await scene.homeserver.state_event(space, "m.space.child", lounge)
+    assert listed == {"via": [SERVER_NAME], "order": "10001"}
     rule_of_joining = await scene.homeserver.state_event(lounge, "m.room.join_rules")
     assert rule_of_joining is not None
     assert rule_of_joining["join_rule"] == "restricted"

@@ -129,11 +129,13 @@ async def test_rights_in_a_room_are_put_back_with_everybodys_level(company: Comp
 async def test_a_room_taken_out_of_its_space_is_listed_again(company: Company) -> None:
     """Whoever takes a managed room out of the space that lists it is undone at once."""
     space, room = company.homeserver.room("company"), company.homeserver.room("lounge")
-    company.homeserver._put(space, user("eve"), "m.space.child", room, {})
-    await company.deliver()
-    await company.upkeep.catch_up()
+    before = company.homeserver.rooms[space].content("m.space.child", room)
+    for altered in ({}, {"via": ["example.org"], "order": "zzz"}):
+        company.homeserver._put(space, user("eve"), "m.space.child", room, altered)
+        await company.deliver()
+        await company.upkeep.catch_up()
 
-    assert company.homeserver.rooms[space].content("m.space.child", room) == {"via": ["example.org"]}
+        assert company.homeserver.rooms[space].content("m.space.child", room) == before == {**before, "order": "10001"}
 
 
 async def test_a_refused_correction_is_not_tried_without_end(company: Company) -> None:

@@ -11,6 +11,7 @@ import pytest
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import RoomId
 from bridge.membership import audit_store, store
+from bridge.membership.values import Action
 from tests.integration.membership.conftest import RULES, Company, user
 from tests.integration.membership.homeserver import BOT, KilledError
 
@@ -81,6 +82,49 @@ async def test_rooms_are_in_their_spaces(company: Company) -> None:
     assert lounge.content("m.space.parent", homeserver.room("company"))["canonical"]
     assert lounge.content("m.room.join_rules")["join_rule"] == "restricted"
     assert not any(request[:2] == ("invite", homeserver.room("lounge")) for request in homeserver.requests)
+
+
+async def test_a_space_lists_its_rooms_in_the_order_of_the_policy(company: Company) -> None:
+    """Rooms from before get their place at the next whole look, another order is carried out, the same one is not;
+    a room that comes in by name moves no other."""
+    rules = {
+        "spaces": {**RULES["spaces"], "departments": {**ALL, "rooms": ["news", "department"]}},
+        "rooms": {**RULES["rooms"], "department": {**RULES["rooms"]["department"], "name": "{department}"}},
+    }
+    company.rule(rules)
+    await company.settle()
+    assert listed(company) == {"news": "10001", "department/Board": "10002 board"} | SALES_AND_IT
+
+    await company.pool.execute("UPDATE managed_room SET orders = '{}'")
+    again = await company.reconcile()
+    assert {(change.action, change.value) for change in again.plan.changes} == {(Action.CHANGE_ROOM, "order")}
+    assert not (await company.reconcile()).plan.changes
+
+    await company.say("bob", department="Legal")
+    later = await company.reconcile()
+    assert not [change for change in later.plan.changes if change.action is Action.CHANGE_ROOM]
+    assert listed(company)["department/Legal"] == "10002 legal"
+
+    rules["spaces"]["departments"] = {**ALL, "rooms": ["department", "news"]}
+    company.rule(rules, "policy-2")
+    turned = await company.reconcile()
+    assert {change.room for change in turned.plan.changes} == {"news", *(f"department/{name}" for name in NAMES)}
+    assert sorted(listed(company), key=listed(company).__getitem__)[-2:] == ["department/Sales", "news"]
+
+
+ALL = {"members": "active eq true"}
+NAMES = ("Board", "IT", "Legal", "Sales")
+SALES_AND_IT = {"department/IT": "10002 it", "department/Sales": "10002 sales"}
+
+
+def listed(company: Company) -> dict[str, str]:
+    """Return by key the order in which the departments' space lists each room."""
+    rooms = company.homeserver.rooms
+    return {
+        rooms[RoomId(child)].content("io.muster.room")["key"]: event.content["order"]
+        for (kind, child), event in rooms[company.homeserver.room("departments")].state.items()
+        if kind == "m.space.child"
+    }
 
 
 @pytest.mark.parametrize("seed", range(12))

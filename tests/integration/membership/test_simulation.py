@@ -133,3 +133,49 @@ async def test_check_replays_from_the_command_line(
     args = parser(["check"]).parse_args(["check", str(file), "--replay", "3d", "-c", str(config), "--json"])
     assert await args.handler(args) == 0
     assert json.loads(capsys.readouterr().out)["replay"]["new"]["joins"] == {"accounts": 5, "lounge": 2}
+
+
+async def test_check_holds_a_policy_against_the_people_there_are(
+    company: Company, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings of what only directory and rooms can tell; `--no-directory` does without, and so does a database that
+    does not answer, which is said. Nothing is stored."""
+    await company.settle()
+    await keep_policy(company.pool, "old", WIDE, company.clock())
+    before = await state(company)
+    file = tmp_path / "new.yaml"
+    file.write_text(
+        "version: 1\ncompany: N\nrooms:\n"
+        '  department: {name: D, members: title eq "Cook"}\n'
+        "  news: {name: News, kind: announcement, members: active eq true}\n"
+    )
+
+    async def check(database: str, *options: str) -> tuple[int, str, str]:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            "homeserver: {url: http://127.0.0.1:1, server_name: example.org}\n"
+            f"appservice: {{registration: {tmp_path}/registration.yaml}}\ndatabase: {database}\n"
+        )
+        args = parser(["check"]).parse_args(["check", str(file), "-c", str(config), *options])
+        code: int = await args.handler(args)
+        return code, *capsys.readouterr()
+
+    code, out, err = await check(database_url, "--strict")
+    assert code == 1
+    assert "not checked" not in out
+    assert [line.partition("warning: ")[2].partition(";")[0] for line in err.splitlines()] == [
+        '`members` of `department` matches nobody who works here today: title eq "Cook"',
+        "the id `department` is reused: it has a room for each value (department) and is to be a room of its own",
+        "the id `news` is of a rule that was taken out: its room (news) is taken up again, with what was said there",
+    ]
+    told = json.loads((await check(database_url, "--json"))[1])
+    assert [problem["severity"] for problem in told["problems"]] == ["warning"] * 3
+    assert await check(database_url, "--strict", "--no-directory") == (
+        0,
+        f"{file}: ok: 2 rooms, 0 spaces, 0 tests passed\n",
+        "",
+    )
+    code, out, err = await check("postgresql://nobody@127.0.0.1:1/none", "--strict")
+    assert (code, err) == (0, "")
+    assert "not checked against the directory: " in out
+    assert await state(company) == before

@@ -19,6 +19,7 @@ tests:
   - {given: {title: x}, in: [company]}
 """
 BAD = GOOD.replace("title pr", "titel pr").replace("version: 1", "version: 2")
+UNCHECKED = "not checked against the directory: there is no config.yaml, which says where it is\n"
 FAILING = GOOD.replace("in: [company]", "not_in: [company]")
 
 
@@ -44,7 +45,7 @@ async def test_a_good_policy_is_summed_up_in_a_line(capsys: pytest.CaptureFixtur
     """Exit code 0, nothing on standard error; the configuration may be missing when files are named."""
     assert await run("good.yaml") == 0
     printed = capsys.readouterr()
-    assert printed.out == "good.yaml: ok: 1 room, 1 space, 2 tests passed\n"
+    assert printed.out == "good.yaml: ok: 1 room, 1 space, 2 tests passed\n" + UNCHECKED
     assert printed.err == ""
 
 
@@ -52,7 +53,7 @@ async def test_every_problem_of_every_file_is_printed(capsys: pytest.CaptureFixt
     """Exit code 1; good files are still named; a missing file is a problem like others."""
     assert await run("bad.yaml", "good.yaml", "failing.yaml", "none.yaml") == 1
     printed = capsys.readouterr()
-    assert printed.out == "good.yaml: ok: 1 room, 1 space, 2 tests passed\n"
+    assert printed.out == "good.yaml: ok: 1 room, 1 space, 2 tests passed\n" + UNCHECKED
     assert printed.err.splitlines() == [
         "bad.yaml:1:10: error: expected 1, the version of the policy language that this Muster reads, came 2",
         "bad.yaml:3:82: error: unknown attribute `titel`; did you mean `title`?",
@@ -95,7 +96,12 @@ async def test_the_configuration_says_where_the_policy_is(folder: Path, capsys: 
     code = await run()
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
-    assert printed.out == "custom.yaml: ok: 1 room, 1 space, 2 tests passed\n"
+    assert printed.out == (
+        "custom.yaml: ok: 1 room, 1 space, 2 tests passed\n"
+        "not checked against the directory: there is no database yet\n"
+    )
+    assert await run("custom.yaml", "--no-directory") == 0
+    assert capsys.readouterr().out == "custom.yaml: ok: 1 room, 1 space, 2 tests passed\n"
     config.write_text("polici: custom.yaml\n")
     assert await run("good.yaml") == 1
     assert "config.yaml:1:1: error: unknown key `polici`; did you mean `policy`?" in capsys.readouterr().err

@@ -105,6 +105,7 @@ def created(plan: Plan, key: RoomKey) -> CurrentRoom:
         name=wanted.name,
         topic=wanted.topic,
         parents=wanted.parents,
+        order=wanted.order,
         open_to=wanted.open_to,
         members=frozenset(),
         settings=wanted.settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -76,5 +77,9 @@ def test_each_piece_of_state_is_named_by_what_it_follows_from() -> None:
         assert altered(kind, "", {}, RoomId("!other"), SHAPES) is None
     assert altered("m.space.child", ROOM, {}, SPACE, SHAPES) == (ROOM, "parents")
     assert altered("m.space.child", ROOM, {"via": ["a"]}, SPACE, SHAPES) is None
+    assert altered("m.space.child", ROOM, {"via": ["a"], "order": "1"}, SPACE, SHAPES) == (ROOM, "order")
+    placed = {**SHAPES, ROOM: replace(SHAPES[ROOM], orders={SPACE: "1"})}
+    assert altered("m.space.child", ROOM, {"via": ["a"], "order": "1"}, SPACE, placed) is None
+    assert altered("m.space.child", ROOM, {"via": ["a"]}, SPACE, placed) == (ROOM, "order")
     assert altered("m.space.child", "!other", {}, SPACE, SHAPES) is None
     assert altered("m.space.parent", SPACE, {}, ROOM, SHAPES) == (ROOM, "parents")

@@ -48,6 +48,7 @@ def _said(room: DesiredRoom, asked: Mapping[str, Any], people: Census) -> dict[s
         "members": " ".join(people.person(row).id for row in room.members),
         "power": {level: " ".join(people.person(row).id for row in who) for level, who in room.power.items()},
         "parents": list(room.parents),
+        "order": list(room.order),
         "open_to": room.open_to,
         "exclusive": room.exclusive,
         "kind": room.kind.value,
