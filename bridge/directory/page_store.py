@@ -1,4 +1,4 @@
-"""The statements that search and sort resources: how many match, and a page of them."""
+"""The statement that searches and sorts resources: how many match, and a page of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.directory.filter_sql import ANY, Condition
 from bridge.directory.group_store import RELATED_TO
 from bridge.directory.scim_resource import StoredText
+from bridge.directory.token_store import HOLDS
 
 if TYPE_CHECKING:
     import asyncpg
@@ -58,35 +59,49 @@ class Placed:
     anchor: Anchor
 
 
-async def count_resources(db: Connection | Pool, selections: Sequence[Selection]) -> int:
-    """Return how many match."""
-    count: int = await db.fetchval(f"SELECT count(*) FROM ({_matching(selections)}) AS matching", *_values(selections))  # noqa: S608
-    return count
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How many match, and those of them in one span."""
+
+    total: int
+    found: list[Placed]
 
 
 async def select_resources(
-    db: Connection | Pool, selections: Sequence[Selection], span: Span, *, descending: bool, related: bool
-) -> list[Placed]:
-    """Return a part of several kinds as one collection, sorted by text in code point order.
+    db: Connection | Pool,
+    selections: Sequence[Selection],
+    span: Span,
+    *,
+    descending: bool,
+    related: bool,
+    token: bytes | None = None,
+) -> Part | None:
+    """Return a part of several kinds as one collection, sorted by text in code point order, and how many there are.
 
     Resources without a sort value come last, or first when descending; equal ones in the order of their creation.
+    Returns None for the bearer of a `token`, told by its hash, that is not valid.
     """
-    values = _values(selections)
-    condition = ""
+    values = [*_values(selections), token]
+    holds, matching, condition = HOLDS.format(hash=f"${len(values)}"), _matching(selections), ""
     if span.anchor is not None:
         condition = f"WHERE {_beside(span, first=len(values) + 1, descending=descending)}"
         values += [span.anchor.place, span.anchor.created, span.anchor.id]
     page = f"OFFSET {span.offset:d}" if span.limit is None else f"OFFSET {span.offset:d} LIMIT {span.limit:d}"
     rows = await db.fetch(
-        f"""WITH page AS (SELECT id, place FROM ({_matching(selections)}) AS matching {condition}
-                          ORDER BY {_order("created, id", descending, span.is_before)} {page})
-            SELECT id, kind, document::text, version, changed, created, modified, place, related::text
-            FROM (SELECT r.*, place, {RELATED_TO.format(wanted="true" if related else "false")}
-                  FROM page JOIN scim_resource r USING (id)) AS found
+        f"""WITH page AS (SELECT id, place FROM ({matching}) AS matching {condition}
+                          ORDER BY {_order("created, id", descending, span.is_before)} {page}),
+                 found AS (SELECT r.*, place, {RELATED_TO.format(wanted="true" if related else "false")}
+                           FROM page JOIN scim_resource r USING (id)),
+                 whole AS (SELECT (SELECT count(*) FROM ({matching}) AS matching) AS total WHERE {holds})
+            SELECT total, id, kind, document::text, version, changed, created, modified, place, related::text
+            FROM whole LEFT JOIN found ON true
             ORDER BY {_order("created, id", descending, False)}""",  # noqa: S608
         *values,
     )
-    return [Placed(_text_of(row), Anchor(row["place"], row["created"], row["id"])) for row in rows]
+    placed = [
+        Placed(_text_of(row), Anchor(row["place"], row["created"], row["id"])) for row in rows if row["id"] is not None
+    ]
+    return Part(rows[0]["total"], placed) if rows else None
 
 
 def _text_of(row: asyncpg.Record) -> StoredText:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scim2_models import InvalidCursorException, SearchRequest
 
-from bridge.directory.page_store import Anchor, Placed, Selection, Span, count_resources, select_resources
+from bridge.directory.admission import Admission, refused
+from bridge.directory.page_store import Anchor, Part, Selection, Span, select_resources
 from bridge.directory.scim_resource import StoredText
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+_FARTHEST: Final = 2**63 - 1
+"""The greatest offset that PostgreSQL knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +38,27 @@ class Search:
     selections: Sequence[Selection]
     descending: bool
     related: bool
+    admission: Admission
 
     async def find_page(self, request: SearchRequest[Any], position: Any) -> Page:
         """Return how many match, and one page of them.
 
         A request with a cursor pages by the `position` that an earlier page gave, None for the first page; any other
-        by its start index.
+        by its start index. Asks about a pending `admission` too. Raises `UnauthorizedException`.
         """
-        total = await count_resources(self.db, self.selections)
         if request.cursor is not None:
-            return await self._page_at(total, request.count, position)
-        offset = min(request.start_index_0 or 0, total)
-        if request.count == 0 or offset == total:
-            return Page(total, [])
-        found = await self._select(Span(offset, request.count))
-        return Page(total, [each.stored for each in found])
+            return await self._page_at(request.count, position)
+        part = await self._select(Span(min(request.start_index_0 or 0, _FARTHEST), request.count))
+        return Page(part.total, [each.stored for each in part.found])
 
-    async def _page_at(self, total: int, count: int | None, position: Any) -> Page:
+    async def _page_at(self, count: int | None, position: Any) -> Page:
         """Return the page at a position, with the positions of the pages beside it."""
         if count == 0:
-            return Page(total, [])
+            return Page((await self._select(Span(limit=0))).total, [])
         is_before, anchor = read_position(position)
         limit = None if count is None else count + 1
-        found = await self._select(Span(limit=limit, anchor=anchor, is_before=is_before))
+        part = await self._select(Span(limit=limit, anchor=anchor, is_before=is_before))
+        total, found = part.total, part.found
         has_more = count is not None and len(found) > count
         if has_more:
             found = found[1:] if is_before else found[:-1]
@@ -72,11 +74,19 @@ class Search:
             previous=position_of(first, is_before=True) if has_previous else None,
         )
 
-    async def _select(self, span: Span) -> list[Placed]:
-        return await select_resources(self.db, self.selections, span, descending=self.descending, related=self.related)
+    async def _select(self, span: Span) -> Part:
+        """Return a part, to the bearer of a token that holds. Raises `UnauthorizedException`."""
+        asked = self.admission.pending
+        part = await select_resources(
+            self.db, self.selections, span, descending=self.descending, related=self.related, token=asked
+        )
+        if part is None:
+            raise refused()
+        self.admission.pending = None
+        return part
 
     async def _has(self, anchor: Anchor, *, is_before: bool) -> bool:
-        return bool(await self._select(Span(limit=1, anchor=anchor, is_before=is_before)))
+        return bool((await self._select(Span(limit=1, anchor=anchor, is_before=is_before))).found)
 
 
 def position_of(anchor: Anchor, *, is_before: bool) -> list[Any]:

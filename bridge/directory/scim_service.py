@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _USER_WRITES: Final = {Operation.create, Operation.replace, Operation.patch}
+_READS: Final = {Operation.query, Operation.search, Operation.search_with_body}
 _WITH_BODY: Final = {Operation.create, Operation.replace, Operation.patch, Operation.bulk, Operation.search_with_body}
 
 
@@ -143,7 +144,7 @@ class DirectoryService(ScimService):
         if target.endpoint is None or target.me:
             return False
         kind = self.resource_type_at(target.endpoint).name
-        return target.operation is Operation.query or (target.operation in _USER_WRITES and kind == "User")
+        return target.operation in _READS or (target.operation in _USER_WRITES and kind == "User")
 
     def _standard_body(self, request: ScimRequest, target: Target, source: str) -> Any:
         """Return the request's JSON as the RFC writes it, and count what of it is dropped."""

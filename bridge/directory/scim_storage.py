@@ -55,8 +55,8 @@ class PostgresStorage(AsyncScimStorage):
     """Users and Groups in `scim_resource`; `source` is what the history says about who wrote.
 
     Without `with_members`, models have no members or groups and writing one leaves its members alone. Only `find`,
-    `create_user` and `change_user` ask about a pending `admission`; before anything else it must be confirmed. Writers
-    of one process share a `turn`, because waiting for it costs less than waiting inside of PostgreSQL.
+    `find_page`, `create_user` and `change_user` ask about a pending `admission`; before anything else it must be
+    confirmed. Writers of one process share a `turn`, because waiting for it costs less than waiting inside PostgreSQL.
     """
 
     supports_cursors = True
@@ -124,7 +124,7 @@ class PostgresStorage(AsyncScimStorage):
         """Return how many match, and one page of them; with their groups and members only if `related`."""
         async with self._reading() as db:
             is_descending = request.sort_order == SearchRequest.SortOrder.descending
-            search = Search(db, self._selections(kinds, request), is_descending, related)
+            search = Search(db, self._selections(kinds, request), is_descending, related, self._admission)
             return await search.find_page(request, position)
 
     async def create_user(self, model: Model[Any]) -> Stored:

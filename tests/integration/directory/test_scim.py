@@ -149,6 +149,9 @@ async def test_revoked_token_is_unauthorized_at_once(scim: Scim, pool: Pool) -> 
         ("GET", "/Users/x", None),
         ("GET", "/Users?filter=junk", None),
         ("GET", "/Groups", None),
+        ("GET", "/Users?count=0", None),
+        ("GET", "/Users?cursor&count=1", None),
+        ("POST", "/Users/.search", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]}),
         ("GET", "/Schemas", None),
         ("GET", "/nowhere", None),
         ("POST", "/Users", {"userName": "new"}),
@@ -533,6 +536,11 @@ class _Unsteady:
         if self.is_away:
             raise ConnectionRefusedError
         return await self.pool.fetchval(*statement)
+
+    def acquire(self) -> Any:
+        if self.is_away:
+            raise ConnectionRefusedError
+        return self.pool.acquire()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.pool, name)
