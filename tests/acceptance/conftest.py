@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 import pytest
@@ -16,6 +17,10 @@ from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration, document
 from bridge.homeserver.transport import Transport
 from tests.acceptance.client import MatrixClient
+from tests.acceptance.company import Company, open_company
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
 
 SERVER_NAME = "company.example"
 
@@ -115,3 +120,30 @@ def human(synapse: LocalSynapse, http: aiohttp.ClientSession) -> Callable[[str],
         return await MatrixClient.of_token(http, synapse.url, token)
 
     return register
+
+
+@pytest.fixture
+async def company(
+    tmp_path: Path,
+    synapse: LocalSynapse,
+    http: aiohttp.ClientSession,
+    pool: Pool,
+    database_url: str,
+    homeserver: Homeserver,
+    accounts: SynapseAccounts,
+    registration: Registration,
+    appservice_address: Address,
+) -> AsyncIterator[Company]:
+    """A company without people, its service running; the bot is a server administrator, as the README asks."""
+    async with open_company(
+        tmp_path,
+        address=appservice_address,
+        synapse=synapse,
+        http=http,
+        pool=pool,
+        database_url=database_url,
+        homeserver=homeserver,
+        accounts=accounts,
+        registration=registration,
+    ) as opened:
+        yield opened

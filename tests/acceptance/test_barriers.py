@@ -18,16 +18,14 @@ from bridge.demo.synapse import LocalSynapse
 from bridge.directory.selector import parse
 from bridge.homeserver import registration as registration_file
 from bridge.homeserver import transactions
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from bridge.ids import UserId
 from bridge.membership import barrier_store, prevention
 from bridge.membership.barriers import Seat
 from bridge.policy.schema import Barrier
 from tests.acceptance.client import ClientError, MatrixClient
-from tests.acceptance.company import POLICY, Company, open_company
-from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.acceptance.company import POLICY, Company
+from tests.acceptance.conftest import SERVER_NAME
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -40,36 +38,15 @@ barriers:
 
 
 @pytest.fixture
-async def company(
-    tmp_path: Path,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-    appservice_address: Address,
-) -> AsyncIterator[Company]:
+async def company(company: Company) -> Company:
     """A company with somebody on each side of a barrier."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as opened:
-        opened.policy.write_text(POLICY + WALL)
-        await opened.hire("ann", department="Research")
-        await opened.is_in("ann", {"square", "news", "department/Research"})
-        await wait_until(lambda: _has_barrier(opened))
-        await opened.hire("bob", department="Trading")
-        await opened.is_in("bob", {"news", "department/Trading"})
-        yield opened
+    company.policy.write_text(POLICY + WALL)
+    await company.hire("ann", department="Research")
+    await company.is_in("ann", {"square", "news", "department/Research"})
+    await wait_until(lambda: _has_barrier(company))
+    await company.hire("bob", department="Trading")
+    await company.is_in("bob", {"news", "department/Trading"})
+    return company
 
 
 async def _has_barrier(company: Company) -> bool:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 
-from bridge.demo.synapse import LocalSynapse
 from bridge.directory.history_store import lock_directory, next_version, wake
 from bridge.directory.resource_store import insert_resources, update_resources
 from bridge.directory.scim_resource import resource_of
 from bridge.directory.scim_schema import shapes_for
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
-from bridge.homeserver.registration import Registration
 from bridge.ids import PersonId
 from tests.acceptance.client import ClientError, MatrixClient
-from tests.acceptance.company import ENTERPRISE, POLICY, Company, open_company
-from tests.acceptance.conftest import Address
+from tests.acceptance.company import ENTERPRISE, POLICY, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    pass
 
 SALES = {"square", "news", "department/Sales"}
 AT_ONCE = "{after: 0s, do: [lock, end_sessions, leave_rooms, hand_over_rooms]}"
@@ -43,33 +36,6 @@ rooms:
   crane: {name: Crane, members: department eq "Yard", exclusive: true}
 brake: {removals: 5000, fraction: 1, floor: 5000}
 """
-
-
-@pytest.fixture
-async def company(
-    tmp_path: Path,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-    appservice_address: Address,
-) -> AsyncIterator[Company]:
-    """A company without people, its service running."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as opened:
-        yield opened
 
 
 async def closing(company: Company) -> dict[str, str]:

@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-import pytest
-
-from bridge.demo.synapse import LocalSynapse
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
-from bridge.homeserver.registration import Registration
 from bridge.ids import UserId
-from tests.acceptance.company import POLICY, Company, open_company
-from tests.acceptance.conftest import Address
+from tests.acceptance.company import POLICY, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    pass
 
 PROFILE = """\
 accounts:
   profile: {m.tz: "{timezone}", io.muster.title: "{title}", io.muster.department: "{department}"}
 """
-
-
-@pytest.fixture
-async def company(
-    tmp_path: Path,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-    appservice_address: Address,
-) -> AsyncIterator[Company]:
-    """A company without people, its service running; the bot is a server administrator, as the README asks."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as opened:
-        yield opened
 
 
 async def test_profiles_follow_hr_and_what_people_change_is_put_right(company: Company) -> None:

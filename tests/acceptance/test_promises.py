@@ -4,53 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 
-from bridge.demo.synapse import LocalSynapse
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
-from bridge.homeserver.registration import Registration
 from tests.acceptance.client import ClientError
-from tests.acceptance.company import ENTERPRISE, POLICY, Company, open_company
-from tests.acceptance.conftest import Address
+from tests.acceptance.company import ENTERPRISE, POLICY, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    pass
 
 SALES = {"square", "news", "department/Sales"}
-
-
-@pytest.fixture
-async def company(
-    tmp_path: Path,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-    appservice_address: Address,
-) -> AsyncIterator[Company]:
-    """A company without people, its service running; the bot is a server administrator, as the README asks."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as opened:
-        yield opened
 
 
 async def test_a_change_in_hr_is_true_in_the_chat(company: Company) -> None:

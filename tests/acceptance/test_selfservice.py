@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-import pytest
-
-from bridge.demo.synapse import LocalSynapse
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
-from bridge.homeserver.registration import Registration
 from tests.acceptance.client import MatrixClient
-from tests.acceptance.company import POLICY, Company, open_company
-from tests.acceptance.conftest import Address
+from tests.acceptance.company import POLICY, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
-
-
-@pytest.fixture
-async def company(
-    tmp_path: Path,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-    appservice_address: Address,
-) -> AsyncIterator[Company]:
-    """A company without people, its service running."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as opened:
-        yield opened
+    pass
 
 
 _PROJECT = """

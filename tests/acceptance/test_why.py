@@ -3,51 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-import pytest
-
-from bridge.demo.synapse import LocalSynapse
-from bridge.homeserver.accounts import SynapseAccounts
-from bridge.homeserver.client import Homeserver
-from bridge.homeserver.registration import Registration
-from tests.acceptance.company import ENTERPRISE, Company, open_company
-from tests.acceptance.conftest import Address
+from tests.acceptance.company import ENTERPRISE, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
-
-
-@pytest.fixture
-async def company(
-    tmp_path: Path,
-    appservice_address: Address,
-    synapse: LocalSynapse,
-    http: aiohttp.ClientSession,
-    pool: Pool,
-    database_url: str,
-    homeserver: Homeserver,
-    accounts: SynapseAccounts,
-    registration: Registration,
-) -> AsyncIterator[Company]:
-    """A company with the service running."""
-    async with open_company(
-        tmp_path,
-        address=appservice_address,
-        synapse=synapse,
-        http=http,
-        pool=pool,
-        database_url=database_url,
-        homeserver=homeserver,
-        accounts=accounts,
-        registration=registration,
-    ) as found:
-        yield found
+    pass
 
 
 async def answer(company: Company, *arguments: str) -> Any:
