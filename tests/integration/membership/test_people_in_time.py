@@ -11,7 +11,7 @@ from bridge.directory.person import Standing
 from bridge.directory.scim_shape import MUSTER
 from bridge.directory.status_store import put_statuses
 from bridge.membership.noticeboard import Noticeboard
-from bridge.membership.plan import BARRED, LEAVER
+from bridge.membership.plan_scope import BARRED, LEAVER
 from tests.integration.membership.conftest import RULES, Company, user
 from tests.integration.membership.homeserver import KilledError
 
