@@ -86,12 +86,6 @@ async def read_comparisons(db: Connection | Pool, room_ids: Collection[RoomId]) 
     }
 
 
-async def archive_begins(db: Connection | Pool) -> datetime | None:
-    """Return when the first event was archived, or None when nothing is."""
-    begins: datetime | None = await db.fetchval("SELECT received_at FROM event ORDER BY seq LIMIT 1")
-    return begins
-
-
 def _state_event(row: asyncpg.Record) -> StateEvent:
     """Return the event of a row; a room has tens of thousands, so that only the content is taken from the body."""
     seq, event_id, room_id, kind, sender, state_key, timestamp, body, at = row

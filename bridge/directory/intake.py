@@ -139,9 +139,8 @@ async def bring_in(
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
         await history_store.lock_directory(connection)
-        done = None if claim is None else await file_store.find_import(connection, claim)
-        if done is not None:
-            return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        if (done := await _imported(connection, claim)) is not None:
+            return done
         known = await store.load_users(connection)
         plan = await asyncio.to_thread(
             plan_import,
@@ -166,9 +165,7 @@ async def bring_in(
             await door_store.put_named(connection, feed.name, plan.named)
             if judgement is not None:
                 await record_absence(connection, feed, plan.named, judgement, now)
-            await write_refused(connection, feed.name, dict.fromkeys(file.refused, len(file.rows)))
-            if claim is not None:
-                await file_store.record_import(connection, claim, asdict(report))
+            await _record_import(connection, file, feed, claim, report)
     log.info("read %d people from %s", len(file.rows), feed.name, extra={"action": "import"})
     return report
 
@@ -191,9 +188,8 @@ async def settle_courses(
     shapes = shapes_for(custom)
     async with pool.acquire() as connection, connection.transaction():
         await history_store.lock_directory(connection)
-        done = None if claim is None else await file_store.find_import(connection, claim)
-        if done is not None:
-            return ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+        if (done := await _imported(connection, claim)) is not None:
+            return done
         known = await store.load_users(connection)
         plan = await asyncio.to_thread(
             plan_courses,
@@ -211,11 +207,24 @@ async def settle_courses(
         if not dry_run:
             source = f"csv:{file.name}"
             await write_plan(connection, plan, shapes["Group"], source, absence=source)
-            await write_refused(connection, feed.name, dict.fromkeys(file.refused, len(file.rows)))
-            if claim is not None:
-                await file_store.record_import(connection, claim, asdict(report))
+            await _record_import(connection, file, feed, claim, report)
     log.info("read %d dated rows from a file", len(file.rows), extra={"action": "import"})
     return report
+
+
+async def _imported(connection: Connection, claim: str | None) -> ImportReport | None:
+    """Return the report of the file with this claim, if it is in already."""
+    done = None if claim is None else await file_store.find_import(connection, claim)
+    return None if done is None else ImportReport(**{**done, "warnings": tuple(done["warnings"])})
+
+
+async def _record_import(
+    connection: Connection, file: CsvFile, feed: Feed, claim: str | None, report: ImportReport
+) -> None:
+    """Count what of the file was refused, and remember that the one with this claim is in."""
+    await write_refused(connection, feed.name, dict.fromkeys(file.refused, len(file.rows)))
+    if claim is not None:
+        await file_store.record_import(connection, claim, asdict(report))
 
 
 async def let_go(
