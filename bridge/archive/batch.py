@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.archive import canonical
+from bridge.archive.entry import PREFIX
 from bridge.archive.ledger import SALT_SIZE, leaf_hash
 
 _LONGEST_ID = 255
@@ -69,6 +70,10 @@ def sort_out(entries: Sequence[object], *, keep_redacted: bool = True) -> Arriva
         event_id = entry.get("event_id")
         if not isinstance(event_id, str) or not _is_id(event_id):
             malformed.append(_malformed(entry, "expected an event_id of 1 to 255 bytes without control characters"))
+        elif event_id.startswith(PREFIX):
+            malformed.append(
+                _malformed(entry, f"expected an event's ID, got one that begins with {PREFIX}, an entry's")
+            )
         elif keep_redacted and is_redacted(entry) and "state_key" not in entry:
             redacted.setdefault(event_id, entry)
         else:

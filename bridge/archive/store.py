@@ -318,3 +318,28 @@ async def read_status(db: Connection | Pool) -> Row:
 async def read_cursors(db: Connection | Pool) -> list[Row]:
     """Return (consumer, seq) of every consumer, by name."""
     return await db.fetch("SELECT consumer, seq FROM feed_cursor ORDER BY consumer")
+
+
+async def read_entries(
+    db: Connection | Pool, type_: str | None, actor: str | None, since: int | None, until: int | None, limit: int
+) -> list[Row]:
+    """Return (seq, body) of entries, the newest first; an ID is `muster:`, milliseconds in 13 digits, a dash and more.
+
+    `actor` is the sender or the user of the operating system; `since` and `until` are milliseconds.
+    """
+    return await db.fetch(
+        """
+        SELECT seq, body FROM event
+        WHERE event_id >= 'muster:' || lpad(coalesce($3::bigint, 0)::text, 13, '0')
+              AND event_id < 'muster:' || coalesce(lpad($4::bigint::text, 13, '0'), ';')
+              AND ($1::text IS NULL OR type = $1)
+              AND ($2::text IS NULL OR sender = $2
+                   OR convert_from(body, 'UTF8')::jsonb #>> '{content,os_user}' = $2)
+        ORDER BY event_id DESC LIMIT $5
+        """,
+        type_,
+        actor,
+        since,
+        until,
+        limit,
+    )

@@ -6,9 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bridge.archive import rendering
+from bridge.archive.entry import Entry
+from bridge.archive.log import record
 from bridge.archive.search import search, show
 from bridge.archive.status import status
 from bridge.cli import archive_proof
+from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.archive_log import add_log
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -34,7 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     one.add_argument("event", metavar="EVENT", help="an event ID, quoted for the shell: '$…'")
     one.set_defaults(handler=with_services(show_event))
+    add_actor(one)
     archive_proof.add_parsers(below)
+    add_log(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )
@@ -51,12 +57,17 @@ def _add_search(below: Subparsers) -> None:
     parser.add_argument("--room", metavar="ROOM", help="only in the room with this ID")
     parser.add_argument("--sender", metavar="USER", help="only by this user ID")
     parser.add_argument("--limit", type=_count, default=20, metavar="N", help="messages at most (default: 20)")
+    add_actor(parser)
     parser.set_defaults(handler=with_services(search_archive))
 
 
 async def search_archive(args: argparse.Namespace, services: Services) -> int:
     """Print the messages that hold all the words."""
-    hits = await search(services.pool, " ".join(args.words), room=args.room, sender=args.sender, limit=args.limit)
+    actor = await actor_of(args, services)
+    words = " ".join(args.words)
+    hits = await search(services.pool, words, room=args.room, sender=args.sender, limit=args.limit)
+    details = {"words": words, "room": args.room, "sender": args.sender, "hits": len(hits)}
+    await record(services.pool, Entry("search", actor, details), services.clock())
     if args.json:
         print_json(rendering.hits_as_json(hits))
     else:
@@ -66,7 +77,9 @@ async def search_archive(args: argparse.Namespace, services: Services) -> int:
 
 async def show_event(args: argparse.Namespace, services: Services) -> int:
     """Print an event and what became of it."""
+    actor = await actor_of(args, services)
     story = await show(services.pool, args.event)
+    await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())
     if args.json:
         print_json(rendering.story_as_json(story))
     else:

@@ -34,6 +34,15 @@ def parse_moment(text: str, *, timezone: str, now: datetime) -> datetime:
     return moment
 
 
+def parse_beginning(text: str, *, timezone: str) -> datetime:
+    """Return the moment of an ISO 8601 date or date and time, in UTC; a date alone means the beginning of that day.
+
+    Without a zone it is meant in `timezone`. Raises `InputError` for anything else.
+    """
+    moment = _moment(text.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone_of(None, timezone))).astimezone(UTC)
+
+
 def _end_of(day: date, timezone: str) -> datetime:
     """Return the last microsecond before the next day begins there."""
     following = datetime.combine(day + timedelta(days=1), time(), zone_of(None, timezone))

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bridge.cli import archive
+from bridge.clock import Clock, system_clock
 from bridge.config import Config, read_config
+from bridge.directory.intake import import_csv
 from bridge.errors import InputError, UnknownNameError
 from tests.integration.archive.test_search import archived, redacted, said
 
@@ -26,6 +28,7 @@ class FewServices:
 
     pool: Pool
     config: Config
+    clock: Clock = system_clock
 
 
 async def muster(pool: Pool, *words: str, as_json: bool = False, folder: Path = Path("/nonexistent")) -> int:
@@ -111,3 +114,48 @@ async def test_status_shows_the_figures(pool: Pool, capsys: pytest.CaptureFixtur
     assert await muster(pool, "status") == 0
     assert "events      3" in capsys.readouterr().out
     assert (await run_json(pool, capsys, "status"))["events"] == 3
+
+
+async def test_whoever_looks_leaves_an_entry(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each search, view and proof is an entry of the ledger before its answer is seen, newest first in the log."""
+    await muster(pool, "search", "budget", "--room", "!other")
+    await muster(pool, "show", "$gone")
+    found = await run_json_after(pool, capsys, "log")
+    assert [entry["deed"] for entry in found] == ["view", "search"]
+    assert found[0]["details"] == {"event": "$gone"}
+    assert found[1]["details"] == {"words": "budget", "room": "!other", "sender": None, "hits": 1}
+    assert found[0]["by"] == found[0]["os_user"] != ""
+    assert await muster(pool, "verify") == 0
+    assert "4" in capsys.readouterr().out
+
+
+async def test_who_looks_is_named(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--as` names a person, whom the log shows and is searched for; nobody of that name may look."""
+    await import_csv(pool, b"userName\nk.saar\n", "hr.csv")
+    await muster(pool, "show", "$gone", "--as", "k.saar")
+    await muster(pool, "show", "$here")
+    found = await run_json_after(pool, capsys, "log", "--by", "k.saar")
+    assert [entry["details"]["event"] for entry in found] == ["$gone"]
+    assert found[0]["by"] == "k.saar"
+    with pytest.raises(UnknownNameError):
+        await muster(pool, "show", "$here", "--as", "nobody")
+    assert capsys.readouterr().out == ""
+
+
+async def test_log_is_narrowed(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Deed, times and limit narrow the log."""
+    await muster(pool, "search", "budget")
+    await muster(pool, "show", "$gone")
+    await muster(pool, "show", "$here")
+    assert len(await run_json_after(pool, capsys, "log", "--deed", "view")) == 2
+    assert len(await run_json_after(pool, capsys, "log", "--limit", "1")) == 1
+    assert len(await run_json_after(pool, capsys, "log", "--since", "2020-01-01")) == 3
+    assert await run_json_after(pool, capsys, "log", "--until", "2020-01-01") == []
+    await muster(pool, "log")
+    assert "view\n  event $here\n" in capsys.readouterr().out
+
+
+async def run_json_after(pool: Pool, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """Return what a verb prints with `--json`, whatever was printed before."""
+    capsys.readouterr()
+    return await run_json(pool, capsys, *words)
