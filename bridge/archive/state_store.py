@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _COLUMNS = "seq, event_id, room_id, type, sender, state_key, origin_ts, body"
-_MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
+MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
     ELSE least(received_at, timestamptz 'epoch' + origin_ts * interval '1 millisecond') END"""
+"""When an `event` counts as sent."""
 
 
 async def read_memberships(
@@ -31,11 +32,21 @@ async def read_memberships(
     """Return the membership events of a room, or of a user, in the order in which they counted."""
     column, value = ("room_id", room_id) if user_id is None else ("state_key", user_id)
     rows = await db.fetch(
-        f"""SELECT {_COLUMNS}, {_MOMENT} AS at FROM event
-            WHERE type = 'm.room.member' AND state_key IS NOT NULL AND {column} = $1 AND {_MOMENT} <= $2
+        f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
+            WHERE type = 'm.room.member' AND state_key IS NOT NULL AND {column} = $1 AND {MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         value,
         until,
+    )
+    return [_state_event(row) for row in rows]
+
+
+async def read_people_memberships(db: Connection | Pool, people: Collection[UserId]) -> list[StateEvent]:
+    """Return the membership events of these users, in the order in which they counted."""
+    rows = await db.fetch(
+        f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
+            WHERE type = 'm.room.member' AND state_key = ANY($1) ORDER BY at, seq""",  # noqa: S608 - our own constants
+        list(people),
     )
     return [_state_event(row) for row in rows]
 
@@ -45,8 +56,8 @@ async def read_rooms_state(
 ) -> list[StateEvent]:
     """Return the events of these types with an empty state key, of these rooms or of all, in the order they counted."""
     rows = await db.fetch(
-        f"""SELECT {_COLUMNS}, {_MOMENT} AS at FROM event
-            WHERE type = ANY($1) AND state_key = '' AND ($3::text[] IS NULL OR room_id = ANY($3)) AND {_MOMENT} <= $2
+        f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
+            WHERE type = ANY($1) AND state_key = '' AND ($3::text[] IS NULL OR room_id = ANY($3)) AND {MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         list(types),
         until,
@@ -73,7 +84,7 @@ async def rooms_with_members(db: Connection | Pool) -> list[RoomId]:
 async def read_comparisons(db: Connection | Pool, room_ids: Collection[RoomId]) -> dict[RoomId, Comparison]:
     """Return how complete the archive is for these rooms; a room without a state event is not among them."""
     rows = await db.fetch(
-        f"""SELECT room_id, min({_MOMENT}) AS begins, bool_or(type = 'm.room.create') AS whole,
+        f"""SELECT room_id, min({MOMENT}) AS begins, bool_or(type = 'm.room.create') AS whole,
                    max(seen.checked_at) AS checked_at, coalesce(max(seen.backfilled), 0) AS backfilled
             FROM event LEFT JOIN room_seen seen USING (room_id)
             WHERE state_key IS NOT NULL AND type = ANY($2) AND room_id = ANY($1) GROUP BY room_id""",  # noqa: S608
