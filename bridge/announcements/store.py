@@ -330,3 +330,19 @@ async def load_deliveries(db: Database, announcement: str) -> list[RoomDelivery]
         announcement,
     )
     return [RoomDelivery(**row) for row in rows]
+
+
+async def read_heard(db: Database, event_id: EventId) -> tuple[int, dict[UserId, datetime]] | None:
+    """Return for how many people the announcement that this event delivered is, and who acknowledged it when.
+
+    In the order of acknowledging. None when the event is no announcement.
+    """
+    rows = await db.fetch(
+        "SELECT user_id, acknowledged_at FROM recipient"
+        " WHERE announcement = (SELECT announcement FROM delivery WHERE event_id = $1)"
+        " ORDER BY acknowledged_at, user_id",
+        event_id,
+    )
+    if not rows:
+        return None
+    return len(rows), {UserId(row["user_id"]): row["acknowledged_at"] for row in rows if row["acknowledged_at"]}

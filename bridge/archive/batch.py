@@ -48,7 +48,8 @@ class Columns:
     types: Sequence[str]
     senders: Sequence[str]
     state_keys: Sequence[str | None]
-    amends: Sequence[str | None]
+    relates_to: Sequence[str | None]
+    """The event that it edits, redacts, reacts or answers to, or whose thread it is in."""
     salts: Sequence[bytes]
     leaves: Sequence[bytes]
     bodies: Sequence[bytes]
@@ -98,7 +99,7 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
         types=[_column(event.get("type")) for event in events],
         senders=[_column(event.get("sender")) for event in events],
         state_keys=[_column(event["state_key"]) if "state_key" in event else None for event in events],
-        amends=[_amended(event) for event in events],
+        relates_to=[_related_to(event) for event in events],
         salts=parts,
         leaves=[leaf_hash(salt, body) for salt, body in zip(parts, bodies, strict=True)],
         bodies=bodies,
@@ -131,8 +132,8 @@ def _timestamp(value: object) -> int:
     return value if type(value) is int and 0 <= value <= _LATEST else 0
 
 
-def _amended(event: Mapping[str, Any]) -> str | None:
-    """Return the event that this one edits (specification, "Event replacements") or redacts."""
+def _related_to(event: Mapping[str, Any]) -> str | None:
+    """Return what it redacts, else what its relation names (specification, "Forming relationships between events")."""
     content = event.get("content")
     if not isinstance(content, dict):
         content = {}
@@ -141,6 +142,7 @@ def _amended(event: Mapping[str, Any]) -> str | None:
         target = event.get("redacts") or content.get("redacts")
     elif "m.relates_to" in content:
         relation = content["m.relates_to"]
-        if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
-            target = relation.get("event_id")
+        if isinstance(relation, dict):
+            reply = relation.get("m.in_reply_to")
+            target = relation.get("event_id") or (reply.get("event_id") if isinstance(reply, dict) else None)
     return target if isinstance(target, str) and _is_id(target) else None

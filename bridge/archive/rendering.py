@@ -17,8 +17,7 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
-from bridge.archive.values import Hit, Status, Story, Version, text_of
-from bridge.homeserver.event import Event
+from bridge.archive.values import Hit, Status
 
 _LAST_MOMENT = 253_402_300_799_999
 """Milliseconds; the end of the year 9999, after which there are no dates."""
@@ -44,7 +43,7 @@ def hits_as_text(hits: Sequence[Hit], width: int) -> str:
 def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
     """Return the hits as JSON."""
     return [
-        _writable(
+        writable(
             {
                 "seq": hit.seq,
                 "event_id": hit.event_id,
@@ -58,36 +57,6 @@ def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
         )
         for hit in hits
     ]
-
-
-def story_as_text(story: Story, width: int) -> str:
-    """Return an event with all its versions and who took back what."""
-    event = story.original.event
-    how = ", fetched afterwards" if story.backfilled else ""
-    lines = [
-        f"event     {printable(event.event_id)}",
-        f"room      {printable(event.room_id)}",
-        f"type      {printable(event.type)}",
-        f"sender    {printable(event.sender)}",
-        f"archived  {_short(story.received_at)} at position {event.seq}{how}",
-    ]
-    lines += ["", f"sent {moment(event.timestamp)}", *_version_lines(story.original, width)]
-    for edit in story.edits:
-        lines += ["", f"edited {moment(edit.event.timestamp)} · {printable(edit.event.event_id)}"]
-        lines += _version_lines(edit, width)
-    return "\n".join(lines)
-
-
-def story_as_json(story: Story) -> Any:
-    """Return an event with all its versions as JSON."""
-    return _writable(
-        {
-            **_version_as_json(story.original),
-            "archived": story.received_at.isoformat(),
-            "backfilled": story.backfilled,
-            "edits": [_version_as_json(edit) for edit in story.edits],
-        }
-    )
 
 
 def verdict_as_text(verdict: Verdict) -> str:
@@ -134,11 +103,11 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
 def status_as_text(status: Status) -> str:
     """Return the archive's figures, one a line."""
     behind = ", ".join(f"{name} {count:,}" for name, count in status.behind.items() if count)
-    since = f", all since {_short(status.checked_at)}" if status.checked_at else ""
+    since = f", all since {short(status.checked_at)}" if status.checked_at else ""
     figures = {
         "events": f"{status.size:,}",
         "root": status.root.hex(),
-        "newest": _short(status.newest) if status.newest else "-",
+        "newest": short(status.newest) if status.newest else "-",
         "compared": f"{status.rooms:,} rooms{since}",
         "backfilled": f"{status.backfilled:,}",
         "awaiting": f"{status.awaiting:,} originals of deleted messages",
@@ -167,7 +136,7 @@ def moment(timestamp: int) -> str:
     """Return a Matrix timestamp in UTC."""
     if not 0 < timestamp <= _LAST_MOMENT:
         return "at an unknown time"
-    return _short(datetime.fromtimestamp(timestamp / 1000, UTC))
+    return short(datetime.fromtimestamp(timestamp / 1000, UTC))
 
 
 def printable(text: str) -> str:
@@ -178,7 +147,7 @@ def printable(text: str) -> str:
 def _hit_lines(hit: Hit, width: int) -> Iterator[str]:
     marks = [mark for mark, holds in (("edit", hit.edits), ("deleted", hit.deleted)) if holds]
     yield "  ".join([moment(hit.timestamp), printable(hit.sender), *(f"[{mark}]" for mark in marks)])
-    lines = _wrapped(hit.text, width)
+    lines = wrapped(hit.text, width)
     yield from lines[:_LINES_OF_A_HIT]
     if len(lines) > _LINES_OF_A_HIT:
         yield "  …"
@@ -186,65 +155,25 @@ def _hit_lines(hit: Hit, width: int) -> Iterator[str]:
     yield f"  in {printable(hit.room_id)}"
 
 
-def _version_lines(version: Version, width: int) -> Iterator[str]:
-    yield from _wrapped(_said(version.event), width)
-    if version.redaction:
-        reason = version.redaction.content.get("reason")
-        because = f": {reason}" if isinstance(reason, str) and reason else ""
-        deleted = f"deleted {moment(version.redaction.timestamp)} by {version.redaction.sender}{because}"
-        yield from _wrapped(deleted, width, indent="")
-
-
-def _version_as_json(version: Version) -> dict[str, Any]:
-    event, redaction = version.event, version.redaction
-    return {
-        "seq": event.seq,
-        "event_id": event.event_id,
-        "room_id": event.room_id,
-        "type": event.type,
-        "sender": event.sender,
-        "state_key": event.state_key,
-        "sent": moment(event.timestamp),
-        "text": text_of(event),
-        "content": event.content,
-        "redaction": {
-            "event_id": redaction.event_id,
-            "sender": redaction.sender,
-            "sent": moment(redaction.timestamp),
-            "reason": redaction.content.get("reason"),
-        }
-        if redaction
-        else None,
-    }
-
-
-def _said(event: Event) -> str:
-    return text_of(event) or _json(event.content)
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return canonical.encode_value(content).decode("utf-8", "replace")
-
-
-def _writable(value: Any, depth: int = 0) -> Any:
+def writable(value: Any, depth: int = 0) -> Any:
     """Return the value so that any JSON writer writes it as UTF-8: what is nested very deep becomes text."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping | list) and depth > _DEEPEST:
         return canonical.encode_value(value).decode("utf-8", "replace")
     if isinstance(value, Mapping):
-        return {_writable(key): _writable(inner, depth + 1) for key, inner in value.items()}
+        return {writable(key): writable(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_writable(inner, depth + 1) for inner in value]
+        return [writable(inner, depth + 1) for inner in value]
     return value
 
 
-def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
+def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     """Return lines of at most `width` columns; wide characters take two."""
     console = Console(width=width, file=StringIO())
     lines = Text(printable(text)).wrap(console, width - len(indent), tab_size=4)
     return [f"{indent}{line.plain.rstrip()}" for line in lines]
 
 
-def _short(when: datetime) -> str:
+def short(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.scope import Scope, Stay, stays_of
-from bridge.archive.state_store import MOMENT, read_people_memberships
+from bridge.archive.state_store import read_people_memberships
+from bridge.archive.store import MOMENT
 from bridge.ids import UserId
 
 if TYPE_CHECKING:

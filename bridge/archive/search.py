@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bridge.archive import segment, store
-from bridge.archive.values import Hit, Story, Version, edited_by, text_of
-from bridge.errors import InputError, UnknownNameError
+from bridge.archive.values import Hit, edited_by, text_of
+from bridge.errors import InputError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import RoomId, UserId
 
 if TYPE_CHECKING:
-    from bridge.database import Connection, Pool
+    from bridge.database import Pool
 
 _PORTION = 100
 
@@ -74,38 +74,6 @@ async def search(
                 break
             place = rows[-1]["seq"]
     return hits[:limit]
-
-
-async def show(pool: Pool, event_id: EventId) -> Story:
-    """Return an event as it was sent, its edits, and who redacted what; raises `UnknownNameError`."""
-    async with store.snapshot(pool) as connection:
-        row = await store.read_record(connection, event_id)
-        if row is None:
-            if await store.is_awaiting_original(connection, event_id):
-                raise UnknownNameError(
-                    f"{event_id} arrived without its content; its original is still to be fetched from the homeserver"
-                )
-            raise UnknownNameError(f"there is no event {event_id} in the archive")
-        event = _event(row)
-        amending = await _amending(connection, [event_id])
-        edits = [later for later in amending if edited_by(later) == event_id and later.sender == event.sender]
-        redactions = [*amending, *await _amending(connection, [edit.event_id for edit in edits])]
-    return Story(
-        Version(event, _redaction(event, redactions)),
-        tuple(Version(edit, _redaction(edit, redactions)) for edit in edits),
-        row["received_at"],
-        row["backfilled"],
-    )
-
-
-async def _amending(connection: Connection, event_ids: Sequence[EventId]) -> list[Event]:
-    return [_event(row) for row in await store.read_amending(connection, event_ids)]
-
-
-def _redaction(event: Event, candidates: Sequence[Event]) -> Event | None:
-    """Return the first redaction of the event."""
-    found = (later for later in candidates if later.redacts == event.event_id and later.room_id == event.room_id)
-    return next(found, None)
 
 
 def _hit(row: store.Row) -> Hit:

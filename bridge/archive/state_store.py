@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.archive.store import MOMENT
 from bridge.archive.values import Comparison, StateEvent
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _COLUMNS = "seq, event_id, room_id, type, sender, state_key, origin_ts, body"
-MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
-    ELSE least(received_at, timestamptz 'epoch' + origin_ts * interval '1 millisecond') END"""
-"""When an `event` counts as sent."""
 
 
 async def read_memberships(

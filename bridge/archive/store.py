@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Row = asyncpg.Record
 
 
+MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
+    ELSE least(received_at, timestamptz 'epoch' + origin_ts * interval '1 millisecond') END"""
+"""When an `event` counts as sent: when its sender's server says, at the latest when it arrived."""
 _AWAY = (*AWAY, asyncpg.TransactionRollbackError)
 
 
@@ -102,15 +105,15 @@ async def append_events(
                 RETURNING received_at
             ), stored AS (
                 INSERT INTO event (seq, origin_ts, received_at, backfilled, event_id, room_id, type, sender, state_key,
-                                   amends, salt, leaf, body)
+                                   relates_to, salt, leaf, body)
                 SELECT $1 + n, origin_ts::bigint, received_at - ($2 - $1 - n) * interval '1 microsecond', $4, event_id,
-                       room_id, type, sender, state_key, amends,
+                       room_id, type, sender, state_key, relates_to,
                        substr($5::bytea, (n::int - 1) * $6 + 1, $6), substr($7::bytea, (n::int - 1) * $8 + 1, $8), body
                 FROM head, unnest($9::bytea[], string_to_array($10, E'\\x1f'), string_to_array($11, E'\\x1f'),
                                   string_to_array($12, E'\\x1f'), string_to_array($13, E'\\x1f'),
                                   string_to_array($14, E'\\x1f'), string_to_array($15, E'\\x1f', E'\\x1e'),
                                   string_to_array($16, E'\\x1f', E'\\x1e')) WITH ORDINALITY
-                     AS given (body, origin_ts, event_id, room_id, type, sender, state_key, amends, n)
+                     AS given (body, origin_ts, event_id, room_id, type, sender, state_key, relates_to, n)
                 WHERE n <= $2 - $1
             )
             SELECT pg_notify($17, '') FROM head
@@ -130,7 +133,7 @@ async def append_events(
             _joined(columns.types),
             _joined(columns.senders),
             _joined(["\x1e" if key is None else key for key in columns.state_keys]),
-            _joined(["\x1e" if target is None else target for target in columns.amends]),
+            _joined(["\x1e" if target is None else target for target in columns.relates_to]),
             EVENTS,
         )
     )
@@ -226,7 +229,7 @@ async def find_texts(
         """
         SELECT seq, body,
                EXISTS (SELECT FROM event later WHERE later.type = 'm.room.redaction'
-                       AND later.amends IN (event.event_id, event.amends)) AS deleted
+                       AND later.relates_to IN (event.event_id, event.relates_to)) AS deleted
         FROM event_text JOIN event USING (seq)
         WHERE tokens @@ $1::text::tsquery AND ($2::text IS NULL OR room_id = $2) AND ($3::text IS NULL OR sender = $3)
               AND ($4 = 0 OR (origin_ts, seq) < (SELECT origin_ts, seq FROM event WHERE seq = $4))
@@ -245,13 +248,16 @@ def _lexeme(token: str) -> str:
 
 
 async def read_record(db: Connection | Pool, event_id: str) -> Row | None:
-    """Return (seq, received_at, backfilled, body) of an event, or None."""
-    return await db.fetchrow("SELECT seq, received_at, backfilled, body FROM event WHERE event_id = $1", event_id)
+    """Return (seq, received_at, sent_at, backfilled, body) of an event, or None."""
+    return await db.fetchrow(
+        f"SELECT seq, received_at, {MOMENT} AS sent_at, backfilled, body FROM event WHERE event_id = $1",  # noqa: S608
+        event_id,
+    )
 
 
-async def read_amending(db: Connection | Pool, event_ids: Collection[str]) -> list[Row]:
-    """Return (seq, body) of the edits and redactions of these events, in the order of the archive."""
-    return await db.fetch("SELECT seq, body FROM event WHERE amends = ANY($1) ORDER BY seq", event_ids)
+async def read_related(db: Connection | Pool, event_ids: Collection[str]) -> list[Row]:
+    """Return (seq, body) of what edits, redacts, reacts or answers to these events, in the order of the archive."""
+    return await db.fetch("SELECT seq, body FROM event WHERE relates_to = ANY($1) ORDER BY seq", event_ids)
 
 
 async def is_awaiting_original(db: Connection | Pool, event_id: str) -> bool:

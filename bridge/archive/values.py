@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
+
+if TYPE_CHECKING:
+    from bridge.archive.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,32 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """What somebody put under a message."""
+
+    key: str
+    """Usually an emoji."""
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """An event and what became of it."""
 
     original: Version
     edits: tuple[Version, ...]
+    sent_at: datetime
+    """As its sender's server says, at the latest when it was received."""
     received_at: datetime
     backfilled: bool
     """Fetched from the homeserver afterwards."""
+    reactions: tuple[Reaction, ...] = ()
+    """Those that were taken back too."""
+    replies: tuple[EventId, ...] = ()
+    thread: tuple[EventId, ...] = ()
+    """What was said in the thread that begins with it."""
+    audience: Audience | None = None
+    """None for what is in no room."""
 
 
 @dataclass(frozen=True, slots=True)

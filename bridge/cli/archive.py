@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from bridge.archive import rendering
 from bridge.archive.entry import Entry
 from bridge.archive.log import record
-from bridge.archive.search import search, show
+from bridge.archive.search import search
 from bridge.archive.status import status
 from bridge.cli import archive_proof
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_log import add_log
+from bridge.cli.archive_show import add_show
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -31,14 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_search(below)
-    one = below.add_parser(
-        "show",
-        help="show an event, its edits and who deleted it",
-        description="Shows an event as it was sent, each edit of it, and who deleted what and when.",
-    )
-    one.add_argument("event", metavar="EVENT", help="an event ID, quoted for the shell: '$…'")
-    one.set_defaults(handler=with_services(show_event))
-    add_actor(one)
+    add_show(below)
     archive_proof.add_parsers(below)
     add_log(below)
     figures = below.add_parser(
@@ -72,18 +66,6 @@ async def search_archive(args: argparse.Namespace, services: Services) -> int:
         print_json(rendering.hits_as_json(hits))
     else:
         print(rendering.hits_as_text(hits, width()) or "Nothing was found.")
-    return 0
-
-
-async def show_event(args: argparse.Namespace, services: Services) -> int:
-    """Print an event and what became of it."""
-    actor = await actor_of(args, services)
-    story = await show(services.pool, args.event)
-    await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())
-    if args.json:
-        print_json(rendering.story_as_json(story))
-    else:
-        print(rendering.story_as_text(story, width()))
     return 0
 
 

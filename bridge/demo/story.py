@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from bridge.app import Services
-from bridge.archive.search import show
+from bridge.archive.show import show
 from bridge.archive.verify import verify
 from bridge.demo.casting import Move, cast
 from bridge.demo.colleague import Colleague

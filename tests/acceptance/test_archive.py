@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.archive.backfill import OriginalsConsumer, backfill, count_missing
 from bridge.archive.feed import run_consumer
 from bridge.archive.ingest import ingest
-from bridge.archive.search import show
+from bridge.archive.show import show
 from bridge.archive.values import text_of
 from bridge.archive.verify import verify
 from bridge.database.listen import EVENTS, Listener

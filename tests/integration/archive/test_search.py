@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.archive.ingest import ingest
-from bridge.archive.search import SearchConsumer, search, show
+from bridge.archive.search import SearchConsumer, search
+from bridge.archive.show import show
 from bridge.errors import InputError, UnknownNameError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event

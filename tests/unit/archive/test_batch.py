@@ -38,7 +38,7 @@ def test_every_entry_ends_up_somewhere(entries: list[Any]) -> None:
     assert bool(ids or arrivals.malformed) == bool(entries)
     columns = columns_of(list(arrivals.events.values()), bytes(SALT_SIZE * len(arrivals.events)))
     texts = [*columns.event_ids, *columns.room_ids, *columns.types, *columns.senders]
-    texts += [text for text in (*columns.state_keys, *columns.amends) if text is not None]
+    texts += [text for text in (*columns.state_keys, *columns.relates_to) if text is not None]
     for text in texts:
         assert text.isprintable()
         assert len(text.encode()) <= 4 * 255
@@ -79,11 +79,14 @@ def test_leaves_are_over_salt_and_canonical_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "amended"),
+    ("fields", "target"),
     [
         ({}, None),
         ({"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": "$o"}}}, "$o"),
-        ({"content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$o"}}}, None),
+        ({"content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$o"}}}, "$o"),
+        ({"content": {"m.relates_to": {"m.in_reply_to": {"event_id": "$o"}}}}, "$o"),
+        ({"content": {"m.relates_to": {"rel_type": "m.thread", "event_id": "$o", "m.in_reply_to": {}}}}, "$o"),
+        ({"content": {"m.relates_to": {"m.in_reply_to": 5}}}, None),
         ({"content": {"m.relates_to": {"rel_type": "m.replace", "event_id": 5}}}, None),
         ({"content": {"m.relates_to": []}}, None),
         ({"type": "m.room.redaction", "redacts": "$o"}, "$o"),
@@ -91,9 +94,9 @@ def test_leaves_are_over_salt_and_canonical_event() -> None:
         ({"type": "m.room.redaction", "content": 5}, None),
     ],
 )
-def test_edits_and_redactions_name_what_they_amend(fields: dict[str, Any], amended: str | None) -> None:
-    """Only replacements and redactions amend another event."""
-    assert columns_of([an_event(**fields)], bytes(SALT_SIZE)).amends == [amended]
+def test_an_event_names_what_it_is_about(fields: dict[str, Any], target: str | None) -> None:
+    """Edits, redactions, reactions, answers and threads are found by the event that they are about."""
+    assert columns_of([an_event(**fields)], bytes(SALT_SIZE)).relates_to == [target]
 
 
 def test_text_that_a_column_cannot_hold_is_replaced_there_and_kept_in_the_body() -> None:

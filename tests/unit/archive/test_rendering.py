@@ -17,11 +17,10 @@ from bridge.archive.rendering import (
     hits_as_text,
     moment,
     status_as_text,
-    story_as_json,
-    story_as_text,
     verdict_as_json,
     verdict_as_text,
 )
+from bridge.archive.story_text import Around, story_as_json, story_as_text
 from bridge.archive.values import Hit, Status, Story, Version
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
@@ -69,15 +68,15 @@ def test_long_text_is_shortened_in_hits() -> None:
     """A hit shows the beginning; `show` has it all."""
     text = "word " * 500
     assert hits_as_text([replace(HIT, text=text)], 80).count("\n") < 10
-    story = Story(a_version(content={"body": text}), (), NOON, backfilled=False)
-    assert story_as_text(story, 80).count("word") == 500
+    story = Story(a_version(content={"body": text}), (), NOON, NOON, backfilled=False)
+    assert story_as_text(story, Around(), 80).count("word") == 500
 
 
 def test_story_shows_every_text_and_who_took_it_back() -> None:
     """Original, edit and redaction stand in order, with time and person."""
     redaction = {"sender": "@boss:x", "origin_server_ts": 1700000001000, "content": {"reason": "typo"}}
     edit = Version(Event.of(an_event("$e", content={"body": "second"})), None)
-    text = story_as_text(Story(a_version(redaction), (edit,), NOON, backfilled=True), 80)
+    text = story_as_text(Story(a_version(redaction), (edit,), NOON, NOON, backfilled=True), Around(), 80)
     assert "archived  2026-03-02 12:00:00Z at position 7, fetched afterwards" in text
     assert "\n  hello\ndeleted 2023-11-14 22:13:21Z by @boss:x: typo\n" in text
     assert text.endswith("edited 2023-11-14 22:13:20Z · $e\n  second")
@@ -85,16 +84,16 @@ def test_story_shows_every_text_and_who_took_it_back() -> None:
 
 def test_event_without_text_shows_its_content() -> None:
     """What is no message is shown as JSON."""
-    story = Story(a_version(type="m.room.topic", content={"topic": "x"}), (), NOON, backfilled=False)
-    assert '{"topic":"x"}' in story_as_text(story, 80)
+    story = Story(a_version(type="m.room.topic", content={"topic": "x"}), (), NOON, NOON, backfilled=False)
+    assert '{"topic":"x"}' in story_as_text(story, Around(), 80)
 
 
 def test_json_of_poison_can_be_written() -> None:
     """Lone surrogates and nesting without end become text that any JSON writer takes."""
     deep = wire.decode(b"[" * 20_000 + b"]" * 20_000)
     content = {"body": "\ud800", "deep": deep, "\udfff": "x"}
-    story = Story(a_version({"content": {"reason": deep}}, content=content), (), NOON, backfilled=False)
-    json.dumps(story_as_json(story), ensure_ascii=False).encode()
+    story = Story(a_version({"content": {"reason": deep}}, content=content), (), NOON, NOON, backfilled=False)
+    json.dumps(story_as_json(story, Around()), ensure_ascii=False).encode()
     json.dumps(hits_as_json([replace(HIT, text="\ud800", sender=UserId("\udc00"))]), ensure_ascii=False).encode()
 
 
