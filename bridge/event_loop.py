@@ -1,4 +1,4 @@
-"""How Muster runs an event loop: uvloop's, which answers a SCIM request with a tenth less work than asyncio's own.
+"""How Muster runs an event loop: uvloop's, so that SCIM requests cost less than on asyncio's own.
 
 Its subprocesses take no `user`, `group` or `extra_groups` (see `bridge.process`). The tests run on asyncio's own loop.
 """

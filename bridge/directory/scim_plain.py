@@ -1,7 +1,7 @@
 """Users and PATCHes of the plain form that most requests have, told apart from all others. Pure.
 
 Plain is what holds only texts that are not empty, `active`, addresses at work and the manager's id, under the names
-that the schema declares. The library makes exactly the same of it with a hundred times the work, so it is asked only
+that the schema declares. The library makes exactly the same of it with far more work, so it is asked only
 about the rest, of which it judges everything. Bodies are those that `scim_dialect` has brought into the RFC's form.
 """
 
