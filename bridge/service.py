@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bridge.announcements.deliver import Deliverer
@@ -35,6 +36,7 @@ from bridge.database.listen import (
     BARRIERS,
     DIRECTORY,
     EVENTS,
+    FACES,
     HOOKS,
     MEMBERSHIP,
     NOTICES,
@@ -61,11 +63,12 @@ from bridge.errors import (
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.ids import RoomId
-from bridge.membership import prevention
+from bridge.membership import photos, prevention
 from bridge.membership.approvals import Approvals
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.faces import Faces
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
@@ -125,6 +128,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        _make_faces(services, source, listener.subscribe(FACES)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
@@ -180,6 +184,22 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
     )
+
+
+async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Event) -> None:
+    """Make the pictures of people; photos are fetched without anything that is the homeserver's."""
+    where = services.config.directory.photos
+    async with aiohttp.ClientSession() as session:
+        faces = Faces(
+            services.pool,
+            services.homeserver,
+            lambda: source.policy,
+            functools.partial(photos.fetch, session),
+            folder=where.folder,
+            attribute=where.attribute,
+            clock=services.clock,
+        )
+        await faces.run(wake)
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:

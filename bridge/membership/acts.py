@@ -15,7 +15,7 @@ from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
+from bridge.membership import elsewhere, face_store, lifecycle_store, member_store, profile_store, rooms, store
 from bridge.membership.current import memberships_of
 from bridge.membership.lifecycle_store import Takeover
 from bridge.membership.profile import divide
@@ -165,6 +165,7 @@ class Actor:
     async def _remember_account(self, change: Change, *, enabled: bool) -> Done:
         account = CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, enabled)
         await store.put_account(self._pool, account)
+        await face_store.wake(self._pool)
         return Done()
 
     async def _enable_account(self, change: Change) -> Done:

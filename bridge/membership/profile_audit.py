@@ -19,7 +19,7 @@ from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import UserId
 from bridge.membership import member_store, profile_store, store
-from bridge.membership.profile import managed_part
+from bridge.membership.profile import fields_of, managed_part
 from bridge.membership.profile_store import Position
 from bridge.membership.reconcile import LOCK
 from bridge.policy.schema import Policy
@@ -100,7 +100,7 @@ class ProfileAudit:
 
     async def _compare_after(self, last: UserId) -> tuple[UserId | None, Compared]:
         """Compare the next few profiles; return the last account of them, None when there are no more."""
-        fields = self._policy().accounts.profile.keys()
+        fields = fields_of(self._policy().accounts)
         known = await profile_store.read_profiles(self._pool, last, AT_A_TURN) if fields else {}
         repaired = [await self._compare(user, profile, fields) for user, profile in known.items()]
         return (list(known)[-1] if known else None), Compared(len(known), sum(repaired))

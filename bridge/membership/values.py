@@ -98,6 +98,8 @@ class CurrentAccount:
     deactivated: bool = False
     profile: Mapping[str, str] = field(default_factory=dict)
     """The fields that Muster has set, or has found otherwise since."""
+    face: str = ""
+    """The `mxc:` address of the picture that was made for the person; empty before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class FakeHomeserver:
         self.requests: list[tuple[str, ...]] = []
         self.before: Fault = lambda number, name: None
         self.after: Fault = lambda number, name: None
+        self.media: dict[str, bytes] = {}
+        """`mxc:` address → what was uploaded."""
         self._events: list[Event] = []
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
         self._time = 1_700_000_000_000
@@ -221,6 +223,12 @@ class FakeHomeserver:
         if text:
             self.users[user_id].profile[name] = text
         self._end("put_profile_field", None)
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        self._begin("upload", kind)
+        address = f"mxc://{SERVER}/{len(self.media)}"
+        self.media[address] = content
+        return self._end("upload", address)
 
     async def lock(self, user_id: UserId) -> None:
         self._begin("lock", user_id)
