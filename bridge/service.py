@@ -74,6 +74,7 @@ from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
+from bridge.membership.room_pictures import RoomPictures
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
@@ -129,6 +130,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             listener.subscribe(SELFSERVICE)
         ),
         _make_faces(services, source, listener.subscribe(FACES)),
+        RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),

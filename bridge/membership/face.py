@@ -18,7 +18,6 @@ from bridge.ids import UserId, localpart_of
 
 FIELD: Final = "avatar_url"
 """The field of a profile that holds the picture (Matrix specification, "Profiles")."""
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _SAME = str.maketrans({"Ł": "L", "Đ": "D", "Ø": "O", "Æ": "A", "Œ": "O", "Þ": "T", "ẞ": "S", "Ð": "D", "İ": "I"})
 """What does not come apart into a letter and its mark."""
 

@@ -12,8 +12,9 @@ import aiohttp
 
 from bridge.directory.scim_shape import comparison_key
 from bridge.errors import MusterError, PictureError
-from bridge.membership.face import SUFFIXES, PhotoFile
+from bridge.membership.face import PhotoFile
 from bridge.membership.picture import LARGEST_FILE
+from bridge.policy.pictures import SUFFIXES
 
 _SECONDS: Final = 20.0
 _CHUNK: Final = 64 * 1024
