@@ -21,6 +21,8 @@ _SETTINGS = {
     "history": "readability of what was said before",
     "avatar": "picture",
     "parents": "place in its spaces",
+    "guest_access": "access without an account",
+    "children": "list of rooms",
     "order": "place among the rooms of its spaces",
 }
 

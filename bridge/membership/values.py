@@ -168,6 +168,10 @@ class Current:
 FIELDS = ("name", "topic", "kind", "parents", "order", "open_to")
 """What of a room can be changed, in the order in which a change names it; fields of `DesiredRoom` and `CurrentRoom`."""
 
+BY_HAND = ("guest_access", "children")
+"""What others can change of a room that Muster makes alike everywhere: who enters without an account, and what a space
+lists beside the policy's rooms."""
+
 
 class Action(StrEnum):
     """What a change does; the order here is the order of applying."""
