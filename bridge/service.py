@@ -40,6 +40,7 @@ from bridge.database.listen import (
     HOOKS,
     MEMBERSHIP,
     NOTICES,
+    PROFILES,
     REMARKS,
     SELFSERVICE,
     Listener,
@@ -112,6 +113,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
+    profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
@@ -122,9 +124,8 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomAudit(
             pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
         ).run(config.homeserver.compare_every),
-        ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock).run(
-            config.homeserver.compare_every
-        ),
+        profiles.run(config.homeserver.compare_every),
+        profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
