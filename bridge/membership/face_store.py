@@ -51,9 +51,12 @@ async def wake(db: Connection | Pool) -> None:
 
 
 async def read_waiting(
-    db: Connection | Pool, choice: str, files: Mapping[str, PhotoFile], now: datetime, count: int
+    db: Connection | Pool, choice: str, files: Mapping[str, PhotoFile] | None, now: datetime, count: int
 ) -> list[Waiting]:
-    """Return some enabled accounts that have no picture by this choice, or whose person, file or time has come."""
+    """Return some enabled accounts that have no picture by this choice, or whose person, file or time has come.
+
+    Without `files` nobody's file is compared, which takes a second or two where there are very many.
+    """
     rows = await db.fetch(
         """SELECT a.user_id, a.person_id, r.changed, a.face, coalesce(f.choice, '') AS choice,
                   coalesce(f.problem, '') AS problem
@@ -62,12 +65,12 @@ async def read_waiting(
            LEFT JOIN face f ON f.user_id = a.user_id
            LEFT JOIN unnest($3::text[], $4::text[]) AS photo (name, mark) ON photo.name = r.name_key
            WHERE a.enabled AND (f.user_id IS NULL OR f.choice <> $1 OR f.version < r.changed OR f.due_at <= $2
-                                OR f.file <> coalesce(photo.mark, ''))
+                                OR $3::text[] IS NOT NULL AND f.file <> coalesce(photo.mark, ''))
            ORDER BY a.user_id LIMIT $5""",
         choice,
         now,
-        list(files),
-        [file.mark for file in files.values()],
+        None if files is None else list(files),
+        None if files is None else [file.mark for file in files.values()],
         count,
     )
     return [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AT_A_TURN: Final = 50
-"""So many people get their pictures before they are made so, together."""
+AT_A_TURN: Final = 1000
+"""So many people are looked for at once."""
+TOGETHER: Final = 50
+"""So many get their pictures before they are made so, together."""
 LOOK_EVERY: Final = 30.0
 """Seconds after which people, files and the policy are looked at again without being woken by a new account."""
 AGAIN: Final = timedelta(days=1)
@@ -72,6 +74,8 @@ class Faces:
         self._folder = folder
         self._attribute = attribute
         self._clock = clock
+        self._compared: Mapping[str, PhotoFile] | None = None
+        """The files that everybody's picture has been compared with; a start compares all."""
         self._complaint = ""
 
     async def run(self, wake: asyncio.Event) -> None:
@@ -107,13 +111,21 @@ class Faces:
         files: dict[str, PhotoFile] = {}
         if choice is Avatars.PHOTO and self._folder is not None:
             files = await asyncio.to_thread(files_of, self._folder)
-        waiting = await face_store.read_waiting(self._pool, choice, files, self._clock(), AT_A_TURN)
+        news = files if files != self._compared else None
+        waiting = await face_store.read_waiting(self._pool, choice, news, self._clock(), AT_A_TURN)
+        if not waiting:
+            self._compared = files
+        for first in range(0, len(waiting), TOGETHER):
+            await self._make(waiting[first : first + TOGETHER], choice, files)
+        return len(waiting)
+
+    async def _make(self, waiting: Sequence[Waiting], choice: Avatars, files: Mapping[str, PhotoFile]) -> None:
+        """Make these pictures, and have those be put in place that are others than before."""
         people = {person.id: person for person in await load_people(self._pool, [each.person for each in waiting])}
         faces = [await self._face(each, people, choice, files) for each in waiting]
         async with self._pool.acquire() as connection, connection.transaction():
-            if faces and (changed := await face_store.put_faces(connection, faces)):
+            if changed := await face_store.put_faces(connection, faces):
                 await member_store.note_drift(connection, changed)
-        return len(faces)
 
     async def _face(
         self, one: Waiting, people: Mapping[PersonId, Person], choice: Avatars, files: Mapping[str, PhotoFile]

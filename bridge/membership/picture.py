@@ -22,6 +22,8 @@ LARGEST_AREA: Final = 50_000_000
 """Pixels; a small file can unfold into very many."""
 SIDE: Final = 512
 """Pixels of each side of what is made."""
+LETTERS_SIDE: Final = 256
+"""The same of initials, which have no more to show and are made for thousands at once."""
 _KINDS: Final = ("PNG", "JPEG", "WEBP")
 _COLOURS: Final = (
     "#1f5f99",
@@ -58,9 +60,10 @@ def ground(number: int) -> str:
 
 def initials(letters: str, colour: str) -> bytes:
     """Return white letters on a ground of that colour as a PNG."""
-    drawn = Image.new("RGB", (SIDE, SIDE), colour)
-    font = ImageFont.load_default(size=SIDE * (0.5 if len(letters) < 2 else 0.42))
-    ImageDraw.Draw(drawn).text((SIDE / 2, SIDE / 2), letters, fill="white", font=font, anchor="mm")
+    side = LETTERS_SIDE
+    drawn = Image.new("RGB", (side, side), colour)
+    font = ImageFont.load_default(size=side * (0.5 if len(letters) < 2 else 0.42))
+    ImageDraw.Draw(drawn).text((side / 2, side / 2), letters, fill="white", font=font, anchor="mm")
     return _written(drawn, "PNG")
 
 

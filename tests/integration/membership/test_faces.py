@@ -42,6 +42,15 @@ class Studio:
         self.folder = folder
         self.answers: dict[str, bytes | Exception] = {}
         self.fetched: list[str] = []
+        self.working = Faces(
+            company.pool,
+            company.homeserver,
+            lambda: company.policy,
+            self.fetch,
+            folder=folder,
+            attribute="photoUrl",
+            clock=company.clock,
+        )
 
     async def fetch(self, url: str) -> bytes:
         self.fetched.append(url)
@@ -52,20 +61,10 @@ class Studio:
 
     async def make(self) -> int:
         """Make what is missing, have it put in place, and return how many people were looked at."""
-        company = self.company
-        working = Faces(
-            company.pool,
-            company.homeserver,
-            lambda: company.policy,
-            self.fetch,
-            folder=self.folder,
-            attribute="photoUrl",
-            clock=company.clock,
-        )
         count = 0
-        while made := await working.turn():
+        while made := await self.working.turn():
             count += made
-        await company.upkeep.catch_up()
+        await self.company.upkeep.catch_up()
         return count
 
     def seen(self, name: str) -> tuple[int, int, int]:
@@ -235,8 +234,10 @@ async def test_a_homeserver_that_takes_no_such_file_gives_initials(studio: Studi
 
 async def test_people_get_their_pictures_in_turns(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was made before a stop is kept; the next start goes on."""
-    monkeypatch.setattr(faces, "AT_A_TURN", 2)
+    monkeypatch.setattr(faces, "AT_A_TURN", 3)
+    monkeypatch.setattr(faces, "TOGETHER", 2)
     assert await studio.make() == 5
+    assert all(FIELD in account.profile for account in studio.company.homeserver.users.values())
 
 
 async def _keep(company: Company, name: str, url: str) -> None:

@@ -111,7 +111,8 @@ def test_initials_are_white_letters_within_the_picture(letters: str) -> None:
     grey = opened(made).convert("L").point(lambda level: 255 if level > 200 else 0)
     box = grey.getbbox()
     assert box is not None
-    assert all((x - SIDE / 2) ** 2 + (y - SIDE / 2) ** 2 < (SIDE / 2) ** 2 for x in box[0::2] for y in box[1::2])
+    half = opened(made).width / 2
+    assert all((x - half) ** 2 + (y - half) ** 2 < half**2 for x in box[0::2] for y in box[1::2])
 
 
 def test_every_ground_is_dark_enough_for_white_letters() -> None:
