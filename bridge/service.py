@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bridge.announcements.deliver import Deliverer
@@ -35,9 +36,11 @@ from bridge.database.listen import (
     BARRIERS,
     DIRECTORY,
     EVENTS,
+    FACES,
     HOOKS,
     MEMBERSHIP,
     NOTICES,
+    PROFILES,
     REMARKS,
     SELFSERVICE,
     Listener,
@@ -61,16 +64,18 @@ from bridge.errors import (
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.ids import RoomId
-from bridge.membership import prevention
+from bridge.membership import photos, prevention
 from bridge.membership.approvals import Approvals
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.faces import Faces
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
+from bridge.membership.room_pictures import RoomPictures
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
@@ -108,6 +113,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
+    profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
@@ -118,13 +124,14 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomAudit(
             pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
         ).run(config.homeserver.compare_every),
-        ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock).run(
-            config.homeserver.compare_every
-        ),
+        profiles.run(config.homeserver.compare_every),
+        profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        _make_faces(services, source, listener.subscribe(FACES)),
+        RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
@@ -180,6 +187,22 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
     )
+
+
+async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Event) -> None:
+    """Make the pictures of people; photos are fetched without anything that is the homeserver's."""
+    where = services.config.directory.photos
+    async with aiohttp.ClientSession() as session:
+        faces = Faces(
+            services.pool,
+            services.homeserver,
+            lambda: source.policy,
+            functools.partial(photos.fetch, session),
+            folder=where.folder,
+            attribute=where.attribute,
+            clock=services.clock,
+        )
+        await faces.run(wake)
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:

@@ -15,7 +15,7 @@ from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
+from bridge.membership import elsewhere, face_store, lifecycle_store, member_store, profile_store, rooms, spaces, store
 from bridge.membership.current import memberships_of
 from bridge.membership.lifecycle_store import Takeover
 from bridge.membership.profile import divide
@@ -165,6 +165,7 @@ class Actor:
     async def _remember_account(self, change: Change, *, enabled: bool) -> Done:
         account = CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, enabled)
         await store.put_account(self._pool, account)
+        await face_store.wake(self._pool)
         return Done()
 
     async def _enable_account(self, change: Change) -> Done:
@@ -296,7 +297,7 @@ class Actor:
         room_id = await self._find_room(room, alias) if room.key in self._places else None
         if room_id is None:
             room_id = await self._make_room(room, alias)
-        await self._list_in_spaces(room, room_id)
+        await spaces.list_room(self._homeserver, room, room_id, self._room_ids())
         await store.complete_room(self._pool, room, room_id)
         self._places[room.key] = Place(
             room.key,
@@ -367,9 +368,13 @@ class Actor:
         if "kind" in fields or any(field.startswith("may ") for field in fields):
             await self._change_levels(room_id, room.kind, settings)
         if "parents" in fields or "order" in fields:
-            await self._list_in_spaces(room, room_id)
+            await spaces.list_room(self._homeserver, room, room_id, self._room_ids())
         if "parents" in fields:
-            await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
+            left = sorted(set(place.parents) - set(room.parents))
+            await spaces.drop_room(self._homeserver, room_id, left, self._room_ids())
+        if "children" in fields:
+            own = {child.room_id for child in self._places.values() if child.room_id and room.key in child.parents}
+            await spaces.drop_strangers(self._homeserver, room_id, own)
         made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
         value = room.value if "value" in fields else place.value or ""
         await store.describe_room(self._pool, replace(room, **made, value=value), settings)
@@ -389,29 +394,14 @@ class Actor:
             yield rooms.visibility(room.kind, after.history)
         if "encryption" in fields:
             yield rooms.encryption()
+        if "guest_access" in fields:
+            yield rooms.NO_GUESTS
 
     async def _change_levels(self, room_id: RoomId, kind: RoomKind, settings: Settings) -> None:
         """Say anew what takes which power; who has power keeps it."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
         levels = rooms.power_levels(kind, rooms.levels_of(content), settings.may)
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
-
-    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId) -> None:
-        server_name, places = self._homeserver.server_name, self._room_ids()
-        orders = dict(zip(room.parents, room.order, strict=False))  # a room that only lost people may have none yet
-        for parent in room.parents:
-            child = rooms.in_space(room_id, server_name, orders.get(parent, ""))
-            await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-            above = rooms.under_space(places[parent], server_name, canonical=parent == room.parents[0])
-            await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
-
-    async def _leave_spaces(self, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
-        places = self._room_ids()
-        for parent in parents:
-            if parent in places:
-                child, above = rooms.not_in_space(room_id), rooms.not_under_space(places[parent])
-                await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-                await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
 
     def _room_ids(self) -> dict[RoomKey, RoomId]:
         return {key: place.room_id for key, place in self._places.items() if place.room_id is not None}

@@ -25,6 +25,7 @@ from bridge.membership.plan_barriers import barrier_of, divided, entering, kept_
 from bridge.membership.plan_scope import Scope, Users, rule_of, scope_of
 from bridge.membership.values import (
     ACTIONS,
+    BY_HAND,
     FIELDS,
     Action,
     Change,
@@ -254,7 +255,7 @@ def _differing(room: DesiredRoom, there: CurrentRoom, served: str | None) -> str
     if room.value and fold(own) != fold(room.value):
         changed.add("value")
     changed |= there.altered | set(differing(room.settings, there.settings))
-    return ", ".join(field for field in (*FIELDS, "value", *NAMES) if field in changed)
+    return ", ".join(field for field in (*FIELDS, "value", *NAMES, *BY_HAND) if field in changed)
 
 
 def _membership_changes(

@@ -71,6 +71,7 @@ async def read_accounts(
             row["left_at"],
             row["deactivated_at"] is not None,
             row["profile"],
+            row["face"],
         )
         for row in rows
     }

@@ -24,7 +24,7 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, store
+from bridge.membership import audit_store, barrier_store, drift_store, face_store, store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
@@ -36,6 +36,7 @@ from bridge.membership.fighting import Intervention, Rest, without_resting
 from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
+from bridge.policy.pictures import with_addresses
 from bridge.policy.schema import Brake, LeaverStep, Policy
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ async def survey_in(
     census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
     taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
     exemptions = await read_exemptions(connection, (now - SPREAD).date())
-    wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
+    pictured = with_addresses(policy, await face_store.read_room_pictures(connection))
+    wanted = desired(pictured, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
     if touched is not None and people is not None:
         touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
     leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}

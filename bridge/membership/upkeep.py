@@ -1,11 +1,11 @@
 """Keeping it so: everything that is due is found in the database, and reconciled, for as long as the service lives.
 
-Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
-something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
-whom, where they work, a day has come on which an employment begins, or one or an exception is over, an account is to be
-prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose settings did. A wake-up
-only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those that came
-while nobody looked are found at the start, when everything is looked at.
+Due is, in this order: what was approved; everything, at the start, when the policy or a picture of it has changed,
+some time after something failed, and a day after the last time; the people who changed in the directory since the
+cursor; those for whom, where they work, a day has come on which an employment begins, or one or an exception is over,
+an account is to be prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose
+settings did. A wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates
+need none: those that came while nobody looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, lifecycle_store, member_store, store
+from bridge.membership import audit_store, drift_store, face_store, lifecycle_store, member_store, store
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
@@ -57,6 +57,8 @@ class Due:
     drift: tuple[tuple[UserId, int], ...] = ()
     altered: int = 0
     """Up to which intervention the settings of rooms have been looked at afterwards."""
+    pictured: int = 0
+    """Up to which picture of a room the rooms have been looked at afterwards."""
     until: datetime | None = None
     """Up to when all days that have come are acted on afterwards."""
 
@@ -85,6 +87,7 @@ class Upkeep:
         self._pause = FIRST_PAUSE
         self._altered = 0
         """What was refused up to here waits for the next look at everything."""
+        self._pictured = 0
         self._complaint = ""
 
     async def run(self, wakes: Sequence[asyncio.Event]) -> None:
@@ -124,10 +127,11 @@ class Upkeep:
         for plan in await audit_store.read_held(self._pool, now - policy.brake.approval):
             if plan.approved_by is not None:
                 return Due("approval", Scope(users=users_of(plan)))
+        pictured = await face_store.newest_room_picture(self._pool)
         if cursor is None or self._until is None:
-            return Due("start", until=now)
-        if cause := self._cause_of_everything(cursor, digest, now):
-            return Due(cause, until=now)
+            return Due("start", pictured=pictured, until=now)
+        if cause := self._cause_of_everything(cursor, digest, pictured, now):
+            return Due(cause, pictured=pictured, until=now)
         changes = await changed_since(self._pool, cursor.directory_version)
         if changes.ids or changes.version != cursor.directory_version:
             return Due("directory", Scope(people=changes.ids), store.Cursor(changes.version, digest))
@@ -160,10 +164,12 @@ class Upkeep:
         ending = await first_ending_after(self._pool, self._policy().exceptions, day)
         return min((each for each in (further, ending) if each is not None), default=None)
 
-    def _cause_of_everything(self, cursor: store.Cursor, digest: str, now: datetime) -> str:
+    def _cause_of_everything(self, cursor: store.Cursor, digest: str, pictured: int, now: datetime) -> str:
         """Return why everybody is to be looked at, empty when not."""
         if cursor.policy_digest != digest:
             return "policy"
+        if pictured > self._pictured:
+            return "picture"
         if self._whole_at is not None and now >= self._whole_at + LONGEST_UNSEEN:
             return "day"
         return "retry" if self._retry_at is not None and now >= self._retry_at else ""
@@ -177,6 +183,7 @@ class Upkeep:
         if due.cursor is not None:
             await store.put_cursor(self._pool, due.cursor)
         self._altered = max(self._altered, due.altered)
+        self._pictured = max(self._pictured, due.pictured)
         if due.drift:
             await member_store.forget_drift(self._pool, dict(due.drift))
         self._plan_retry(result)

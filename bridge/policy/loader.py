@@ -33,6 +33,7 @@ from bridge.policy import room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
+    Avatars,
     Barrier,
     Brake,
     Desk,
@@ -100,6 +101,7 @@ class _Reader:
             user_id=section.optional("user_id", template, Accounts().user_id),
             display_name=section.optional("display_name", template, Accounts().display_name),
             profile=profile,
+            avatar=section.optional("avatar", choice(*Avatars), None),
             leavers=section.optional("leavers", leavers, Accounts().leavers),
             prepared=section.optional("joiners", a(joiners), timedelta()),
         )

@@ -5,18 +5,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 
 from bridge.directory.selector import Selector
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, mapping_of, matching
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, mapping_of
+from bridge.policy.pictures import is_picture_file
 from bridge.policy.schema import Exemption, RoomKind
 from bridge.policy.settings import Act, Encryption, History, Join, Rank, Settings
 
 DEEPEST = 5
 """Levels of managers a role may reach up to: so much of the directory is read for each change."""
 _ROLES = {"admins": Rank.ADMINS, "moderators": Rank.MODERATORS, "posters": Rank.POSTERS}
-_avatar = matching(r"mxc://[^/\s]+/[A-Za-z0-9_=-]+", "an uploaded picture such as mxc://example.org/abcDEF")
+
+
+def _read_avatar(value: Value) -> str:
+    found = line.make(value)
+    if not (re.fullmatch(r"mxc://[^/\s]+/[A-Za-z0-9_=-]+", found) or is_picture_file(found)):
+        value.expected(
+            "a file beside the policy such as logo.png (PNG, JPEG or WebP), or an uploaded picture such as "
+            "mxc://example.org/abcDEF"
+        )
+    return found
+
+
+_avatar = Kind(_read_avatar, str)
 
 
 def read_settings(section: Section, kind: RoomKind, *, exclusive: bool) -> tuple[Join | None, Settings]:

@@ -52,6 +52,16 @@ class LeaverStage:
     do: tuple[LeaverStep, ...]
 
 
+class Avatars(StrEnum):
+    """What pictures people have."""
+
+    PHOTO = "photo"
+    """The company's photo; the initials of whoever has none."""
+    INITIALS = "initials"
+    OFF = "off"
+    """None at all."""
+
+
 REVERSIBLE = (LeaverStep.LOCK, LeaverStep.END_SESSIONS, LeaverStep.LEAVE_ROOMS, LeaverStep.HAND_OVER_ROOMS)
 
 
@@ -63,6 +73,8 @@ class Accounts:
     display_name: str = "{displayName}"
     profile: Mapping[str, str] = field(default_factory=dict)
     """Profile field → template. Other fields are the person's own."""
+    avatar: Avatars | None = None
+    """None: people's pictures are their own."""
     leavers: tuple[LeaverStage, ...] = (LeaverStage(timedelta(), REVERSIBLE),)
     """In the order of time."""
     prepared: timedelta = timedelta()

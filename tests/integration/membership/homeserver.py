@@ -69,6 +69,8 @@ class FakeHomeserver:
         self.requests: list[tuple[str, ...]] = []
         self.before: Fault = lambda number, name: None
         self.after: Fault = lambda number, name: None
+        self.media: dict[str, bytes] = {}
+        """`mxc:` address → what was uploaded."""
         self._events: list[Event] = []
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
         self._time = 1_700_000_000_000
@@ -208,6 +210,7 @@ class FakeHomeserver:
     async def rename(self, user_id: UserId, display_name: str) -> None:
         self._begin("rename", user_id)
         self.users[user_id].display_name = display_name
+        self.show(user_id)
         self._end("rename", None)
 
     async def profile(self, user_id: UserId) -> Mapping[str, Any] | None:
@@ -220,7 +223,15 @@ class FakeHomeserver:
         self.users[user_id].profile.pop(name, None)
         if text:
             self.users[user_id].profile[name] = text
+        if name == "avatar_url":
+            self.show(user_id)
         self._end("put_profile_field", None)
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        self._begin("upload", kind)
+        address = f"mxc://{SERVER}/{len(self.media)}"
+        self.media[address] = content
+        return self._end("upload", address)
 
     async def lock(self, user_id: UserId) -> None:
         self._begin("lock", user_id)
@@ -259,6 +270,22 @@ class FakeHomeserver:
     def act(self, room_id: RoomId, sender: UserId, membership: str, user_id: UserId) -> None:
         """Change a membership, whoever may."""
         self._put(room_id, sender, "m.room.member", user_id, {"membership": membership})
+
+    def show(self, user_id: UserId) -> None:
+        """Say somebody's memberships anew with the display name and the picture of now, as Synapse does."""
+        account = self.users[user_id]
+        shown = {"displayname": account.display_name, "avatar_url": account.profile.get("avatar_url")}
+        for room_id, room in self.rooms.items():
+            if user_id in room.members():
+                self._put(room_id, user_id, "m.room.member", user_id, {"membership": "join", **shown})
+
+    def set_profile(self, user_id: UserId, *, name: str | None = None, picture: str | None = None) -> None:
+        """Change the own display name or picture, as people do."""
+        account = self.users[user_id]
+        account.display_name = account.display_name if name is None else name
+        if picture is not None:
+            account.profile["avatar_url"] = picture
+        self.show(user_id)
 
     def set_state(self, room_id: RoomId, sender: UserId, kind: str, content: Mapping[str, Any]) -> None:
         """Change a piece of a room's state, whoever may."""

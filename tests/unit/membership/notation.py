@@ -20,7 +20,7 @@ from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.values import Change
-from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
+from bridge.policy.schema import Accounts, Avatars, Barrier, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
 from bridge.policy.settings import Join, Rank, from_json
 
 DAY = date(2026, 3, 2)
@@ -88,7 +88,8 @@ def policy(said: Mapping[str, Any]) -> Policy:
 
 
 def _accounts(prepared: int = 0, **said: Any) -> Accounts:
-    return Accounts(prepared=timedelta(days=prepared), **said)
+    avatar = Avatars(said.pop("avatar")) if "avatar" in said else None
+    return Accounts(prepared=timedelta(days=prepared), avatar=avatar, **said)
 
 
 def _space(key: str, said: Mapping[str, Any]) -> Space:
