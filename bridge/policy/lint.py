@@ -1,4 +1,4 @@
-"""What in a good policy is probably not meant: rules that say the same, and exceptions that are over. Pure.
+"""What in a good policy is probably not meant: rules that say the same, exceptions that are over, unused classes. Pure.
 
 What only the directory can tell is not asked here.
 """
@@ -14,7 +14,7 @@ from bridge.policy.schema import Exemption, Policy, Room
 
 def warnings(policy: Policy, file: str, today: date) -> tuple[Problem, ...]:
     """Return what is to be looked at, in the order of the file; `file` is the name to report it under."""
-    found = [*_twins(policy, file), *_expired(policy, file, today)]
+    found = [*_twins(policy, file), *_expired(policy, file, today), *_unused_classes(policy, file)]
     return tuple(sorted(found))
 
 
@@ -32,6 +32,11 @@ def _expired(policy: Policy, file: str, today: date) -> Iterator[Problem]:
     for each in policy.exceptions:
         if each.until < today:
             yield _warning(file, each.place, _over(each))
+
+
+def _unused_classes(policy: Policy, file: str) -> Iterator[Problem]:
+    for name, place in policy.retention.unused.items():
+        yield _warning(file, place, f"no room names the retention class `{name}` by `retain`; is it meant?")
 
 
 def _over(exemption: Exemption) -> str:
