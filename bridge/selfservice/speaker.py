@@ -7,10 +7,8 @@ decided by `conversation`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -22,6 +20,7 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.direct_room import room_with
+from bridge.patience import Backoff, Patience, Wake, woken
 from bridge.selfservice import replies, store
 from bridge.selfservice.request_store import direct_room
 from bridge.selfservice.store import Act, Kind
@@ -35,8 +34,9 @@ MOST_ATTEMPTS = 10
 """An act that is refused with a 5xx so often is given up; a 4xx is final at once."""
 KEPT = timedelta(days=7)
 """How long it is remembered what was answered; longer than an event may come late."""
-_SHORTEST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
+_BACKOFF = Backoff(1.0, 60.0)
+_LOOK_SECONDS = 60.0
+"""After so long it looks by itself."""
 
 
 class Homeserver(Protocol):
@@ -87,21 +87,18 @@ class Speaker:
         self._homeserver = homeserver
         self._clock = clock
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self, wake: Wake) -> None:
         """Do what comes until cancelled; while something is away or refused, try again with back-off."""
-        pause, said = _SHORTEST_PAUSE, ""
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
             progress = await self._try()
-            if progress.settled:
-                pause, said = _SHORTEST_PAUSE, ""
+            if progress.problem:
+                await patience.wait_out(progress.problem, wake)
                 continue
-            if progress.problem and progress.problem != said:
-                log.warning("the bot's answers wait: %s", progress.problem, extra={"action": "selfservice.wait"})
-            said = progress.problem
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause if progress.problem else _LONGEST_PAUSE)
-            pause = min(pause * 2, _LONGEST_PAUSE) if progress.problem else _SHORTEST_PAUSE
+            patience.recover()
+            if not progress.settled:
+                await woken(wake, _LOOK_SECONDS)
 
     async def act(self) -> Progress:
         """Do the first act that waits, and record what came of it."""
@@ -156,6 +153,10 @@ class Speaker:
         """Return a room of somebody and the bot alone, whoever made it; there is one afterwards."""
         found = await direct_room(self._pool, self._homeserver.bot, user_id)
         return found if found is not None else await room_with(self._pool, self._homeserver, user_id)
+
+
+def _complain(problem: str) -> None:
+    log.warning("the bot's answers wait: %s", problem, extra={"action": "selfservice.wait"})
 
 
 def _is_final(error: HomeserverError, act: Act) -> bool:
