@@ -22,6 +22,7 @@ from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
+from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
 from bridge.patience import Backoff, Patience, Wake, woken
 
@@ -39,22 +40,10 @@ _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
 
 
-class Homeserver(Protocol):
+class Homeserver(Voice, Protocol):
     """What delivering asks of the homeserver."""
 
     bot: UserId
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId:
-        """Send an event as the bot."""
-        ...
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of raw events, newest first."""

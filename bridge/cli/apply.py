@@ -14,11 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.directory.store import load_person
-from bridge.document import read_text
 from bridge.membership import apply as applying
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.policy.source import good_policy
 from bridge.policy.store import keep_policy
+from bridge.yaml_text import read_text
 
 if TYPE_CHECKING:
     from bridge.app import Services

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from bridge.cli.command import from_here, print_json, width
 from bridge.clock import system_clock
 from bridge.config import Config, load_config
-from bridge.document import read_text
 from bridge.errors import DocumentError, MusterError, Problem, RefusedError
 from bridge.membership.doubts import Today, doubts
 from bridge.membership.rehearsal import rehearse
@@ -22,6 +21,7 @@ from bridge.policy.lint import warnings
 from bridge.policy.loader import load
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
+from bridge.yaml_text import read_text
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bridge.database import AWAY
 from bridge.directory.notice_store import mark_told, read_untold
 from bridge.errors import HomeserverError
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import Voice
 from bridge.membership import store
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.patience import Backoff, Patience, Wake
@@ -27,20 +26,6 @@ log = logging.getLogger(__name__)
 
 _BACKOFF: Final = Backoff(1.0, 60.0)
 """Between tries while somebody is away, or there is no room yet."""
-
-
-class Voice(Protocol):
-    """Who can say something in a room."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 class Noticeboard:

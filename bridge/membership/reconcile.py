@@ -19,7 +19,8 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, PersonId, RoomId, UserId
+from bridge.homeserver.voice import Voice
+from bridge.ids import PersonId, UserId
 from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
@@ -47,18 +48,8 @@ LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
 
 
-class Homeserver(acts.Homeserver, Protocol):
+class Homeserver(acts.Homeserver, Voice, Protocol):
     """The rooms, and a voice in them."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 class Accounts(acts.Accounts, JoinedRooms, Protocol):

@@ -8,7 +8,6 @@ decided by `conversation`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,11 +17,10 @@ from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
-from bridge.membership.direct_room import room_with
+from bridge.ids import RoomId, UserId
+from bridge.membership import direct_room
 from bridge.patience import Backoff, Patience, Wake, woken
-from bridge.selfservice import replies, store
-from bridge.selfservice.request_store import direct_room
+from bridge.selfservice import replies, request_store, store
 from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
@@ -39,32 +37,12 @@ _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
 
 
-class Homeserver(Protocol):
+class Homeserver(direct_room.Homeserver, Protocol):
     """What talking asks of the homeserver."""
 
     bot: UserId
 
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
-
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
 
@@ -151,8 +129,8 @@ class Speaker:
 
     async def _direct_room(self, user_id: UserId) -> RoomId:
         """Return a room of somebody and the bot alone, whoever made it; there is one afterwards."""
-        found = await direct_room(self._pool, self._homeserver.bot, user_id)
-        return found if found is not None else await room_with(self._pool, self._homeserver, user_id)
+        found = await request_store.direct_room(self._pool, self._homeserver.bot, user_id)
+        return found if found is not None else await direct_room.room_with(self._pool, self._homeserver, user_id)
 
 
 def _complain(problem: str) -> None:
