@@ -60,6 +60,7 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.housekeeping import keep_house
 from bridge.ids import RoomId
 from bridge.membership import prevention
 from bridge.membership.approvals import Approvals
@@ -128,6 +129,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
+        keep_house(pool, clock),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]

@@ -18,7 +18,7 @@ from bridge.database import AWAY
 from bridge.directory import history_store, hook_store, notice_store, resource_store, reuse_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
-from bridge.directory.hook_outcome import QUIET, Outcome, notice_of
+from bridge.directory.hook_outcome import Outcome, notice_of
 from bridge.directory.import_plan import Known, plan_import
 from bridge.directory.intake import write_plan
 from bridge.directory.scim_schema import shapes_for
@@ -61,8 +61,6 @@ class HookInbox:
             await history_store.lock_directory(connection)
             waiting = await hook_store.next_waiting(connection)
             if waiting is None:
-                await hook_store.forget_old(connection)
-                await notice_store.forget_quiet(connection, QUIET)
                 return False
             outcome, reason = await self._outcome(connection, waiting.source, waiting.event)
             await hook_store.finish(connection, waiting.seq, outcome, reason)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.database.listen import MEMBERSHIP
 from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership.audit import Act, Entry, Held, Loss, Run
+from bridge.membership.audit import SERVICE, Act, Entry, Held, Loss, Run
 from bridge.membership.values import ACTIONS, TAKES_AWAY, Action, Change, Plan
 
 if TYPE_CHECKING:
@@ -23,10 +23,34 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 
-async def begin_run(db: Connection | Pool, cause: str, digest: str, at: datetime) -> int:
-    """Open a run and return its number."""
+ENTRIES = """entry.*, run.cause, run.plan_digest, run.approved_by,
+    coalesce((SELECT display_name FROM scim_resource WHERE id = run.by_person), run.by_person, run.set_off_by)
+        AS set_off_by,
+    coalesce((SELECT display_name FROM scim_resource WHERE id = run.approved_by), run.approved_by) AS approver
+    FROM entry JOIN run ON run.id = run_id"""
+"""What `entry_of` takes, with names as they are today."""
+
+
+async def begin_run(
+    db: Connection | Pool,
+    cause: str,
+    digest: str,
+    at: datetime,
+    *,
+    set_off_by: str = SERVICE,
+    by: PersonId | None = None,
+    approved_by: str | None = None,
+) -> int:
+    """Open a run and return its number; `set_off_by` is the service or a system's user, `by` who that is."""
     run: int = await db.fetchval(
-        "INSERT INTO run (cause, plan_digest, started_at) VALUES ($1, $2, $3) RETURNING id", cause, digest, at
+        """INSERT INTO run (cause, plan_digest, started_at, set_off_by, by_person, approved_by)
+           VALUES ($1, $2, $3, $4, $5, $6) RETURNING id""",
+        cause,
+        digest,
+        at,
+        set_off_by,
+        by,
+        approved_by,
     )
     return run
 
@@ -168,7 +192,7 @@ async def read_entries(
 ) -> list[Entry]:
     """Return the newest entries first: of a person or user ID (either will do), of a room by its key or ID, or all."""
     rows = await db.fetch(
-        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT {ENTRIES}
            WHERE (($1::text IS NULL AND $2::text IS NULL) OR person_id = $1 OR user_id = $2)
                AND ($3::text IS NULL OR room_key = $3 OR room_id = $3)
            ORDER BY entry.id DESC LIMIT $4""",
@@ -183,7 +207,7 @@ async def read_entries(
 async def read_run(db: Connection | Pool, run: int) -> list[Entry]:
     """Return everything that a run did, in its order."""
     rows = await db.fetch(
-        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT {ENTRIES}
            WHERE run_id = $1 ORDER BY entry.id""",
         run,
     )
@@ -206,7 +230,7 @@ async def read_last_arrivals(
     With `until`, the newest of those that were written by then.
     """
     rows = await db.fetch(
-        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT DISTINCT ON (room_key) {ENTRIES}
            WHERE person_id = $1 AND room_key <> '' AND action IN ('join', 'remove')
                AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY room_key, entry.id DESC""",
         person,
@@ -350,6 +374,11 @@ async def is_answer_taken(db: Connection | Pool, event_id: EventId) -> bool:
     return taken
 
 
+async def forget_answers(db: Connection | Pool, before: datetime) -> None:
+    """Forget which events were taken as answers before a moment; what they came to stays."""
+    await db.execute("DELETE FROM held_answer WHERE at < $1", before)
+
+
 async def expire_approvals(db: Connection | Pool, given_by: datetime) -> list[str]:
     """Forget approvals that were given by then, and return of which held plans."""
     rows = await db.fetch(
@@ -373,7 +402,7 @@ _TEXTS = ("room", "user_id", "person", "value", "rule", "reason")
 
 
 def entry_of(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
-    """Return an entry of its row joined with its run's `cause` and `plan_digest`."""
+    """Return an entry of its row with the columns of `ENTRIES`."""
     values = {name: row[name] for name in _ENTRY}
     action = Act(row["action"]) if row["action"] in _ACTS else Action(row["action"])
     return Entry(**values | {"action": action})

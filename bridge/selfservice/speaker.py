@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 10
 """An act that is refused with a 5xx so often is given up; a 4xx is final at once."""
-KEPT = timedelta(days=7)
-"""How long it is remembered what was answered; longer than an event may come late."""
 _BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
@@ -83,7 +80,6 @@ class Speaker:
         async with self._pool.acquire() as db:
             key = await store.claim_act(db)
             if key is None:
-                await store.forget_acts(db, self._clock() - KEPT)
                 return Progress(settled=False)
             async with db.transaction():
                 act = await store.lock_act(db, key)
