@@ -2,7 +2,7 @@
 
 An entry is written before its act (`begun`), together with the grant that a join is, and settled after it; so a crash
 leaves neither an act without an entry nor a membership that nobody remembers granting. What an interrupted run left
-open is marked by the next one.
+open is marked by the next one. Runs themselves are kept by `run_store`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.database.listen import MEMBERSHIP
 from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership.audit import SERVICE, Act, Entry, Held, Loss, Run
+from bridge.membership.audit import Act, Entry, Held, Loss, Run
 from bridge.membership.values import ACTIONS, TAKES_AWAY, Action, Change, Plan
 
 if TYPE_CHECKING:
@@ -29,45 +29,6 @@ ENTRIES = """entry.*, run.cause, run.plan_digest, run.approved_by,
     coalesce((SELECT display_name FROM scim_resource WHERE id = run.approved_by), run.approved_by) AS approver
     FROM entry JOIN run ON run.id = run_id"""
 """What `entry_of` takes, with names as they are today."""
-
-
-async def begin_run(
-    db: Connection | Pool,
-    cause: str,
-    digest: str,
-    at: datetime,
-    *,
-    set_off_by: str = SERVICE,
-    by: PersonId | None = None,
-    approved_by: str | None = None,
-) -> int:
-    """Open a run and return its number; `set_off_by` is the service or a system's user, `by` who that is."""
-    run: int = await db.fetchval(
-        """INSERT INTO run (cause, plan_digest, started_at, set_off_by, by_person, approved_by)
-           VALUES ($1, $2, $3, $4, $5, $6) RETURNING id""",
-        cause,
-        digest,
-        at,
-        set_off_by,
-        by,
-        approved_by,
-    )
-    return run
-
-
-async def finish_run(db: Connection | Pool, run: int, at: datetime) -> None:
-    """Close a run."""
-    await db.execute("UPDATE run SET finished_at = $2 WHERE id = $1", run, at)
-
-
-async def interrupt_begun(db: Connection | Pool, at: datetime) -> int:
-    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock."""
-    status: str = await db.execute(
-        """UPDATE entry SET outcome = 'interrupted', settled_at = $1,
-               error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'""",
-        at,
-    )
-    return int(status.split()[-1])
 
 
 async def begin_entry(

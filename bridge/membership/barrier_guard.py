@@ -15,7 +15,7 @@ from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import audit_store, barrier_store, direct_room, store
+from bridge.membership import audit_store, barrier_store, direct_room, run_store, store
 from bridge.membership.audit import Run
 from bridge.membership.barrier_store import OpenBreach
 from bridge.membership.barriers import BARRIERS
@@ -81,7 +81,7 @@ class BarrierGuard:
         change = await self._change(breach)
         cursor = await store.read_cursor(self._pool)
         version, digest = (cursor.directory_version, cursor.policy_digest) if cursor is not None else (0, "")
-        run_id = await audit_store.begin_run(self._pool, "barrier", "", now)
+        run_id = await run_store.begin_run(self._pool, "barrier", "", now)
         run = Run(run_id, version, digest)
         entry = await audit_store.begin_entry(self._pool, run, change, breach.room_id, now)
         try:
@@ -94,7 +94,7 @@ class BarrierGuard:
         else:
             at = self._clock()
             await audit_store.settle_membership(self._pool, entry, breach.room_id, breach.user_id, "leave", at)
-        await audit_store.finish_run(self._pool, run_id, self._clock())
+        await run_store.finish_run(self._pool, run_id, self._clock())
 
     async def _change(self, breach: OpenBreach) -> Change:
         places: Mapping[RoomId | None, str] = {

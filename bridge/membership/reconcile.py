@@ -21,7 +21,7 @@ from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.voice import Voice
 from bridge.ids import PersonId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
+from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, run_store, store
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import SERVICE, Run
@@ -126,7 +126,7 @@ class Reconciler:
         reconciliation goes on from there.
         """
         async with self._alone():
-            await audit_store.interrupt_begun(self._pool, self._clock())
+            await run_store.interrupt_begun(self._pool, self._clock())
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             found = found if besides is None else widened(found, besides(found))
@@ -219,7 +219,7 @@ class Reconciler:
             await self._release(found)
             return None, Applied()
         approval, approver = _approval_of(found)
-        run_id = await audit_store.begin_run(
+        run_id = await run_store.begin_run(
             self._pool,
             occasion.cause,
             found.plan.digest,
@@ -238,7 +238,7 @@ class Reconciler:
                 self._pool,
                 held_notice.outcome(approval, run_id, done=applied.done, failed=len(applied.failures)),
             )
-        await audit_store.finish_run(self._pool, run_id, self._clock())
+        await run_store.finish_run(self._pool, run_id, self._clock())
         log.info(
             "%s: %d changes done, %d failed, %d held",
             occasion.cause,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bridge.clock import Clock
 from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, RoomKey, UserId
+from bridge.homeserver.voice import StateVoice
+from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership import member_store, rooms, store
 from bridge.membership.current import memberships_of
 from bridge.membership.store import Place
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 
-class Homeserver(Protocol):
+class Homeserver(StateVoice, Protocol):
     """What is done to rooms as the bot."""
 
     bot: UserId
@@ -34,17 +35,7 @@ class Homeserver(Protocol):
     async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
     async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def delete_alias(self, alias: str) -> None: ...
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
-    async def state(self, room_id: RoomId) -> list[Event]: ...
 
 
 class RoomActs:
