@@ -45,8 +45,7 @@ AGAIN: Final = timedelta(days=1)
 """After so long an address is asked again: another photo may be there."""
 RETRY: Final = timedelta(hours=1)
 """The same after an address did not answer."""
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -76,32 +75,22 @@ class Faces:
         self._clock = clock
         self._compared: Mapping[str, PhotoFile] | None = None
         """The files that everybody's picture has been compared with; a start compares all."""
-        self._complaint = ""
 
     async def run(self, wake: asyncio.Event) -> None:
         """Make what is missing until cancelled; wait with back-off while somebody is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
-            problem = ""
             try:
                 while await self.turn():
                     pass
             except (HomeserverError, PhotoUnavailableError) as error:
-                problem = error.message
+                await patience.wait_out(error.message)
             except AWAY as error:
-                problem = type(error).__name__
-            if problem:
-                self._complain(problem)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                continue
-            self._complaint, pause = "", _FIRST_PAUSE
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+                await patience.wait_out(type(error).__name__)
+            else:
+                patience.recover()
+                await woken(wake, LOOK_EVERY)
 
     async def turn(self) -> int:
         """Make the pictures of the next few people, and return how many there were."""
@@ -184,10 +173,9 @@ class Faces:
         )
         await put_notice(self._pool, Notice("photos", body))
 
-    def _complain(self, problem: str) -> None:
-        if problem != self._complaint:
-            log.warning("pictures of people wait: %s", problem, extra=_ACTION)
-        self._complaint = problem
+
+def _complain(problem: str) -> None:
+    log.warning("pictures of people wait: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "faces"}

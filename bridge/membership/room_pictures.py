@@ -21,6 +21,7 @@ from bridge.errors import HomeserverError, PictureError, Problem
 from bridge.membership import face_store, picture
 from bridge.membership.photos import read_file
 from bridge.membership.uploads import Homeserver, uploaded
+from bridge.patience import Backoff, Patience
 from bridge.policy.pictures import rooms_by_picture
 from bridge.policy.schema import Policy
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the policy's files."""
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(LOOK_EVERY, 300.0)
 
 
 class RoomPictures:
@@ -50,19 +51,17 @@ class RoomPictures:
 
     async def run(self) -> None:
         """Look again and again until cancelled; wait with back-off while somebody is away."""
-        pause, said = LOOK_EVERY, ""
+        patience = Patience(_BACKOFF, _complain)
         while True:
-            problem = ""
             try:
                 await self.look()
             except HomeserverError as error:
-                problem = error.message
+                await patience.wait_out(error.message)
             except AWAY as error:
-                problem = type(error).__name__
-            if problem and problem != said:
-                log.warning("pictures of rooms wait: %s", problem, extra=_ACTION)
-            said, pause = problem, min(pause * 2, _LONGEST_PAUSE) if problem else LOOK_EVERY
-            await asyncio.sleep(pause)
+                await patience.wait_out(type(error).__name__)
+            else:
+                patience.recover()
+                await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
         """Upload what is new or has changed."""
@@ -93,6 +92,10 @@ class RoomPictures:
             await put_notice(self._pool, Notice(f"room picture:{name}", body))
             return
         await face_store.put_room_picture(self._pool, name, address)
+
+
+def _complain(problem: str) -> None:
+    log.warning("pictures of rooms wait: %s", problem, extra=_ACTION)
 
 
 def picture_problems(policy: Policy, file: Path) -> list[Problem]:
