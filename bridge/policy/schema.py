@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
@@ -98,7 +98,9 @@ class Exemption:
     """Who answers for it."""
     reason: str
     place: tuple[int, int] = field(default=(0, 0), compare=False)
-    """Line and column in the file, 1-based."""
+    """Line and column in the file, 1-based; zeros for one that does not stand in the policy."""
+    made: tuple[str, datetime] | None = field(default=None, compare=False)
+    """Who made it and when, where it does not stand in the policy."""
 
 
 @dataclass(frozen=True, slots=True)

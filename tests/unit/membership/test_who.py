@@ -20,6 +20,7 @@ Ann Põld (Chief, =Sales, Sales)
   @ann:example.org
   in since 2026-02-02 09:00:00 UTC, power 50 (moderator)
   rooms.department: department eq "Sales" and not (usertype eq "Contractor")
+  power: not by the policy
   approved by Eve Saar
   entry 7, event $join-ann-2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 
@@ -81,7 +82,7 @@ def test_a_room_of_no_rule_and_one_whose_key_is_taken_over_have_no_question() ->
     """They are told by the archive alone."""
     assert occupancy(ROOMS[CLUB], facts()).rule == ""
     assert occupancy(ROOMS[SALES], facts(), newest=False).rule == ""
-    assert occupancy(ROOMS[SALES], facts(policy=None)).rule == ""
+    assert occupancy(ROOMS[SALES], facts(rulings=None)).rule == ""
 
 
 def test_json_has_what_the_text_has() -> None:

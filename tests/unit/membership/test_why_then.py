@@ -92,7 +92,7 @@ def test_a_leaver_was_wanted_nowhere() -> None:
 )
 def test_a_policy_that_is_not_known_is_not_guessed(version: object, words: str) -> None:
     """Rooms are told by the archive alone, and the text says why no rule is named."""
-    found = explain_then(then(policy=None, version=version))
+    found = explain_then(then(rulings=None, version=version))
     assert words in found.remark
     assert [(one.room, one.there, one.rule) for one in found.rooms] == [
         ("!club", "in", ""),
