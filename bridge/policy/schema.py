@@ -209,6 +209,12 @@ class PolicyTest:
     line: int
     """Where it stands in the file, 1-based."""
     column: int
+    power: Mapping[str, Rank] = field(default_factory=dict)
+    """Room key → exactly the rank that the person must have there."""
+    company: tuple[Mapping[str, tuple[str | bool | int | float, ...]], ...] = ()
+    """Attributes of the others who work there; empty: see `bridge.policy.trial`."""
+    day: date | None = None
+    """What day it is; None: one on which no exception is over."""
 
 
 @dataclass(frozen=True, slots=True)
