@@ -31,6 +31,9 @@ department/Sales (Sales): in, as the policy says
     no   usertype eq "Contractor": usertype is nothing
          csv:start.csv, 2026-02-01 09:00:00 UTC, version 2
   power 50 (moderator), by the policy 50 (moderator)
+  rooms.department.moderators asks: title co "Head"
+    yes  title co "Head": title is Head of Sales
+         scim:okta, 2026-02-02 09:00:00 UTC, version 4
   2026-02-02 09:00:00 UTC  join by @bob:example.org
     event $join-bob-2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
   2026-02-02 09:00:00 UTC  join, done: department eq "Sales"
