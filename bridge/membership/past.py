@@ -79,7 +79,7 @@ async def then_of(pool: Pool, person: PersonId, moment: datetime, setting: Setti
             comparisons=await state_store.read_comparisons(db, rooms),
             arrivals=await read_last_arrivals(db, person, moment),
             ranks=await past_store.read_last_ranks(db, person, moment),
-            hand_overs=await past_store.read_hand_overs(db, moment, user_id=user_id) if user_id else {},
+            hand_overs=await past_store.read_hand_overs(db, user_id, moment) if user_id else {},
             guest_of=await past_store.read_owed(db, user_id, moment) if user_id else frozenset(),
         )
 
@@ -129,7 +129,7 @@ async def known_of(pool: Pool, survey: Survey, person: Person, moment: datetime,
             elsewhere=pasts(state, bot=setting.bot, populated=others),
             held=survey.held,
             ranks=await past_store.read_last_ranks(db, person.id, moment),
-            hand_overs=await past_store.read_hand_overs(db, moment, user_id=account.user_id) if account else {},
+            hand_overs=await past_store.read_hand_overs(db, account.user_id, moment) if account else {},
             staying=survey.staying,
         )
 
@@ -204,7 +204,7 @@ async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Sett
     arrivals = await past_store.read_arrivals_in(db, {room.key or room.room_id, room.room_id}, moment)
     rulings = common.rulings
     if rulings is not None and rulings.walls.walls and room.key is not None:
-        owed = await past_store.read_owed_in(db, room.room_id, moment)
+        owed = await past_store.read_owed_in(db, {room.key, room.room_id}, moment)
         rulings = rulings.seeing(room_at(room, there.values(), arrivals, owed, setting.bot))
     return Facts(
         moment=moment,
@@ -222,10 +222,7 @@ async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Sett
         arrivals=arrivals,
         names={person: state.person.display_name for person, state in common.states.items()},
         comparison=common.comparisons.get(room.room_id),
-        hand_overs={
-            UserId(over.value): over
-            for over in (await past_store.read_hand_overs(db, moment, room_id=room.room_id)).values()
-        },
+        hand_overs={} if room.key is not None else await past_store.read_heirs(db, room.room_id, moment),
     )
 
 

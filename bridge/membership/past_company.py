@@ -98,8 +98,9 @@ def judged(
 async def read_room(db: Connection, place: RoomPast, moment: datetime, bot: UserId) -> CurrentRoom:
     """Return who was in a managed room, who had been invited, and whom Muster had put in."""
     members = await state_store.read_memberships(db, moment, room_id=place.room_id)
-    arrivals = await past_store.read_arrivals_in(db, {place.key or place.room_id, place.room_id}, moment)
-    owed = await past_store.read_owed_in(db, place.room_id, moment)
+    places = {place.key or place.room_id, place.room_id}
+    arrivals = await past_store.read_arrivals_in(db, places, moment)
+    owed = await past_store.read_owed_in(db, places, moment)
     return room_at(place, presences(members).values(), arrivals, owed, bot)
 
 

@@ -102,11 +102,12 @@ class Rulings:
     exemptions: tuple[Exemption, ...] = ()
     """Those that do not stand in the policy."""
     _settled: dict[RoomKey, tuple[DesiredRoom, Division]] = field(default_factory=dict, repr=False, compare=False)
+    _reporting: dict[tuple[RoomKey, int], dict[int, list[int]]] = field(default_factory=dict, repr=False, compare=False)
 
     def seeing(self, room: CurrentRoom) -> Rulings:
         """Return the same decision, with those in one room known."""
         current = replace(self.current, rooms={**self.current.rooms, room.key: room})
-        return replace(self, current=current, _settled={})
+        return replace(self, current=current, _settled={}, _reporting={})
 
     def of(self, person: PersonId, key: RoomKey) -> Ruling:
         """Return what comes of somebody and a room; of who is not in the census nothing is asked."""
@@ -117,8 +118,8 @@ class Rulings:
         asked, wanted = row in ruled.members, row in room.members
         exception = self._exempt(key).deciding.get(row)
         barrier = None if wanted else division.barrier_of(row)
-        reports = self._reports(ruled, row, self._levels(key).values()) if asked and exception is None else ()
         by_question = question is not None and self._matches(row, question.selector)
+        as_manager = asked and exception is None and not by_question
         return Ruling(
             room=key,
             question=question,
@@ -130,7 +131,7 @@ class Rulings:
             barrier=barrier,
             side=0 if barrier is not None and self._matches(row, barrier.one) else 1,
             power=self._power(room, row),
-            reports=() if by_question else reports,
+            reports=self._reports(ruled, row, self._levels(key).values()) if as_manager else (),
         )
 
     def question(self, key: RoomKey) -> Question | None:
@@ -212,14 +213,19 @@ class Rulings:
 
     def _reports(self, room: DesiredRoom, row: int, levels: Collection[int]) -> tuple[PersonId, ...]:
         """Return some of the room's people so many levels below somebody."""
-        if not levels:
-            return ()
-        below = (
-            self.census.person(each).id
-            for each in room.members
-            if any(row in self.census.managers(PeopleSet.of([each]), above) for above in levels)
-        )
-        return tuple(islice(below, _NAMED))
+        found = (each for above in levels for each in self._below(room, above).get(row, ()))
+        return tuple(self.census.person(each).id for each in islice(dict.fromkeys(found), _NAMED))
+
+    def _below(self, room: DesiredRoom, above: int) -> Mapping[int, Sequence[int]]:
+        """Return some of the room's people by the row of who stands so many levels above them."""
+        if (room.key, above) not in self._reporting:
+            found: dict[int, list[int]] = {}
+            for row in room.members:
+                for manager in self.census.managers(PeopleSet.of([row]), above):
+                    if len(below := found.setdefault(manager, [])) < _NAMED:
+                        below.append(row)
+            self._reporting[room.key, above] = found
+        return self._reporting[room.key, above]
 
 
 def rulings(

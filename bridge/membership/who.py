@@ -158,9 +158,11 @@ def _absent(key: RoomKey, facts: Facts) -> Iterator[Occupant]:
     assert rulings is not None
     inside = {facts.people[user].id for user in facts.presences if user in facts.people}
     for person_id in rulings.expected(key):
+        if person_id in inside:
+            continue
         ruling = rulings.of(person_id, key)
         state = PLANNED if ruling.shadow else TO_COME if ruling.wanted else KEPT_OUT
-        if person_id in inside or ruling.ground in (Ground.NOT_WORKING, Ground.BARRED) or ruling.question is None:
+        if ruling.ground in (Ground.NOT_WORKING, Ground.BARRED) or ruling.question is None:
             continue
         row = rulings.census.row(person_id)
         assert row is not None
