@@ -28,6 +28,7 @@ from bridge.membership.face import PhotoFile, Source, colour_of, initials_of, so
 from bridge.membership.face_store import Face, Waiting
 from bridge.membership.photos import PhotoUnavailableError, files_of, insist_on_https, read_file
 from bridge.membership.uploads import Homeserver, uploaded
+from bridge.patience import Backoff, Patience, woken
 from bridge.policy.schema import Avatars, Policy
 
 if TYPE_CHECKING:

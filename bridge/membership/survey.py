@@ -37,7 +37,7 @@ from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
 from bridge.policy.pictures import with_addresses
-from bridge.policy.schema import Brake, LeaverStep, Policy
+from bridge.policy.schema import Brake, Exemption, LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -88,6 +88,12 @@ class Survey:
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
     walls: Walls = NO_WALLS
+    touched: frozenset[UserId] | None = None
+    """Whom the plan is about; None: everybody."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Those that do not stand in the policy."""
+    staying: frozenset[UserId] = frozenset()
+    """Leavers who do not leave their rooms yet."""
 
     @property
     def seats(self) -> Seats:
@@ -179,6 +185,9 @@ async def survey_in(
         abandoned=abandoned,
         pardons=pardons,
         walls=walls,
+        touched=touched,
+        exemptions=tuple(exemptions),
+        staying=staying,
     )
 
 

@@ -242,15 +242,27 @@ class _Reader:
         expected = section.optional("in", list_of(placed(line)), ())
         unexpected = section.optional("not_in", list_of(placed(line)), ())
         self._expectations += (*expected, *unexpected)
-        if not expected and not unexpected:
-            section.problem("this test expects nothing; say `in` or `not_in`, or both")
+        power = section.optional("power", mapping_of(choice(*Rank), Kind(self._expect, str)), {})
+        company = section.optional("with", list_of(self._vocabulary.person), ())
+        day = section.optional("day", room_section.day, None)
+        if not expected and not unexpected and not power:
+            section.problem("this test expects nothing; say `in`, `not_in` or `power`")
         return PolicyTest(
             given=given,
             in_rooms=tuple(key.value for key in expected),
             not_in_rooms=tuple(key.value for key in unexpected),
             line=section.place.line if section.place else 0,
             column=section.place.column if section.place else 0,
+            power=power,
+            company=company,
+            day=day,
         )
+
+    def _expect(self, value: Value) -> str:
+        """Take the key of a room that a test speaks of."""
+        key = placed(line).make(value)
+        self._expectations += (key,)
+        return key.value
 
     def _one_of(self, known: Mapping[RuleId, object], what: str) -> Kind[Placed[str]]:
         """Return the kind of ids that exist."""

@@ -78,7 +78,7 @@ def read_exception(section: Section, rule: str, for_each: str | None) -> Exempti
         value=value,
         person=section.required("person", line),
         adds=adds is True,
-        until=section.required("until", _day),
+        until=section.required("until", day),
         owner=section.required("owner", line),
         reason=section.required("reason", line),
         place=place_of(section),
@@ -113,7 +113,7 @@ def _read_day(value: Value) -> date:
         value.expected("a day such as 2027-03-01")
 
 
-_day = Kind(_read_day, lambda: date.max)
+day = Kind(_read_day, lambda: date.max)
 
 
 def role(selector: Kind[Selector], for_each: str | None) -> Kind[Selector | int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
@@ -111,7 +111,9 @@ class Exemption:
     """Who answers for it."""
     reason: str
     place: tuple[int, int] = field(default=(0, 0), compare=False)
-    """Line and column in the file, 1-based."""
+    """Line and column in the file, 1-based; zeros for one that does not stand in the policy."""
+    made: tuple[str, datetime] | None = field(default=None, compare=False)
+    """Who made it and when, where it does not stand in the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,12 @@ class PolicyTest:
     line: int
     """Where it stands in the file, 1-based."""
     column: int
+    power: Mapping[str, Rank] = field(default_factory=dict)
+    """Room key → exactly the rank that the person must have there."""
+    company: tuple[Mapping[str, tuple[str | bool | int | float, ...]], ...] = ()
+    """Attributes of the others who work there; empty: see `bridge.policy.trial`."""
+    day: date | None = None
+    """What day it is; None: one on which no exception is over."""
 
 
 @dataclass(frozen=True, slots=True)

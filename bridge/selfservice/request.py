@@ -108,6 +108,12 @@ def not_needed(room: KnownRoom) -> Text:
     return say("You need not ask for ") + room_link(room) + say(": you are in it, are invited, or will be put into it.")
 
 
+def kept_out(room: KnownRoom) -> Text:
+    """Return what is said to whom no owner can let in."""
+    reason = room.ruling.barrier.reason if room.ruling is not None and room.ruling.barrier is not None else ""
+    return say("Nobody can let you into ") + room_link(room) + say(f": a barrier keeps you out ({one_line(reason)}).")
+
+
 def not_a_room(room: KnownRoom) -> Text:
     """Return what is said to who asks for a space."""
     return room_link(room) + say(" is a space: ask for one of its rooms.")

@@ -89,6 +89,8 @@ class Requests:
         if len(found) > 1:
             return replies.several_rooms(found)
         (room,) = found
+        if room.standing is Standing.KEPT_OUT:
+            return request.kept_out(room)
         if room.standing is not Standing.LISTED:
             return request.not_needed(room)
         if room.kind is RoomKind.SPACE:

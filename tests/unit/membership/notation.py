@@ -37,7 +37,7 @@ _JOB = {
     "start": "start",
     "end": "end",
 }
-_OWN = {"active", "userName", "displayName", "externalId"}
+_OWN = {"active", "barred", "userName", "displayName", "externalId"}
 
 
 def case_files(folder: str) -> list[Path]:
@@ -66,6 +66,7 @@ def person(name: str, said: Mapping[str, Any]) -> Person:
         user_name=said.get("userName", name),
         display_name=said.get("displayName", name.capitalize()),
         active=said.get("active", True),
+        barred=said.get("barred", False),
         external_id=said.get("externalId"),
         employments=(job,),
         other={key.lower(): (value,) for key, value in said.items() if key not in _JOB and key not in _OWN},
