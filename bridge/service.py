@@ -74,6 +74,7 @@ from bridge.membership.room_audit import RoomAudit
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.source import PolicySource
+from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
@@ -125,6 +126,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        look_up.keep(pool, listener.subscribe(DIRECTORY)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),

@@ -280,10 +280,13 @@ class Reconciler:
                 await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
 
     async def _release(self, found: Survey) -> None:
-        """Forget the held plans that were carried out by now, or that are no longer what is to be done."""
+        """Forget the held plans that were carried out by now, or that are no longer what is to be done; remember who
+        waits for those that are."""
         past = [plan.digest for plan in found.concerned if plan.digest != found.verdict.held.digest]
         if past:
             await audit_store.release(self._pool, past)
+        if found.verdict.waiting:
+            await audit_store.put_awaiting(self._pool, {change.user_id for change in found.verdict.waiting})
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

@@ -225,7 +225,18 @@ class _Reader:
         return barrier
 
     def _requests(self, section: Section) -> Requests:
-        return Requests(until=section.optional("until", duration, Requests().until))
+        usual = Requests()
+        requests = Requests(
+            until=section.optional("until", duration, usual.until),
+            remind=section.optional("remind", duration, usual.remind),
+            escalate=section.optional("escalate", duration, usual.escalate),
+            expire=section.optional("expire", duration, usual.expire),
+        )
+        if requests.expire <= max(requests.remind, requests.escalate):
+            section.problem(
+                "`expire` must be longer than `remind` and `escalate`: else nobody has time to answer", key="expire"
+            )
+        return requests
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)

@@ -193,6 +193,12 @@ class Requests:
 
     until: timedelta = timedelta(days=30)
     """How long the exception lasts."""
+    remind: timedelta = timedelta(days=1)
+    """After so long without an answer whoever was asked last is reminded, once."""
+    escalate: timedelta = timedelta(days=2)
+    """After so long without an answer the next is asked too: another owner, then the administrators."""
+    expire: timedelta = timedelta(days=14)
+    """After so long a request is over, and whoever asked is told so."""
 
 
 @dataclass(frozen=True, slots=True)

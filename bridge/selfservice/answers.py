@@ -19,10 +19,11 @@ from bridge.membership.survey import Bot, JoinedRooms, Scope, survey
 from bridge.policy.schema import Policy
 from bridge.policy.settings import LEVELS, Rank
 from bridge.selfservice import replies, store
+from bridge.selfservice.closed_rooms import closed_rooms
 from bridge.selfservice.command import Command, Word
 from bridge.selfservice.known_rooms import KnownRoom, Who, find, known_rooms
-from bridge.selfservice.look_up import look_up
-from bridge.selfservice.phone_book import name_of
+from bridge.selfservice.look_up import View, look_up
+from bridge.selfservice.phone_book import Found, name_of
 from bridge.selfservice.replies import Account, Reason, Text
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Answers:
             case Word.WHOAMI:
                 return replies.describe_account(self._account(asker))
             case Word.WHO:
-                return replies.list_people(await look_up(self._pool, command.rest, asker.now, self._timezone))
+                return replies.list_people(await self._who(command.rest, asker))
             case Word.ROOMS:
                 return replies.list_rooms(await self.rooms(asker))
             case Word.WHY:
@@ -83,7 +84,13 @@ class Answers:
             timezone=self._timezone,
         )
         who = Who(asker.user_id, found.census.row(asker.person.id))
-        return known_rooms(asker.policy, found.desired, found.current, await store.aliases(self._pool), who)
+        rooms = found.current.rooms
+        closed = closed_rooms(rooms, asker.user_id, found.seats, found.walls, found.plan.kept_out)
+        return known_rooms(asker.policy, found.desired, found.current, await store.aliases(self._pool), who, closed)
+
+    async def _who(self, text: str, asker: Asker) -> Found:
+        view = View(asker.person, asker.policy.barriers)
+        return await look_up(self._pool, text, asker.now, self._timezone, view)
 
     async def _why(self, text: str, asker: Asker) -> Text:
         found = find(text, await self.rooms(asker))

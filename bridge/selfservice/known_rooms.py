@@ -2,12 +2,13 @@
 
 Everything that is said to a person about rooms goes through here, so that what one may not know of cannot be told from
 what there is not: rooms that are exclusive, desks, the administrators' room, and rooms that no space lists which one is
-in. Whoever is in such a room, is invited to it or ought to be in it knows of it.
+in, and rooms that a barrier closes. Whoever is in such a room, or is invited to it, knows of it, and whoever ought to
+be in it unless a barrier says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
@@ -30,6 +31,9 @@ class Standing(StrEnum):
     """Ought to be in it, and is not yet."""
     LISTED = "listed"
     """Not in it; a space lists it which the person is in."""
+
+
+_THERE = frozenset({Standing.IN, Standing.INVITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,20 @@ class Who:
 
 
 def known_rooms(
-    policy: Policy, desired: Desired, current: Current, aliases: Mapping[RoomKey, str], who: Who
+    policy: Policy,
+    desired: Desired,
+    current: Current,
+    aliases: Mapping[RoomKey, str],
+    who: Who,
+    closed: Collection[RoomKey] = (),
 ) -> tuple[KnownRoom, ...]:
-    """Return the rooms that somebody may know of, by name."""
+    """Return the rooms that somebody may know of, by name; `closed` are those that barriers close to this person."""
     inside = frozenset(key for key, room in current.rooms.items() if who.user_id in room.members)
     found = []
     for key, room in current.rooms.items():
         wanted = _wanted(desired, key, who)
         standing = _standing(policy, room, inside, who, wanted=wanted is not None)
-        if standing is not None:
+        if standing is not None and (standing in _THERE or key not in closed):
             known = KnownRoom(
                 key=key,
                 room_id=room.room_id,
