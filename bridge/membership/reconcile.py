@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.directory import door_store
-from bridge.directory.notice import abandoned_room, unknown_status
+from bridge.directory.notice import abandoned_room, return_refused, unknown_status
 from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
@@ -207,6 +207,9 @@ class Reconciler:
                 if wall.both:
                     names = sorted(found.census.person(row).display_name for row in wall.both)
                     await put_notice(connection, on_both_sides(wall.barrier, names))
+            for each in found.plan.kept_out:
+                if each.room.startswith("!"):
+                    await put_notice(connection, return_refused(each.room, each.users[0], each.reason))
 
     async def _carry_out(
         self, found: Survey, cause: str, by: PersonId | None, progress: Progress | None

@@ -102,6 +102,7 @@ class _Reader:
             profile=profile,
             leavers=section.optional("leavers", leavers, Accounts().leavers),
             prepared=section.optional("joiners", a(joiners), timedelta()),
+            successors=section.optional("successors", list_of(self._vocabulary.successor), ()),
         )
 
     def _room(self, section: Section) -> Room:

@@ -56,6 +56,15 @@ REVERSIBLE = (LeaverStep.LOCK, LeaverStep.END_SESSIONS, LeaverStep.LEAVE_ROOMS, 
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """Who takes over the rooms of leavers: whom an attribute of the leaver's names, or one of those selected."""
+
+    attribute: str = ""
+    """Canonical lower-case path; empty where `people` says who. `manager` stands for the whole line up."""
+    people: Selector | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """How a person becomes a Matrix account; templates name attributes as `{userName}`."""
 
@@ -67,6 +76,8 @@ class Accounts:
     """In the order of time."""
     prepared: timedelta = timedelta()
     """So long before the first day the account is made, and locked until then."""
+    successors: tuple[Successor, ...] = ()
+    """In the order in which they are asked, after who is named by hand."""
 
 
 @dataclass(frozen=True, slots=True)
