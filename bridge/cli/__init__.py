@@ -32,6 +32,7 @@ VERBS = (
     "reject",
     "undo",
     "handover",
+    "leavers",
     "why",
     "who",
     "barriers",

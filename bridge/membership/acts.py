@@ -329,7 +329,7 @@ class Actor:
         room_id = await self._homeserver.resolve_alias(alias)
         if room_id is None:
             return None
-        events = await self._homeserver.state(room_id)
+        events = await elsewhere.read_state(self._homeserver, room_id) or []
         present = {(event.type, event.state_key or ""): event.content for event in events}
         bot = present.get(("m.room.member", self._homeserver.bot), {})
         if ("m.room.create", "") not in present or bot.get("membership") != "join":

@@ -20,7 +20,17 @@ from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
+from bridge.membership import (
+    acts,
+    audit_store,
+    barrier_store,
+    former_room_store,
+    gone_rooms,
+    held,
+    held_notice,
+    lifecycle_store,
+    store,
+)
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
@@ -124,13 +134,18 @@ class Reconciler:
         what was done by then is recorded, and the next reconciliation goes on from there.
         """
         async with self._alone():
-            await audit_store.interrupt_begun(self._pool, self._clock())
+            begun = self._clock()
+            await audit_store.interrupt_begun(self._pool, begun)
+            forsaken = await former_room_store.read_forsaken(self._pool, self._homeserver.bot)
+            if await gone_rooms.retire(self._pool, self._homeserver, forsaken, begun):
+                scope = None
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
             run_id, applied = await self._carry_out(found, cause, by, progress)
+            await self._look_for_gone(found, applied)
             await self._follow_leavers(found)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
@@ -139,6 +154,7 @@ class Reconciler:
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
+                await former_room_store.mark_looked(self._pool, begun, self._clock())
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
 
@@ -242,6 +258,12 @@ class Reconciler:
             extra={"action": "reconcile"},
         )
         return run_id, applied
+
+    async def _look_for_gone(self, found: Survey, applied: Applied) -> None:
+        """Let go of rooms in which something was refused because they are not there any more."""
+        failed = {failure.change.room for failure in applied.failures}
+        suspects = [room.room_id for key, room in found.current.rooms.items() if key in failed]
+        await gone_rooms.retire(self._pool, self._homeserver, suspects, self._clock())
 
     async def _follow_leavers(self, found: Survey) -> None:
         """Remember since when leavers are that, and the stages before them; tell of rooms that nobody is in now."""

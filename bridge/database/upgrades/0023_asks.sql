@@ -12,9 +12,10 @@ UPDATE room_request SET turn_ends = now() WHERE state = 'open' AND turn_ends IS 
 
 -- Rooms that Muster managed and that the homeserver no longer has; their events are in the archive.
 CREATE TABLE former_room (
-    room_id text        PRIMARY KEY,
-    key     text        NOT NULL,
-    name    text        NOT NULL,
-    gone_at timestamptz NOT NULL
+    room_id   text        PRIMARY KEY,
+    key       text        NOT NULL,
+    name      text        NOT NULL,
+    gone_at   timestamptz NOT NULL,
+    looked_at timestamptz              -- when everything was looked at since; null: that is due
 );
 CREATE INDEX former_room_key ON former_room (key);

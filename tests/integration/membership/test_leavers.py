@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bridge.cli.leavers import leavers
 from bridge.directory.notice_store import read_untold
 from bridge.directory.person import Standing
 from bridge.directory.scim_shape import ENTERPRISE, MUSTER
@@ -24,6 +28,7 @@ from tests.integration.membership.homeserver import Fault
 from tests.unit.membership import notation
 
 if TYPE_CHECKING:
+    from bridge.app import Services
     from bridge.membership.upkeep import Upkeep
 
 NOON = datetime(2027, 2, 1, 12, tzinfo=UTC)
@@ -242,6 +247,37 @@ async def test_a_room_that_nobody_is_left_in_is_told(february: Company) -> None:
     (notice, _) = (await read_untold(february.pool))[-1]
     assert "'Project'" in notice.body
     assert user("bob") in notice.body
+
+
+async def test_the_verb_tells_what_is_done_and_what_is_due(
+    february: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By person, the next due first; who has nothing to come is counted, and named on demand."""
+    services = cast("Services", SimpleNamespace(pool=february.pool, clock=february.clock))
+
+    async def said(**options: bool) -> str:
+        await leavers(argparse.Namespace(**{"json": False, "all": False, **options}), services)
+        return capsys.readouterr().out
+
+    assert await said() == "Nobody has left.\n"
+    for name, moment in (("bob", NOON), ("dot", NOON + timedelta(days=1))):
+        await february.say(name, active=False)
+        await come(february, february.upkeep, moment)
+    assert await said() == (
+        "Bob (@bob:example.org), left 2027-02-01\n"
+        "  done 2027-02-01 12:00  lock, end_sessions, leave_rooms, hand_over_rooms\n"
+        "  due  2027-03-03 00:00  deactivate\n"
+        "Dot (@dot:example.org), left 2027-02-02\n"
+        "  done 2027-02-02 12:00  lock, end_sessions, leave_rooms, hand_over_rooms\n"
+        "  due  2027-03-04 00:00  deactivate\n"
+    )
+    await come(february, february.upkeep, THE_END)
+    assert (await said()).endswith("1 more has nothing to come; --all names them.\n")
+    assert "done 2027-03-03 00:00  deactivate" in await said(all=True)
+    february.now = THE_END + timedelta(days=2)
+    assert "late 2027-03-04 00:00  deactivate" in await said()
+    (told,) = json.loads(await said(json=True))
+    assert (told["user_id"], told["stages"][1]["done_at"]) == (user("dot"), None)
 
 
 async def test_who_cannot_hand_over_does_not_leave(february: Company) -> None:
