@@ -172,3 +172,14 @@ def test_nobody_comes_back_beside_the_other_side(
         opposite = {seat.opposite for seat in seats.get(user, frozenset())}
         beside = (room.joined.keys() | back) - {user}
         assert all(opposite.isdisjoint(seats.get(other, frozenset())) for other in beside)
+
+
+def test_a_successor_across_a_barrier_is_passed_over() -> None:
+    """The next one named is taken, else whoever is inside; who is inside already may inherit whatever the barriers."""
+    room = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB))
+    seats = {BOB: frozenset([Seat("wall", 0)]), DOT: frozenset([Seat("wall", 1)])}
+    assert over(room, ANN, named={ANN: [DOT, CID]}, seats=seats) == HandOver(ROOM, ANN, CID)
+    assert over(room, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, BOB)
+    assert over(room, ANN, BOB, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)
+    together = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB, DOT))
+    assert over(together, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)
