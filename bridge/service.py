@@ -81,6 +81,7 @@ from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
+from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
@@ -133,6 +134,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         ),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
+        look_up.keep(pool, listener.subscribe(DIRECTORY)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),

@@ -31,6 +31,7 @@ VERBS = (
     "reject",
     "undo",
     "handover",
+    "leavers",
     "why",
     "who",
     "barriers",

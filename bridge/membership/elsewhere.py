@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import HomeserverError, RefusedError
+from bridge.homeserver.event import Event
 from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, UserId
 from bridge.membership import lifecycle_store
@@ -30,14 +31,21 @@ class Rooms(StateVoice, Protocol):
 
 async def read_room(homeserver: Rooms, room_id: RoomId) -> tuple[Room, Mapping[str, object]] | None:
     """Return a room and the content of its power levels, as the homeserver has them; None when it is gone."""
+    state = await read_state(homeserver, room_id)
+    if state is None:
+        return None
+    levels = [event.content for event in state if event.type == "m.room.power_levels" and event.state_key == ""]
+    return room_of(room_id, state), levels[-1] if levels else {}
+
+
+async def read_state(homeserver: StateVoice, room_id: RoomId) -> list[Event] | None:
+    """Return the state of a room; None when it is gone."""
     try:
-        state = await homeserver.state(room_id)
+        return await homeserver.state(room_id)
     except HomeserverError as error:
         if error.status != 404:
             raise
         return None
-    levels = [event.content for event in state if event.type == "m.room.power_levels" and event.state_key == ""]
-    return room_of(room_id, state), levels[-1] if levels else {}
 
 
 async def pass_on(homeserver: Rooms, room_id: RoomId, giver: UserId, heir: UserId) -> None:

@@ -139,15 +139,29 @@ def answers(change: Change, one: Intervention, room: str) -> bool:
 
 
 def without_resting(plan: Plan, rests: Collection[Rest], rooms: Mapping[RoomKey, RoomId]) -> Plan:
-    """Return the plan without what rests.
+    """Return the plan without what rests, which it names besides.
 
     Who has left meanwhile is taken out all the same, unless that itself is what the fight is about.
     """
     if not rests:
         return plan
     resting = {rest.about: rest for rest in rests}
-    kept = [_awake(change, resting, rooms) for change in plan.changes]
-    return plan_of([change for change in kept if change is not None], plan.rooms)
+    awake, left = [], []
+    for change in plan.changes:
+        kept = _awake(change, resting, rooms)
+        if kept is not None:
+            awake.append(kept)
+        if kept != change:
+            left.append(change if kept is None else replace(change, value=_without(change.value, kept.value)))
+    made = plan_of(awake, plan.rooms)
+    return replace(
+        made, kept_out=plan.kept_out, divided=plan.divided, shadowed=plan.shadowed, resting=(*plan.resting, *left)
+    )
+
+
+def _without(fields: str, kept: str) -> str:
+    """Return those of a room's changed fields that are not kept."""
+    return ", ".join(field for field in fields.split(", ") if field not in kept.split(", "))
 
 
 def notice(fight: Fight, room: str, number: int) -> Notice:

@@ -14,14 +14,25 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.directory import door_store
-from bridge.directory.notice import abandoned_room, unknown_status
+from bridge.directory.notice import abandoned_room, return_refused, unknown_status
 from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.voice import Voice
 from bridge.ids import PersonId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, run_store, store
+from bridge.membership import (
+    acts,
+    audit_store,
+    barrier_store,
+    former_room_store,
+    gone_rooms,
+    held,
+    held_notice,
+    lifecycle_store,
+    run_store,
+    store,
+)
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import SERVICE, Run
@@ -126,13 +137,18 @@ class Reconciler:
         reconciliation goes on from there.
         """
         async with self._alone():
-            await run_store.interrupt_begun(self._pool, self._clock())
+            begun = self._clock()
+            await run_store.interrupt_begun(self._pool, begun)
+            forsaken = await former_room_store.read_forsaken(self._pool, self._homeserver.bot)
+            if await gone_rooms.retire(self._pool, self._homeserver, forsaken, begun):
+                scope = None
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
             run_id, applied = await self._carry_out(found, _Occasion(cause, set_off_by, by), progress)
+            await self._look_for_gone(found, applied)
             await self._follow_leavers(found)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
@@ -141,6 +157,7 @@ class Reconciler:
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
+                await former_room_store.mark_looked(self._pool, begun, self._clock())
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
 
@@ -209,6 +226,9 @@ class Reconciler:
                 if wall.both:
                     names = sorted(found.census.person(row).display_name for row in wall.both)
                     await put_notice(connection, on_both_sides(wall.barrier, names))
+            for each in found.plan.kept_out:
+                if each.room.startswith("!"):
+                    await put_notice(connection, return_refused(each.room, each.users[0], each.reason))
 
     async def _carry_out(
         self, found: Survey, occasion: _Occasion, progress: Progress | None
@@ -248,6 +268,12 @@ class Reconciler:
             extra={"action": "reconcile"},
         )
         return run_id, applied
+
+    async def _look_for_gone(self, found: Survey, applied: Applied) -> None:
+        """Let go of rooms in which something was refused because they are not there any more."""
+        failed = {failure.change.room for failure in applied.failures}
+        suspects = [room.room_id for key, room in found.current.rooms.items() if key in failed]
+        await gone_rooms.retire(self._pool, self._homeserver, suspects, self._clock())
 
     async def _follow_leavers(self, found: Survey) -> None:
         """Remember since when leavers are that, and the stages before them; tell of rooms that nobody is in now."""
@@ -289,10 +315,13 @@ class Reconciler:
                 await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
 
     async def _release(self, found: Survey) -> None:
-        """Forget the held plans that were carried out by now, or that are no longer what is to be done."""
+        """Forget the held plans that were carried out by now, or that are no longer what is to be done; remember who
+        waits for those that are."""
         past = [plan.digest for plan in found.concerned if plan.digest != found.verdict.held.digest]
         if past:
             await audit_store.release(self._pool, past)
+        if found.verdict.waiting:
+            await audit_store.put_awaiting(self._pool, {change.user_id for change in found.verdict.waiting})
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import member_store, rooms, spaces, store
+from bridge.membership import elsewhere, member_store, rooms, spaces, store
 from bridge.membership.current import memberships_of
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Change, DesiredRoom
@@ -100,7 +100,7 @@ class RoomActs:
         room_id = await self._homeserver.resolve_alias(alias)
         if room_id is None:
             return None
-        events = await self._homeserver.state(room_id)
+        events = await elsewhere.read_state(self._homeserver, room_id) or []
         present = {(event.type, event.state_key or ""): event.content for event in events}
         bot = present.get(("m.room.member", self._homeserver.bot), {})
         if ("m.room.create", "") not in present or bot.get("membership") != "join":

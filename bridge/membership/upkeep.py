@@ -1,11 +1,12 @@
 """Keeping it so: everything that is due is found in the database, and reconciled, for as long as the service lives.
 
-Due is, in this order: what was approved; everything, at the start, when the policy or a picture of it has changed,
-some time after something failed, and a day after the last time; the people who changed in the directory since the
-cursor; those for whom, where they work, a day has come on which an employment begins, or one or an exception is over,
-an account is to be prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose
-settings did. A wake-up only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates
-need none: those that came while nobody looked are found at the start, when everything is looked at.
+Due is, in this order: what was approved; everything, at the start, when somebody has deleted a managed room, when the
+policy or a picture of it has changed, some time after something failed, and a day after the last time; the people who
+changed in the directory since the cursor; those for whom, where they work, a day has come on which an employment
+begins, or one or an exception is over, an account is to be prepared, or a stage of leaving is due; the users whose
+memberships drifted, and the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves when
+the work up to it is recorded. Dates need none: those that came while nobody looked are found at the start, when
+everything is looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, face_store, lifecycle_store, member_store, store
+from bridge.membership import (
+    audit_store,
+    drift_store,
+    face_store,
+    former_room_store,
+    lifecycle_store,
+    member_store,
+    store,
+)
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
@@ -130,6 +139,8 @@ class Upkeep:
         pictured = await face_store.newest_room_picture(self._pool)
         if cursor is None or self._until is None:
             return Due("start", pictured=pictured, until=now)
+        if await former_room_store.is_waiting(self._pool):
+            return Due("room gone", pictured=pictured, until=now)
         if cause := self._cause_of_everything(cursor, digest, pictured, now):
             return Due(cause, pictured=pictured, until=now)
         changes = await changed_since(self._pool, cursor.directory_version)

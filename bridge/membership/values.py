@@ -259,3 +259,5 @@ class Plan:
     """Rooms that somebody must leave because of a barrier before these users may enter."""
     shadowed: tuple[Change, ...] = field(default=(), compare=False)
     """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""
+    resting: tuple[Change, ...] = field(default=(), compare=False)
+    """What Muster leaves as it is because of a fight, until somebody says go."""

@@ -107,6 +107,7 @@ class _Reader:
             avatar=section.optional("avatar", choice(*Avatars), None),
             leavers=section.optional("leavers", leavers, Accounts().leavers),
             prepared=section.optional("joiners", a(joiners), timedelta()),
+            successors=section.optional("successors", list_of(self._vocabulary.successor), ()),
         )
 
     def _room(self, section: Section) -> Room:
@@ -232,7 +233,18 @@ class _Reader:
         return barrier
 
     def _requests(self, section: Section) -> Requests:
-        return Requests(until=section.optional("until", duration, Requests().until))
+        usual = Requests()
+        requests = Requests(
+            until=section.optional("until", duration, usual.until),
+            remind=section.optional("remind", duration, usual.remind),
+            escalate=section.optional("escalate", duration, usual.escalate),
+            expire=section.optional("expire", duration, usual.expire),
+        )
+        if requests.expire <= max(requests.remind, requests.escalate):
+            section.problem(
+                "`expire` must be longer than `remind` and `escalate`: else nobody has time to answer", key="expire"
+            )
+        return requests
 
     def _archive(self, section: Section) -> retention.Said:
         return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))

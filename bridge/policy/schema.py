@@ -67,6 +67,15 @@ REVERSIBLE = (LeaverStep.LOCK, LeaverStep.END_SESSIONS, LeaverStep.LEAVE_ROOMS, 
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """Who takes over the rooms of leavers: whom an attribute of the leaver's names, or one of those selected."""
+
+    attribute: str = ""
+    """Canonical lower-case path; empty where `people` says who. `manager` stands for the whole line up."""
+    people: Selector | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """How a person becomes a Matrix account; templates name attributes as `{userName}`."""
 
@@ -80,6 +89,8 @@ class Accounts:
     """In the order of time."""
     prepared: timedelta = timedelta()
     """So long before the first day the account is made, and locked until then."""
+    successors: tuple[Successor, ...] = ()
+    """In the order in which they are asked, after who is named by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +219,12 @@ class Requests:
 
     until: timedelta = timedelta(days=30)
     """How long the exception lasts."""
+    remind: timedelta = timedelta(days=1)
+    """After so long without an answer whoever was asked last is reminded, once."""
+    escalate: timedelta = timedelta(days=2)
+    """After so long without an answer the next is asked too: another owner, then the administrators."""
+    expire: timedelta = timedelta(days=14)
+    """After so long a request is over, and whoever asked is told so."""
 
 
 @dataclass(frozen=True, slots=True)

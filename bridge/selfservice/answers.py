@@ -22,10 +22,11 @@ from bridge.membership.values import Action
 from bridge.policy.schema import Policy
 from bridge.policy.settings import LEVELS, Rank
 from bridge.selfservice import replies, store
+from bridge.selfservice.closed_rooms import closed_rooms
 from bridge.selfservice.command import Command, Word
 from bridge.selfservice.known_rooms import KnownRoom, Who, find, known_rooms
-from bridge.selfservice.look_up import look_up
-from bridge.selfservice.phone_book import name_of
+from bridge.selfservice.look_up import View, look_up
+from bridge.selfservice.phone_book import Found, name_of
 from bridge.selfservice.replies import Account, Reason, Text
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Answers:
             case Word.WHOAMI:
                 return replies.describe_account(self._account(asker))
             case Word.WHO:
-                return replies.list_people(await look_up(self._pool, command.rest, asker.now, self._timezone))
+                return replies.list_people(await self._who(command.rest, asker))
             case Word.ROOMS:
                 return replies.list_rooms(await self.rooms(asker))
             case Word.WHY:
@@ -102,7 +103,12 @@ class Answers:
             if change.user_id == asker.user_id and change.action is Action.REMOVE
         }
         who = Who(asker.user_id, asker.person.id, frozenset(waiting))
-        return known_rooms(decided, await store.aliases(self._pool), who)
+        closed = closed_rooms(found.current.rooms, asker.user_id, found.seats, found.walls, found.plan.kept_out)
+        return known_rooms(decided, await store.aliases(self._pool), who, closed)
+
+    async def _who(self, text: str, asker: Asker) -> Found:
+        view = View(asker.person, asker.policy.barriers)
+        return await look_up(self._pool, text, asker.now, self._timezone, view)
 
     async def _why(self, text: str, asker: Asker) -> Text:
         found = find(text, await self.rooms(asker))

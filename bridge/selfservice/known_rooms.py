@@ -2,12 +2,13 @@
 
 Everything that is said to a person about rooms goes through here, so that what one may not know of cannot be told from
 what there is not: rooms that are exclusive, desks, the administrators' room, and rooms that no space lists which one is
-in. Whoever is in such a room, is invited to it or ought to be in it knows of it.
+in, and rooms that a barrier closes. Whoever is in such a room, or is invited to it, knows of it, and whoever ought to
+be in it unless a barrier says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
@@ -29,10 +30,11 @@ class Standing(StrEnum):
     INVITED = "invited"
     ENTITLED = "entitled"
     """Ought to be in it, and is not yet."""
-    KEPT_OUT = "kept out"
-    """Its rule asks for the person, and a barrier keeps them out."""
     LISTED = "listed"
     """Not in it; a space lists it which the person is in."""
+
+
+_THERE = frozenset({Standing.IN, Standing.INVITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class Who:
     """The rooms from which the removal waits for a second person."""
 
 
-def known_rooms(rulings: Rulings, aliases: Mapping[RoomKey, str], who: Who) -> tuple[KnownRoom, ...]:
-    """Return the rooms that somebody may know of, by name."""
+def known_rooms(
+    rulings: Rulings, aliases: Mapping[RoomKey, str], who: Who, closed: Collection[RoomKey] = ()
+) -> tuple[KnownRoom, ...]:
+    """Return the rooms that somebody may know of, by name; `closed` are those that barriers close to this person."""
     rooms = rulings.current.rooms
     inside = frozenset(key for key, room in rooms.items() if who.user_id in room.members)
     found = []
@@ -76,7 +80,7 @@ def known_rooms(rulings: Rulings, aliases: Mapping[RoomKey, str], who: Who) -> t
         ruling = rulings.of(who.person, key)
         wanted = ruling.wanted and not ruling.shadow
         standing = _standing(rulings.policy, room, inside, who, ruling)
-        if standing is not None:
+        if standing is not None and (standing in _THERE or key not in closed):
             known = KnownRoom(
                 key=key,
                 room_id=room.room_id,
@@ -128,7 +132,7 @@ def _standing(
     if ruling.wanted and not ruling.shadow:
         return Standing.ENTITLED
     if ruling.barrier is not None:
-        return Standing.KEPT_OUT
+        return None
     rule = policy.rooms.get(room.key.partition("/")[0])
     if rule is None or rule.exclusive or rule.shadow or inside.isdisjoint(room.parents):
         return None

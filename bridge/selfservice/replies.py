@@ -15,7 +15,7 @@ from urllib.parse import quote
 from bridge.directory.template import one_line
 from bridge.ids import UserId
 from bridge.membership.ruling import Ground
-from bridge.policy.schema import Barrier, Exemption
+from bridge.policy.schema import Exemption
 from bridge.selfservice.command import Unclear, Word
 from bridge.selfservice.known_rooms import KnownRoom, Standing
 from bridge.selfservice.phone_book import Found, Listing
@@ -160,8 +160,6 @@ def explain_room(reason: Reason) -> Text:
         lines = [say("You are not in ") + room + say(", but somebody has invited you.")]
     elif reason.room.wanted:
         lines = [say("You ought to be in ") + room + say(" by its rule") + rule + say(" and will be in a moment.")]
-    elif ruling is not None and ruling.barrier is not None:
-        lines = [say("You are not in ") + room + say(f": {_kept_out(ruling.barrier)}")]
     elif exception is not None:
         lines = [say("You are not in ") + room + say(f" by an {_exception(exception)}.")]
     else:
@@ -233,7 +231,8 @@ def _unwanted(reason: Reason) -> str:
         return "No rule makes this room any more, so everybody is left in it."
     ruling = reason.room.ruling
     if ruling is not None and ruling.barrier is not None:
-        return f"You are about to be taken out: {_kept_out(ruling.barrier)}"
+        why = one_line(ruling.barrier.reason)
+        return f"You are about to be taken out: a barrier of the company's keeps you out ({why})."
     if reason.room.waits:
         return "Its rule does not name you any more; that you leave waits for an approval."
     if reason.room.granted:
@@ -251,10 +250,6 @@ def _by(reason: Reason) -> str:
 
 def _exception(exception: Exemption) -> str:
     return one_line(f"exception until {exception.until}, owner {exception.owner}: {exception.reason}")
-
-
-def _kept_out(barrier: Barrier) -> str:
-    return f"a barrier of the company's keeps you out ({one_line(barrier.reason)})."
 
 
 def _short(text: str) -> str:

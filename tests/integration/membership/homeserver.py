@@ -42,6 +42,13 @@ class Room:
         return event.content if event else {}
 
 
+class Rooms(dict[RoomId, Room]):
+    """The rooms that there are; any other is refused as Synapse does it."""
+
+    def __missing__(self, room_id: RoomId) -> Room:
+        raise HomeserverError(f"Unknown room {room_id}", status=404, errcode="M_NOT_FOUND")
+
+
 @dataclass
 class Account:
     """An account and its sessions."""
@@ -63,7 +70,7 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.bot = BOT
         self.server_name = SERVER
-        self.rooms: dict[RoomId, Room] = {}
+        self.rooms = Rooms()
         self.aliases: dict[str, RoomId] = {}
         self.users: dict[UserId, Account] = {}
         self.requests: list[tuple[str, ...]] = []
@@ -74,6 +81,7 @@ class FakeHomeserver:
         self._events: list[Event] = []
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
         self._time = 1_700_000_000_000
+        self._made = 0
 
     # Rooms
 
@@ -259,9 +267,17 @@ class FakeHomeserver:
 
     # What people do by hand, and what tests look at
 
+    def delete_room(self, room_id: RoomId) -> None:
+        """Delete a room as a server administrator does: all are taken out, and nothing is left of it."""
+        for name in sorted(self.rooms[room_id].members()):
+            self.act(room_id, UserId(name), "leave", UserId(name))
+        del self.rooms[room_id]
+        self.aliases = {alias: target for alias, target in self.aliases.items() if target != room_id}
+
     def make_room(self, creator: UserId) -> RoomId:
         """Make a bare room, as people do for a direct chat."""
-        room_id = RoomId(f"!room{len(self.rooms)}")
+        self._made += 1
+        room_id = RoomId(f"!room{self._made - 1}")
         self.rooms[room_id] = Room()
         self._put(room_id, creator, "m.room.create", "", {"room_version": "12"})
         self.act(room_id, creator, "join", creator)

@@ -24,7 +24,7 @@ from bridge.membership.fighting import (
     without_resting,
 )
 from bridge.membership.plan import ACCOUNTS, plan_of
-from bridge.membership.values import ACTIONS, Action, Change
+from bridge.membership.values import ACTIONS, Action, Change, KeptOut
 from tests.unit.membership.notation import census, policy, user_id
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -85,6 +85,21 @@ def test_a_rest_takes_only_its_own_thing_out_of_a_plan() -> None:
     assert set(left.changes) == {*kept, change(Action.CHANGE_ROOM, user_id="", value="topic")}
     assert left.digest != plan.digest
     assert without_resting(plan, [], ROOMS) is plan
+    rested = {change(Action.REMOVE), change(Action.CHANGE_ROOM, user_id="", value="name")}
+    assert set(left.resting) == rested
+
+
+def test_a_rest_takes_nothing_else_from_a_plan() -> None:
+    """Whom barriers keep out, who waits for whom, and what rules in shadow would do stays in it."""
+    kept = (KeptOut(RoomKey("chat"), "rooms.chat", "research", (ANN,)),)
+    whole = replace(
+        plan_of([change(Action.REMOVE)], {}),
+        kept_out=kept,
+        divided={RoomKey("chat"): frozenset([ANN])},
+        shadowed=(change(Action.JOIN),),
+    )
+    left = without_resting(whole, [Rest(1, ABOUT, False, ANN, NOW)], ROOMS)
+    assert (left.kept_out, left.divided, left.shadowed) == (whole.kept_out, whole.divided, whole.shadowed)
 
 
 def test_a_rest_does_not_keep_a_leaver() -> None:

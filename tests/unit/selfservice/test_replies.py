@@ -138,11 +138,6 @@ def test_a_reason_names_the_rule_and_only_the_own_attributes() -> None:
     ("room", "rest", "words"),
     [
         (
-            {"ground": Ground.BARRIER, "barrier": WALL, "standing": Standing.KEPT_OUT},
-            {},
-            "You are not in Fleet: a barrier of the company's keeps you out (research independence).",
-        ),
-        (
             {"ground": Ground.BARRIER, "barrier": WALL},
             {},
             "You are in Fleet. You are about to be taken out: a barrier of the company's keeps you out"
