@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few rooms, each is compared at most once in this time."""
+_RECORDED_EVERY: Final = timedelta(seconds=1)
+"""Where one room follows upon another; after a crash those of one second are compared again."""
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 300.0
 
@@ -100,7 +102,7 @@ class RoomAudit:
         self, one: Pass, seconds: float, progress: Callable[[int, int], None] = lambda over, total: None
     ) -> Pass:
         rooms = sorted(await self._homeserver.room_ids())
-        first = bisect_right(rooms, one.position)
+        first, recorded = bisect_right(rooms, one.position), self._clock()
         ahead = self._read(rooms[first]) if first < len(rooms) else None
         try:
             for at, room_id in enumerate(rooms[first:], first + 1):
@@ -109,11 +111,16 @@ class RoomAudit:
                 if at < len(rooms) and not seconds:  # the next comes in while this one is compared and recorded
                     ahead = self._read(rooms[at])
                 one = await self._compare(room_id, reading, one)
-                await room_audit_store.put_pass(self._pool, one)
+                if seconds or self._clock() - recorded >= _RECORDED_EVERY:
+                    await room_audit_store.put_pass(self._pool, one)
+                    recorded = self._clock()
                 progress(at, len(rooms))
                 if at < len(rooms) and seconds:
                     await asyncio.sleep(seconds)
                     ahead = self._read(rooms[at])
+        except HomeserverError:
+            await room_audit_store.put_pass(self._pool, one)
+            raise
         finally:
             if ahead is not None:
                 ahead.cancel()
