@@ -25,9 +25,9 @@ from bridge.membership import (
     store,
 )
 from bridge.membership.lifecycle_store import Takeover
+from bridge.membership.place_store import Place
 from bridge.membership.profile import divide
 from bridge.membership.room_acts import RoomActs
-from bridge.membership.store import Place
 from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
 
 if TYPE_CHECKING:

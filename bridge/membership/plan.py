@@ -144,10 +144,9 @@ def _managed(desired: Desired, current: Current, scope: Scope) -> dict[RoomKey, 
 def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, CurrentRoom]:
     """Return the rooms that one of those touched is in, or is invited to, or has power in, and those whose settings
     somebody else has changed."""
-    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power or room.altered]
     return {
         room.key: room
-        for room in inhabited
+        for room in current.inhabited_rooms()
         if room.altered or any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power))
     }
 
@@ -223,7 +222,7 @@ def _departures(scope: Scope, current: Current, managed: Collection[RoomKey]) ->
     leaving = scope.leavers.keys() - scope.departures.staying
     if not leaving:
         return
-    unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
+    unruled = ((room.key, room.members | room.invited) for room in current.inhabited_rooms() if room.key not in managed)
     for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
         for user in leaving & users:
             yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])

@@ -30,10 +30,12 @@ from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Sides, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
 from bridge.membership.leaving import Abandoned, Asked, Due, due, read_hand_overs, read_returns
+from bridge.membership.localpart import USER_ID_MAX
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
 from bridge.policy.pictures import with_addresses
@@ -41,6 +43,10 @@ from bridge.policy.schema import Brake, Exemption, LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+
+_NUMBER = 12
+"""So many characters at the end of a localpart at most give way to a number, where it would be too long."""
 
 
 class Bot(Rooms, Protocol):
@@ -138,7 +144,7 @@ async def survey_in(
     looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
     known = await store.read_accounts(connection, looked_at)
     census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
-    taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
+    taken = {localpart_of(bot.bot), *await _taken(connection, policy, census, known, bot.server_name, looked_at)}
     exemptions = await read_exemptions(connection, (now - SPREAD).date())
     pictured = with_addresses(policy, await face_store.read_room_pictures(connection))
     wanted = desired(pictured, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
@@ -165,7 +171,7 @@ async def survey_in(
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
-    room_ids = {room.key: room.room_id for room in current.rooms.values()}
+    room_ids = {room.key: room.room_id for room in current.rooms.values()} if rests else {}
     found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
     found = replace(found, kept_out=(*found.kept_out, *closed))
     changes = without_resting(found, rests, room_ids)
@@ -202,6 +208,9 @@ def _sides(walls: Walls, wanted: Desired, census: Census) -> Sides:
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
     """Return the current state with what the homeserver says of where one user is. Pure."""
     managed = {room.room_id: key for key, room in current.rooms.items()}
+    inhabited = current.inhabited
+    if inhabited is not None:
+        inhabited = inhabited.union(managed[each] for each in joined if each in managed)
     rooms = dict(current.rooms)
     elsewhere = dict(current.elsewhere)
     for room_id in joined:
@@ -210,7 +219,7 @@ def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) ->
             rooms[room.key] = replace(room, members=room.members | {user_id})
         else:
             elsewhere[room_id] = elsewhere.get(room_id, frozenset()) | {user_id}
-    return replace(current, rooms=rooms, elsewhere=elsewhere)
+    return replace(current, rooms=rooms, elsewhere=elsewhere, inhabited=inhabited)
 
 
 def losses(found: Collection[Loss]) -> Losses:
@@ -247,6 +256,26 @@ async def _reach(
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
     return people | await store.people_of(connection, users), users, concerned
+
+
+async def _taken(
+    connection: Connection,
+    policy: Policy,
+    census: Census,
+    known: Mapping[PersonId, CurrentAccount],
+    server_name: str,
+    people: frozenset[PersonId] | None,
+) -> set[str]:
+    """Return the localparts of others that newcomers among these people might choose; of everybody, they are `known`.
+
+    Whoever finds a localpart taken gets it with a number at the end.
+    """
+    if people is None:
+        return set()
+    choices = DesiredAccounts(policy.accounts, census, known, server_name, ()).first_choices()
+    longest = USER_ID_MAX - len(f"@:{server_name}") - _NUMBER
+    beginnings = {f"@{choice[:longest]}" for choice in choices}
+    return {localpart_of(user) for user in await store.user_ids_like(connection, beginnings)} if choices else set()
 
 
 async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
@@ -310,13 +339,14 @@ async def _brake(
 ) -> Verdict:
     limits = policy.brake
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
-    lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
+    lost = losses_of(changes)
+    lately = await _lately_protected(connection, limits, lost.people, now, timezone)
     waiting = {person for plan in held for person in plan.protected}
-    sizes: Mapping[RoomKey, int] = await current_store.room_sizes(connection)
+    sizes: Mapping[RoomKey, int] = await current_store.room_sizes(connection, lost.rooms.keys()) if lost.rooms else {}
     return brake(
         changes,
         limits,
-        await store.count_enabled(connection),
+        await store.count_enabled(connection) if lost.people else 0,
         sizes,
         losses(await audit_store.read_losses(connection, now - limits.window)),
         lately.union(waiting, (census.person(row).id for row in protected)),

@@ -6,7 +6,7 @@ carries it out. All are immutable, sorted and printable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -163,6 +163,13 @@ class Current:
     """Room of a `for_each` rule → the value it is for now, where that is not the value in its key."""
     former: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
     """Rooms Muster does not manage → those who left them with their account, and can be let in again."""
+    inhabited: frozenset[RoomKey] | None = None
+    """The only rooms of which anything is said about anybody, or that are altered; None: any may be."""
+
+    def inhabited_rooms(self) -> Iterator[CurrentRoom]:
+        """Yield at least every room of which anything is said about anybody, or that is altered."""
+        keys = self.rooms.keys() if self.inhabited is None else self.inhabited
+        return map(self.rooms.__getitem__, keys)
 
 
 FIELDS = ("name", "topic", "kind", "parents", "order", "open_to")
