@@ -6,7 +6,7 @@ reach a terminal. JSON keeps them, escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -17,12 +17,11 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
-from bridge.archive.values import Hit, Status, Story, Version, text_of
+from bridge.archive.values import Status, Story, Version, text_of
 from bridge.homeserver.event import Event
 
 _LAST_MOMENT = 253_402_300_799_999
 """Milliseconds; the end of the year 9999, after which there are no dates."""
-_LINES_OF_A_HIT = 5
 _DEEPEST = 100
 _SHOWN_AS_IS = frozenset("\n\t\u200d")  # the joiner holds emoji together
 _EXPLANATIONS: Mapping[Problem, str] = {
@@ -34,30 +33,6 @@ _EXPLANATIONS: Mapping[Problem, str] = {
     Problem.CONTRADICTED: "between position {seq} and {checkpoint}, events were rewritten",
     Problem.FORGED: "the checkpoint of {seq} events is not what the archive's key signed",
 }
-
-
-def hits_as_text(hits: Sequence[Hit], width: int) -> str:
-    """Return the hits, each with when, who, where and the beginning of what."""
-    return "\n\n".join("\n".join(_hit_lines(hit, width)) for hit in hits)
-
-
-def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
-    """Return the hits as JSON."""
-    return [
-        _writable(
-            {
-                "seq": hit.seq,
-                "event_id": hit.event_id,
-                "room_id": hit.room_id,
-                "sender": hit.sender,
-                "sent": moment(hit.timestamp),
-                "text": hit.text,
-                "edits": hit.edits,
-                "deleted": hit.deleted,
-            }
-        )
-        for hit in hits
-    ]
 
 
 def story_as_text(story: Story, width: int) -> str:
@@ -80,7 +55,7 @@ def story_as_text(story: Story, width: int) -> str:
 
 def story_as_json(story: Story) -> Any:
     """Return an event with all its versions as JSON."""
-    return _writable(
+    return writable(
         {
             **_version_as_json(story.original),
             "archived": story.received_at.isoformat(),
@@ -175,24 +150,13 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if category(one)[0] == "C" and one not in _SHOWN_AS_IS else one for one in text)
 
 
-def _hit_lines(hit: Hit, width: int) -> Iterator[str]:
-    marks = [mark for mark, holds in (("edit", hit.edits), ("deleted", hit.deleted)) if holds]
-    yield "  ".join([moment(hit.timestamp), printable(hit.sender), *(f"[{mark}]" for mark in marks)])
-    lines = _wrapped(hit.text, width)
-    yield from lines[:_LINES_OF_A_HIT]
-    if len(lines) > _LINES_OF_A_HIT:
-        yield "  …"
-    yield f"  {printable(hit.event_id)}"
-    yield f"  in {printable(hit.room_id)}"
-
-
 def _version_lines(version: Version, width: int) -> Iterator[str]:
-    yield from _wrapped(_said(version.event), width)
+    yield from wrapped(_said(version.event), width)
     if version.redaction:
         reason = version.redaction.content.get("reason")
         because = f": {reason}" if isinstance(reason, str) and reason else ""
         deleted = f"deleted {moment(version.redaction.timestamp)} by {version.redaction.sender}{because}"
-        yield from _wrapped(deleted, width, indent="")
+        yield from wrapped(deleted, width, indent="")
 
 
 def _version_as_json(version: Version) -> dict[str, Any]:
@@ -226,20 +190,20 @@ def _json(content: Mapping[str, Any]) -> str:
     return canonical.encode_value(content).decode("utf-8", "replace")
 
 
-def _writable(value: Any, depth: int = 0) -> Any:
+def writable(value: Any, depth: int = 0) -> Any:
     """Return the value so that any JSON writer writes it as UTF-8: what is nested very deep becomes text."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping | list) and depth > _DEEPEST:
         return canonical.encode_value(value).decode("utf-8", "replace")
     if isinstance(value, Mapping):
-        return {_writable(key): _writable(inner, depth + 1) for key, inner in value.items()}
+        return {writable(key): writable(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_writable(inner, depth + 1) for inner in value]
+        return [writable(inner, depth + 1) for inner in value]
     return value
 
 
-def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
+def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     """Return lines of at most `width` columns; wide characters take two."""
     console = Console(width=width, file=StringIO())
     lines = Text(printable(text)).wrap(console, width - len(indent), tab_size=4)

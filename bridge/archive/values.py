@@ -1,6 +1,6 @@
-"""What the archive answers with, as values: hits, stories, figures.
+"""What the archive answers with, as values: stories, figures. What was found is in `hits`.
 
-Finding them is left to `search` and `status`, showing them to `rendering`.
+Reading them is left to `search` and `status`, showing them to `rendering`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A message that was found."""
-
-    seq: int
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    timestamp: int
-    """Milliseconds, as the sender's server claims."""
-    text: str
-    edits: EventId | None
-    """The message whose new text this is."""
-    deleted: bool
-    """Whether it, or the message that it edits, was redacted."""
+from bridge.ids import EventId
 
 
 @dataclass(frozen=True, slots=True)
