@@ -61,12 +61,12 @@ async def prepare_search(connection: Connection) -> None:
 _RANGE = "origin_ts >= $3 AND origin_ts < $4 AND seq <= $5"
 _STATEMENT = """
 WITH candidate AS MATERIALIZED (
-    SELECT origin_ts, seq, room, tokens FROM event_text WHERE {where} {first}
+    SELECT origin_ts, seq, room{tokens} FROM event_text WHERE {where} {first}
 ), match AS MATERIALIZED (
     SELECT origin_ts, seq, ({rank})::float8 AS rank,
            origin_ts < open_from AND room_id <> ALL ($6::text[]) AS closed
     FROM candidate JOIN search_room ON id = room
-    WHERE ($1 = '' OR tokens @@ $1::text::tsquery) AND $2::text IS NOT NULL
+    WHERE {matching}$1::text IS NOT NULL AND $2::text IS NOT NULL
       AND ($7::text[] IS NULL OR room_id = ANY ($7)) AND room_id <> ALL ($8::text[])
 ), hit AS (
     SELECT seq, rank FROM match WHERE NOT closed AND ($10::float8 IS NULL OR (rank, seq) < ($10, $11::bigint))
@@ -87,19 +87,27 @@ _RANK = "CASE WHEN $2 = '' THEN 0 ELSE ts_rank('{0.1, 0.1, 0.1, 1}', tokens, $2:
 async def find_newest(connection: Connection, ask: Ask, walk: int | None) -> Looked:
     """Return the newest hits behind the page: of the newest `walk` events, or of all that match."""
     if walk is not None:
-        statement = _STATEMENT.format(rank=_TIME, where=_RANGE + _BEHIND, first=f"{_NEWEST} {int(walk)}")
+        statement = _walking(_TIME, _RANGE + _BEHIND, walk)
     else:
-        statement = _STATEMENT.format(rank=_TIME, where=_MATCHING + _RANGE + _BEHIND, first="")
+        statement = _STATEMENT.format(rank=_TIME, where=_MATCHING + _RANGE + _BEHIND, first="", tokens="", matching="")
     return await _look(connection, statement, ask)
 
 
 async def find_best(connection: Connection, ask: Ask, walk: int | None, most: int) -> Looked:
     """Return the best hits behind the page: of the newest `walk` events, or of the newest `most` that match."""
     if walk is not None:
-        statement = _STATEMENT.format(rank=_RANK, where=_RANGE, first=f"{_NEWEST} {int(walk)}")
+        statement = _walking(_RANK, _RANGE, walk)
     else:
-        statement = _STATEMENT.format(rank=_RANK, where=_MATCHING + _RANGE, first=f"{_NEWEST} {int(most)}")
+        statement = _STATEMENT.format(
+            rank=_RANK, where=_MATCHING + _RANGE, first=f"{_NEWEST} {int(most)}", tokens=", tokens", matching=""
+        )
     return await _look(connection, statement, ask)
+
+
+def _walking(rank: str, where: str, walk: int) -> str:
+    return _STATEMENT.format(
+        rank=rank, where=where, first=f"{_NEWEST} {int(walk)}", tokens=", tokens", matching=_MATCHING
+    )
 
 
 async def _look(connection: Connection, statement: str, ask: Ask) -> Looked:

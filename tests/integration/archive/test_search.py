@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive import store
+from bridge.archive import search_store, store
 from bridge.archive.hits import Found
 from bridge.archive.ingest import ingest
 from bridge.archive.search import search, show
-from bridge.archive.search_index import SearchConsumer
+from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.archive.search_query import Order, Query, Scope, parse
+from bridge.directory.resource_store import create_user, update_user
+from bridge.directory.scim_resource import resource_of
+from bridge.directory.scim_schema import shapes_for
 from bridge.errors import InputError, UnknownNameError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
@@ -352,3 +355,33 @@ async def test_event_that_is_not_there_is_said_so(pool: Pool) -> None:
         await show(pool, EventId("$late"))
     with pytest.raises(UnknownNameError, match="no event"):
         await show(pool, EventId("$none"))
+
+
+async def test_department_is_the_one_of_then(pool: Pool) -> None:
+    """A move afterwards changes nothing of what was said before, and case does not matter."""
+    shape, enterprise = shapes_for()["User"], "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+    user = resource_of({"userName": "a", enterprise: {"department": "Night Shift"}}, "1", shape)
+    moved = resource_of({"userName": "a", enterprise: {"department": "Sales"}}, "1", shape)
+    async with pool.acquire() as connection:
+        stored = await create_user(connection, user, "test")
+        assert stored is not None
+    await pool.execute(
+        "INSERT INTO account (person_id, user_id, display_name, enabled) VALUES ('1', '@a:x', 'A', true)"
+    )
+    await pool.execute("UPDATE person_history SET recorded_at = 'epoch'")
+    await archived(pool, said("$before", "x", 1000, sender="@a:x"), said("$other", "x", 1000, sender="@b:x"))
+    async with pool.acquire() as connection:
+        assert await update_user(connection, moved, stored, "test") is not None
+    await archived(pool, said("$after", "x", 4_000_000_000_000, sender="@a:x"))
+    assert await found(pool, 'department:"night shift"') == ["$before"]
+    assert await found(pool, "department:SALES x") == ["$after"]
+
+
+async def test_other_languages_have_everything_indexed_again(pool: Pool) -> None:
+    """Only a change of the languages does, so that the index never mixes them."""
+    await archived(pool, said("$a", "arved"))
+    assert not await prepare_index(pool, ["english"])
+    assert not await prepare_index(pool, ["english"])
+    assert await search_store.indexed_until(pool) == 1
+    assert await prepare_index(pool, ["english", "estonian"])
+    assert await search_store.indexed_until(pool) == 0

@@ -89,6 +89,10 @@ def test_page_comes_back_as_it_went(rank: float, seq: int, order: Order) -> None
     query = parse("annual report")
     page = Page(order, 7, rank, seq)
     assert Page.of(page.token(query), query, order) == page
-    for other in (parse("annual"), parse("annual report from:x"), Query(query.terms, scope=Scope(frozenset("!")))):
+    for other in (
+        parse("annual"),
+        parse("annual report from:x"),
+        Query(query.terms, scope=Scope(frozenset([RoomId("!d")]))),
+    ):
         with pytest.raises(InputError, match="another search"):
             Page.of(page.token(query), other, order)
