@@ -107,6 +107,13 @@ class Homeserver:
         place = f"{_CLIENT}/{path('profile', user_id, name)}"
         await self._request(Method.PUT, place, {name: text}) if text else await self._request(Method.DELETE, place)
 
+    # Media
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        """Upload a file of a media type as the bot, and return its `mxc:` address; again it is another file."""
+        answer = await self._request(Method.POST, "_matrix/media/v3/upload", content, kind=kind)
+        return str(answer["content_uri"])
+
     # Rooms
 
     async def create_room(self, content: Mapping[str, object]) -> RoomId:

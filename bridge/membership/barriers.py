@@ -45,6 +45,15 @@ _NO_SEATS: frozenset[Seat] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of who is on which sides while the database may not know it yet."""
+
+    seats: Seats = field(default_factory=dict)
+    known: frozenset[UserId] = frozenset()
+    """Those whose seats are these, or who have none; everybody else's are in the database."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wall:
     """A barrier, and who of a census is on its sides."""
 

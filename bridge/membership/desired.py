@@ -230,17 +230,21 @@ def _called_now(by_value: Mapping[str, PeopleSet], renamed: Mapping[str, str]) -
     """Return who has which value, those of a former name under the one of now."""
     if not renamed:
         return by_value
-    after = {fold(old): new for old, new in renamed.items()}
     found: dict[str, tuple[str, list[PeopleSet]]] = {}
     for value, people in by_value.items():
-        seen, now = {fold(value)}, value
-        while (new := after.get(fold(now))) is not None and fold(new) not in seen:
-            seen.add(fold(new))
-            now = new
-        if new is not None:  # a circle
-            now = value
+        now = name_now(value, renamed)
         found.setdefault(fold(now), (now, []))[1].append(people)
     return {value: PeopleSet.union(sets) for value, sets in found.values()}
+
+
+def name_now(value: str, renamed: Mapping[str, str]) -> str:
+    """Return what a value is called by now; where names have gone round in a circle, each is called as it was."""
+    after = {fold(old): new for old, new in renamed.items()}
+    seen, now = {fold(value)}, value
+    while (new := after.get(fold(now))) is not None and fold(new) not in seen:
+        seen.add(fold(new))
+        now = new
+    return now if new is None else value
 
 
 def _managers_of_value(rule: Room, path: str, value: str, members: PeopleSet, census: Census) -> PeopleSet:

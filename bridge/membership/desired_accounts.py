@@ -24,7 +24,7 @@ from bridge.directory.person import (
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
-from bridge.membership.profile import fill_profile
+from bridge.membership.profile import fill_profile, picture_of
 from bridge.membership.values import CurrentAccount, DesiredAccount
 from bridge.policy.schema import Accounts
 
@@ -87,7 +87,8 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
             return values_of(person, path, asked)
 
         name = display_name(self._templates.display_name, lookup)
-        profile = fill_profile(self._templates.profile, lookup)
+        face = known.face if known is not None else ""
+        profile = fill_profile(self._templates.profile, lookup) | picture_of(self._templates.avatar, face)
         return DesiredAccount(person.id, user_id, name, enabled, awaited=awaited, profile=profile)
 
     def _is_awaited(self, row: int) -> bool:

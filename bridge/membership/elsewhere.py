@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import StateVoice
+from bridge.ids import RoomId, UserId
 from bridge.membership import lifecycle_store
 from bridge.membership.handover import Room, inviter, levels_after, room_of
 
@@ -19,35 +20,32 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 
-class Rooms(Protocol):
+class Rooms(StateVoice, Protocol):
     """What is done to a room as somebody who is in it."""
 
-    async def state(self, room_id: RoomId) -> list[Event]: ...
     async def invite(
         self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
     ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 async def read_room(homeserver: Rooms, room_id: RoomId) -> tuple[Room, Mapping[str, object]] | None:
     """Return a room and the content of its power levels, as the homeserver has them; None when it is gone."""
+    state = await read_state(homeserver, room_id)
+    if state is None:
+        return None
+    levels = [event.content for event in state if event.type == "m.room.power_levels" and event.state_key == ""]
+    return room_of(room_id, state), levels[-1] if levels else {}
+
+
+async def read_state(homeserver: StateVoice, room_id: RoomId) -> list[Event] | None:
+    """Return the state of a room; None when it is gone."""
     try:
-        state = await homeserver.state(room_id)
+        return await homeserver.state(room_id)
     except HomeserverError as error:
         if error.status != 404:
             raise
         return None
-    levels = [event.content for event in state if event.type == "m.room.power_levels" and event.state_key == ""]
-    return room_of(room_id, state), levels[-1] if levels else {}
 
 
 async def pass_on(homeserver: Rooms, room_id: RoomId, giver: UserId, heir: UserId) -> None:

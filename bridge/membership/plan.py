@@ -20,11 +20,12 @@ from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomKey, UserId
 from bridge.membership import profile
 from bridge.membership.alignment import aligned, renamed
-from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Walls, divide
-from bridge.membership.plan_barriers import barrier_of, divided, entering, kept_out_of, party_of
+from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Walls
+from bridge.membership.plan_barriers import barrier_of, entering, kept_out_of, settled
 from bridge.membership.plan_scope import Scope, Users, rule_of, scope_of
 from bridge.membership.values import (
     ACTIONS,
+    BY_HAND,
     FIELDS,
     Action,
     Change,
@@ -82,8 +83,7 @@ def plan(
     for key, room in ruled.items():
         there = current.rooms.get(key)
         if walls.walls:
-            divisions[key] = divide(room, party_of(room, there, scope), walls)
-            rooms[key] = divided(room, divisions[key])
+            rooms[key], divisions[key] = settled(room, there, scope, walls)
         found = chain(
             _room_change(rooms[key], there, current.served.get(key), whole=touched is None),
             _membership_changes(rooms[key], there, scope, divisions.get(key, NO_DIVISION)),
@@ -254,7 +254,7 @@ def _differing(room: DesiredRoom, there: CurrentRoom, served: str | None) -> str
     if room.value and fold(own) != fold(room.value):
         changed.add("value")
     changed |= there.altered | set(differing(room.settings, there.settings))
-    return ", ".join(field for field in (*FIELDS, "value", *NAMES) if field in changed)
+    return ", ".join(field for field in (*FIELDS, "value", *NAMES, *BY_HAND) if field in changed)
 
 
 def _membership_changes(

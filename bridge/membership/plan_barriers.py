@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomKey, UserId
-from bridge.membership.barriers import BARRIERS, Division, Party
+from bridge.membership.barriers import BARRIERS, NO_DIVISION, Division, Party, Walls, divide
 from bridge.membership.plan_scope import Scope, Users, rule_of
 from bridge.membership.values import Action, CurrentRoom, DesiredRoom, KeptOut, Plan
 from bridge.policy.schema import Barrier
@@ -34,6 +34,14 @@ def party_of(room: DesiredRoom, there: CurrentRoom | None, scope: Scope) -> Part
         present.strangers | returning.strangers,
         (present.strangers - leaving.strangers) | returning.strangers,
     )
+
+
+def settled(room: DesiredRoom, there: CurrentRoom | None, scope: Scope, walls: Walls) -> tuple[DesiredRoom, Division]:
+    """Return what barriers leave of a room that a rule asks for, and whom they keep out."""
+    if not walls.walls:
+        return room, NO_DIVISION
+    division = divide(room, party_of(room, there, scope), walls)
+    return divided(room, division), division
 
 
 def divided(room: DesiredRoom, division: Division) -> DesiredRoom:

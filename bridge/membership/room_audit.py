@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.clock import Clock
 from bridge.database import AWAY
-from bridge.directory.notice import Notice
-from bridge.directory.notice_store import put_notice
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
-from bridge.membership import room_audit_store, store
+from bridge.membership import former_room_store, gone_rooms, room_audit_store, store
 from bridge.membership.comparison import Difference, compare
 from bridge.membership.current import Membership, shapes_of
+from bridge.membership.member_store import note_drift
 from bridge.membership.reconcile import LOCK
 from bridge.membership.room_audit_store import Pass
+from bridge.patience import Backoff, Patience
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -36,17 +36,15 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few rooms, each is compared at most once in this time."""
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
-class Homeserver(Protocol):
+class Homeserver(gone_rooms.Homeserver, Protocol):
     """The requests that this needs, through the admin API."""
 
     bot: UserId
 
     async def room_ids(self) -> list[RoomId]: ...
-    async def state(self, room_id: RoomId) -> list[Event]: ...
 
 
 class RoomAudit:
@@ -60,19 +58,17 @@ class RoomAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare one room every so often until cancelled; wait with back-off while somebody is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             try:
                 begun = await self._begun()
                 await self._go_through(begun, every.total_seconds())
                 left = begun.started_at + SHORTEST_PASS - self._clock()
-                pause = _FIRST_PAUSE
+                patience.recover()
                 await asyncio.sleep(max(left.total_seconds(), 0))
             except (HomeserverError, *AWAY) as error:
-                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
-                    log.info("comparing rooms waits: %s", error, extra=_ACTION)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
+                await patience.wait_out("" if others_tell else str(error))
 
     async def scan(self, progress: Callable[[int, int], None] = lambda over, total: None) -> Pass:
         """Compare every room now, one after another, and return what it came to."""
@@ -90,6 +86,7 @@ class RoomAudit:
         self, one: Pass, seconds: float, progress: Callable[[int, int], None] = lambda over, total: None
     ) -> Pass:
         rooms = sorted(await self._homeserver.room_ids())
+        await self._look_for_gone(rooms)
         for at in range(bisect_right(rooms, one.position), len(rooms)):
             one = await self._compare(rooms[at], one)
             await room_audit_store.put_pass(self._pool, one)
@@ -113,7 +110,7 @@ class RoomAudit:
         except HomeserverUnavailableError:
             raise
         except HomeserverError as error:
-            await self._report(room_id, error)
+            log.warning("%s cannot be compared: %s", room_id, error.message, extra=_ACTION)
             return replace(one, failed=one.failed + 1)
         members = sum(event.type == "m.room.member" for event in state)
         return replace(
@@ -143,13 +140,19 @@ class RoomAudit:
             now=int(self._clock().timestamp() * 1000),
         )
 
-    async def _report(self, room_id: RoomId, error: HomeserverError) -> None:
-        """Tell the administrators of a managed room that the homeserver no longer has."""
-        log.warning("%s cannot be compared: %s", room_id, error.message, extra=_ACTION)
-        key = (await store.read_place_keys(self._pool, {room_id})).get(room_id)
-        if error.status == 404 and key is not None:
-            body = f"The homeserver no longer has the room {key!r} ({room_id}): somebody has deleted it by hand."
-            await put_notice(self._pool, Notice(f"room gone:{room_id}", body))
+    async def _look_for_gone(self, rooms: Sequence[RoomId]) -> None:
+        """Let go of managed rooms that the homeserver no longer has, and wake whoever makes them anew."""
+        missing = await former_room_store.read_all(self._pool) - set(rooms)
+        if not missing:
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            await store.wait_for_applier(connection, LOCK)
+            if await gone_rooms.retire(self._pool, self._homeserver, missing, self._clock()):
+                await note_drift(self._pool, ())
+
+
+def _complain(problem: str) -> None:
+    log.info("comparing rooms waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.compare"}

@@ -24,19 +24,20 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, store
+from bridge.membership import audit_store, barrier_store, current_store, drift_store, face_store, store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
-from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
+from bridge.membership.barriers import NO_WALLS, Seats, Sides, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
 from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
-from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
+from bridge.membership.leaving import Abandoned, Asked, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
-from bridge.policy.schema import Brake, LeaverStep, Policy
+from bridge.policy.pictures import with_addresses
+from bridge.policy.schema import Brake, Exemption, LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -87,13 +88,17 @@ class Survey:
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
     walls: Walls = NO_WALLS
+    touched: frozenset[UserId] | None = None
+    """Whom the plan is about; None: everybody."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Those that do not stand in the policy."""
+    staying: frozenset[UserId] = frozenset()
+    """Leavers who do not leave their rooms yet."""
 
     @property
     def seats(self) -> Seats:
         """The sides on which the people surveyed are, by user ID."""
-        accounts, people = self.desired.accounts, self.census.people
-        users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in people]
-        return seats_of(self.walls.walls, users)
+        return _sides(self.walls, self.desired, self.census).seats
 
 
 async def survey(
@@ -135,11 +140,12 @@ async def survey_in(
     census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
     taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
     exemptions = await read_exemptions(connection, (now - SPREAD).date())
-    wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
+    pictured = with_addresses(policy, await face_store.read_room_pictures(connection))
+    wanted = desired(pictured, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
     if touched is not None and people is not None:
         touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
     leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
-    current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    current = await current_store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
     disabled = [account for account in wanted.accounts.values() if not account.enabled]
     steps = due(disabled, known, policy.accounts.leavers, census, now, timezone)
     ending = await _ending(connection, steps, known.values())
@@ -149,16 +155,19 @@ async def survey_in(
     returning = {
         account.user_id for account in known.values() if not account.enabled and account.user_id not in leaving
     }
-    current = replace(current, former=await read_returns(connection, bot, returning, touched))
-    overs, abandoned = await read_hand_overs(connection, bot, current, census, steps)
+    walls = await _walls(connection, policy, census, touched)
+    asked = Asked(policy.accounts.successors, policy.barriers, _sides(walls, wanted, census))
+    former, closed = await read_returns(connection, bot, returning, touched, asked)
+    current = replace(current, former=former)
+    overs, abandoned = await read_hand_overs(connection, bot, current, census, steps, asked)
     staying = frozenset(user for user, due_now in steps.items() if LeaverStep.LEAVE_ROOMS not in due_now)
     departures = Departures(staying, ending, overs)
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
-    walls = await _walls(connection, policy, census, touched)
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
     room_ids = {room.key: room.room_id for room in current.rooms.values()}
     found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
+    found = replace(found, kept_out=(*found.kept_out, *closed))
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
     verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
@@ -177,7 +186,17 @@ async def survey_in(
         abandoned=abandoned,
         pardons=pardons,
         walls=walls,
+        touched=touched,
+        exemptions=tuple(exemptions),
+        staying=staying,
     )
+
+
+def _sides(walls: Walls, wanted: Desired, census: Census) -> Sides:
+    """Return the sides on which the people of a census are. Pure."""
+    accounts = wanted.accounts
+    users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in census.people]
+    return Sides(seats_of(walls.walls, users), frozenset(filter(None, users)))
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
@@ -293,7 +312,7 @@ async def _brake(
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
     lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
     waiting = {person for plan in held for person in plan.protected}
-    sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
+    sizes: Mapping[RoomKey, int] = await current_store.room_sizes(connection)
     return brake(
         changes,
         limits,

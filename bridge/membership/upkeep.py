@@ -1,11 +1,12 @@
 """Keeping it so: everything that is due is found in the database, and reconciled, for as long as the service lives.
 
-Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
-something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
-whom, where they work, a day has come on which an employment begins, or one or an exception is over, an account is to be
-prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose settings did. A wake-up
-only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those that came
-while nobody looked are found at the start, when everything is looked at.
+Due is, in this order: what was approved; everything, at the start, when somebody has deleted a managed room, when the
+policy or a picture of it has changed, some time after something failed, and a day after the last time; the people who
+changed in the directory since the cursor; those for whom, where they work, a day has come on which an employment
+begins, or one or an exception is over, an account is to be prepared, or a stage of leaving is due; the users whose
+memberships drifted, and the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves when
+the work up to it is recorded. Dates need none: those that came while nobody looked are found at the start, when
+everything is looked at.
 """
 
 from __future__ import annotations
@@ -23,10 +24,19 @@ from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, lifecycle_store, member_store, store
+from bridge.membership import (
+    audit_store,
+    drift_store,
+    face_store,
+    former_room_store,
+    lifecycle_store,
+    member_store,
+    store,
+)
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
+from bridge.patience import Backoff, Patience
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -57,6 +67,8 @@ class Due:
     drift: tuple[tuple[UserId, int], ...] = ()
     altered: int = 0
     """Up to which intervention the settings of rooms have been looked at afterwards."""
+    pictured: int = 0
+    """Up to which picture of a room the rooms have been looked at afterwards."""
     until: datetime | None = None
     """Up to when all days that have come are acted on afterwards."""
 
@@ -82,10 +94,10 @@ class Upkeep:
         self._whole_at: datetime | None = None
         self._retry_at: datetime | None = None
         self._retry = FIRST_RETRY
-        self._pause = FIRST_PAUSE
+        self._patience = Patience(Backoff(FIRST_PAUSE, LONGEST_PAUSE), _complain, _resume)
         self._altered = 0
         """What was refused up to here waits for the next look at everything."""
-        self._complaint = ""
+        self._pictured = 0
 
     async def run(self, wakes: Sequence[asyncio.Event]) -> None:
         """Keep everything so until cancelled; `wakes` are set when there may be something to do.
@@ -98,11 +110,11 @@ class Upkeep:
             try:
                 await self.catch_up()
             except MusterError as error:
-                await self._wait_out(error.message)
+                await self._patience.wait_out(error.message)
             except AWAY as error:
-                await self._wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
+                await self._patience.wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
             else:
-                self._recover()
+                self._patience.recover()
                 await _any_of(wakes, await self._seconds_to_next())
 
     async def catch_up(self) -> list[Reconciled]:
@@ -124,10 +136,13 @@ class Upkeep:
         for plan in await audit_store.read_held(self._pool, now - policy.brake.approval):
             if plan.approved_by is not None:
                 return Due("approval", Scope(users=users_of(plan)))
+        pictured = await face_store.newest_room_picture(self._pool)
         if cursor is None or self._until is None:
-            return Due("start", until=now)
-        if cause := self._cause_of_everything(cursor, digest, now):
-            return Due(cause, until=now)
+            return Due("start", pictured=pictured, until=now)
+        if await former_room_store.is_waiting(self._pool):
+            return Due("room gone", pictured=pictured, until=now)
+        if cause := self._cause_of_everything(cursor, digest, pictured, now):
+            return Due(cause, pictured=pictured, until=now)
         changes = await changed_since(self._pool, cursor.directory_version)
         if changes.ids or changes.version != cursor.directory_version:
             return Due("directory", Scope(people=changes.ids), store.Cursor(changes.version, digest))
@@ -160,10 +175,12 @@ class Upkeep:
         ending = await first_ending_after(self._pool, self._policy().exceptions, day)
         return min((each for each in (further, ending) if each is not None), default=None)
 
-    def _cause_of_everything(self, cursor: store.Cursor, digest: str, now: datetime) -> str:
+    def _cause_of_everything(self, cursor: store.Cursor, digest: str, pictured: int, now: datetime) -> str:
         """Return why everybody is to be looked at, empty when not."""
         if cursor.policy_digest != digest:
             return "policy"
+        if pictured > self._pictured:
+            return "picture"
         if self._whole_at is not None and now >= self._whole_at + LONGEST_UNSEEN:
             return "day"
         return "retry" if self._retry_at is not None and now >= self._retry_at else ""
@@ -177,6 +194,7 @@ class Upkeep:
         if due.cursor is not None:
             await store.put_cursor(self._pool, due.cursor)
         self._altered = max(self._altered, due.altered)
+        self._pictured = max(self._pictured, due.pictured)
         if due.drift:
             await member_store.forget_drift(self._pool, dict(due.drift))
         self._plan_retry(result)
@@ -220,17 +238,13 @@ class Upkeep:
         found = await self._next_boundary(since + ahead) if ahead else None
         return None if found is None else found - ahead
 
-    async def _wait_out(self, complaint: str) -> None:
-        if complaint != self._complaint:
-            log.warning("%s Memberships wait; Muster tries again.", complaint, extra={"action": "wait"})
-            self._complaint = complaint
-        await asyncio.sleep(self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    def _recover(self) -> None:
-        if self._complaint:
-            log.info("memberships go on", extra={"action": "wait"})
-        self._complaint, self._pause = "", FIRST_PAUSE
+def _complain(problem: str) -> None:
+    log.warning("%s Memberships wait; Muster tries again.", problem, extra={"action": "wait"})
+
+
+def _resume() -> None:
+    log.info("memberships go on", extra={"action": "wait"})
 
 
 async def _any_of(wakes: Sequence[asyncio.Event], seconds: float) -> None:

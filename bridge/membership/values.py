@@ -98,6 +98,8 @@ class CurrentAccount:
     deactivated: bool = False
     profile: Mapping[str, str] = field(default_factory=dict)
     """The fields that Muster has set, or has found otherwise since."""
+    face: str = ""
+    """The `mxc:` address of the picture that was made for the person; empty before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,10 @@ class Current:
 
 FIELDS = ("name", "topic", "kind", "parents", "order", "open_to")
 """What of a room can be changed, in the order in which a change names it; fields of `DesiredRoom` and `CurrentRoom`."""
+
+BY_HAND = ("guest_access", "children")
+"""What others can change of a room that Muster makes alike everywhere: who enters without an account, and what a space
+lists beside the policy's rooms."""
 
 
 class Action(StrEnum):
@@ -253,3 +259,5 @@ class Plan:
     """Rooms that somebody must leave because of a barrier before these users may enter."""
     shadowed: tuple[Change, ...] = field(default=(), compare=False)
     """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""
+    resting: tuple[Change, ...] = field(default=(), compare=False)
+    """What Muster leaves as it is because of a fight, until somebody says go."""

@@ -29,10 +29,11 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import room_section
+from bridge.policy import retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
+    Avatars,
     Barrier,
     Brake,
     Desk,
@@ -73,6 +74,8 @@ class _Reader:
         """Space → the spaces it lists."""
         self._expectations: list[Placed[str]] = []
         self._barriers: set[str] = set()
+        self._retained: dict[RuleId, retention.Kept] = {}
+        """What rooms say themselves of how long they are kept."""
 
     def policy(self, section: Section, digest: str) -> Policy:
         rule_id = identifier({})
@@ -85,13 +88,14 @@ class _Reader:
         brake = section.optional("brake", a(self._brake), Brake())
         barriers = section.optional("barriers", list_of(a(self._barrier)), ())
         requests = section.optional("requests", a(self._requests), Requests())
+        archive = section.optional("archive", a(self._archive), retention.Said())
+        retained = retention.retention(archive, self._retained)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
         self._check_expectations()
-        return Policy(
-            company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers, requests
-        )
+        made = self._spaces, self._rooms, self._desks
+        return Policy(company, accounts, *made, brake, tests, digest, barriers, requests, retained)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -100,8 +104,10 @@ class _Reader:
             user_id=section.optional("user_id", template, Accounts().user_id),
             display_name=section.optional("display_name", template, Accounts().display_name),
             profile=profile,
+            avatar=section.optional("avatar", choice(*Avatars), None),
             leavers=section.optional("leavers", leavers, Accounts().leavers),
             prepared=section.optional("joiners", a(joiners), timedelta()),
+            successors=section.optional("successors", list_of(self._vocabulary.successor), ()),
         )
 
     def _room(self, section: Section) -> Room:
@@ -118,6 +124,8 @@ class _Reader:
             }
         )
         join, settings = room_section.read_settings(section, kind, exclusive=exclusive)
+        if (retained := section.optional("retain", retention.kept, None)) is not None:
+            self._retained[section.name] = retained
         room = Room(
             id=section.name,
             name=section.required("name", self._vocabulary.room_template(for_each, must=True)),
@@ -225,22 +233,48 @@ class _Reader:
         return barrier
 
     def _requests(self, section: Section) -> Requests:
-        return Requests(until=section.optional("until", duration, Requests().until))
+        usual = Requests()
+        requests = Requests(
+            until=section.optional("until", duration, usual.until),
+            remind=section.optional("remind", duration, usual.remind),
+            escalate=section.optional("escalate", duration, usual.escalate),
+            expire=section.optional("expire", duration, usual.expire),
+        )
+        if requests.expire <= max(requests.remind, requests.escalate):
+            section.problem(
+                "`expire` must be longer than `remind` and `escalate`: else nobody has time to answer", key="expire"
+            )
+        return requests
+
+    def _archive(self, section: Section) -> retention.Said:
+        return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)
         expected = section.optional("in", list_of(placed(line)), ())
         unexpected = section.optional("not_in", list_of(placed(line)), ())
         self._expectations += (*expected, *unexpected)
-        if not expected and not unexpected:
-            section.problem("this test expects nothing; say `in` or `not_in`, or both")
+        power = section.optional("power", mapping_of(choice(*Rank), Kind(self._expect, str)), {})
+        company = section.optional("with", list_of(self._vocabulary.person), ())
+        day = section.optional("day", room_section.day, None)
+        if not expected and not unexpected and not power:
+            section.problem("this test expects nothing; say `in`, `not_in` or `power`")
         return PolicyTest(
             given=given,
             in_rooms=tuple(key.value for key in expected),
             not_in_rooms=tuple(key.value for key in unexpected),
             line=section.place.line if section.place else 0,
             column=section.place.column if section.place else 0,
+            power=power,
+            company=company,
+            day=day,
         )
+
+    def _expect(self, value: Value) -> str:
+        """Take the key of a room that a test speaks of."""
+        key = placed(line).make(value)
+        self._expectations += (key,)
+        return key.value
 
     def _one_of(self, known: Mapping[RuleId, object], what: str) -> Kind[Placed[str]]:
         """Return the kind of ids that exist."""

@@ -76,7 +76,7 @@ async def test_why_tells_the_rule_and_ones_own_attributes(office: Office) -> Non
     """For the rooms that one is in."""
     answer = await office.ask("cid", "why am I in Fleet?")
     assert answer.startswith("You are in Fleet, because its rule rooms.fleet names you:\n• your department is Fleet")
-    assert "You are its moderator." in answer
+    assert "You are its moderator, because your title is Captain." in answer
     assert "• you work here" in await office.ask("ann", "why The Lounge")
 
 

@@ -20,7 +20,7 @@ from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.values import Change
-from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
+from bridge.policy.schema import Accounts, Avatars, Barrier, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
 from bridge.policy.settings import Join, Rank, from_json
 
 DAY = date(2026, 3, 2)
@@ -37,7 +37,7 @@ _JOB = {
     "start": "start",
     "end": "end",
 }
-_OWN = {"active", "userName", "displayName", "externalId"}
+_OWN = {"active", "barred", "userName", "displayName", "externalId"}
 
 
 def case_files(folder: str) -> list[Path]:
@@ -66,6 +66,7 @@ def person(name: str, said: Mapping[str, Any]) -> Person:
         user_name=said.get("userName", name),
         display_name=said.get("displayName", name.capitalize()),
         active=said.get("active", True),
+        barred=said.get("barred", False),
         external_id=said.get("externalId"),
         employments=(job,),
         other={key.lower(): (value,) for key, value in said.items() if key not in _JOB and key not in _OWN},
@@ -88,7 +89,8 @@ def policy(said: Mapping[str, Any]) -> Policy:
 
 
 def _accounts(prepared: int = 0, **said: Any) -> Accounts:
-    return Accounts(prepared=timedelta(days=prepared), **said)
+    avatar = Avatars(said.pop("avatar")) if "avatar" in said else None
+    return Accounts(prepared=timedelta(days=prepared), avatar=avatar, **said)
 
 
 def _space(key: str, said: Mapping[str, Any]) -> Space:

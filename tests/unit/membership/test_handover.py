@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
-from bridge.membership.handover import Room, hand_over, inviter, is_abandoned, levels_after, room_of
+from bridge.membership.barriers import Seat
+from bridge.membership.handover import Room, hand_over, inviter, is_abandoned, levels_after, returns, room_of
 from bridge.membership.presence import Power
 from bridge.membership.values import HandOver
 
@@ -41,6 +42,7 @@ def over(room: Room, *leaving: UserId, **heirs: Any) -> HandOver | None:
         named=heirs.get("named", {}),
         managers=heirs.get("managers", {}),
         staff=heirs.get("staff", frozenset(PEOPLE)),
+        seats=heirs.get("seats", {}),
     )
 
 
@@ -136,3 +138,48 @@ def test_whoever_has_the_most_power_invites_back() -> None:
     assert inviter(room) == ANN
     assert inviter(room, [ANN]) == BOB
     assert inviter(room, [ANN, BOB]) is None
+
+
+seated = st.dictionaries(
+    st.sampled_from(PEOPLE), st.frozensets(st.sampled_from([Seat("wall", 0), Seat("wall", 1)]), min_size=1)
+)
+
+
+@given(rooms(), some, above, seated)
+def test_nobody_is_brought_in_beside_the_other_side(
+    room: Room,
+    leaving: frozenset[UserId],
+    named: dict[UserId, list[UserId]],
+    seats: dict[UserId, frozenset[Seat]],
+) -> None:
+    """An heir from outside shares the room with nobody of the other side; a room that had one still gets an heir."""
+    found = over(room, *leaving, named=named, seats=seats)
+    stay = room.joined.keys() - leaving
+    if found is not None and found.heir not in room.joined:
+        opposite = {seat.opposite for seat in seats.get(found.heir, frozenset())}
+        assert all(opposite.isdisjoint(seats.get(user, frozenset())) for user in stay)
+    assert (found is None) <= (not stay or bool(room.administrators - leaving) or not room.administrators)
+
+
+@given(rooms(), some, seated)
+def test_nobody_comes_back_beside_the_other_side(
+    room: Room, users: frozenset[UserId], seats: dict[UserId, frozenset[Seat]]
+) -> None:
+    """Neither beside those inside nor beside others who come back; who is kept out is named, and nobody else is."""
+    back, kept_out = returns(room, users, seats)
+    assert back | {each.user_id for each in kept_out} == users - room.joined.keys()
+    for user in back:
+        opposite = {seat.opposite for seat in seats.get(user, frozenset())}
+        beside = (room.joined.keys() | back) - {user}
+        assert all(opposite.isdisjoint(seats.get(other, frozenset())) for other in beside)
+
+
+def test_a_successor_across_a_barrier_is_passed_over() -> None:
+    """The next one named is taken, else whoever is inside; who is inside already may inherit whatever the barriers."""
+    room = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB))
+    seats = {BOB: frozenset([Seat("wall", 0)]), DOT: frozenset([Seat("wall", 1)])}
+    assert over(room, ANN, named={ANN: [DOT, CID]}, seats=seats) == HandOver(ROOM, ANN, CID)
+    assert over(room, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, BOB)
+    assert over(room, ANN, BOB, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)
+    together = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB, DOT))
+    assert over(together, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)
