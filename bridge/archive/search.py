@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _WALK = 4000
 """Events in the order of time that are looked at before the index is: what is frequent is found there."""
 _WALK_A_HIT = 20
-_WALK_TO_RANK = 10_000
-_ENOUGH_TO_RANK = 200
+_WALK_TO_RANK = 5000
+_ENOUGH_TO_RANK = 100
 """Matches among those, from which on no older ones are ranked."""
-_RANKED = 5000
+_RANKED = 2000
 """Matches that are ranked at most, the newest."""
 _LATEST = 2**53
 
@@ -50,7 +50,7 @@ async def search(
     """Return what the query finds, the newest or the best first, and where the next page begins.
 
     A page holds what the first could have found: what is archived later moves nothing. By relevance, only the newest
-    matches are ranked: those among the newest 10,000 events if they are 200, else the newest 5,000. Raises `InputError`
+    matches are ranked: those among the newest 5,000 events if they are 100, else the newest 2,000. Raises `InputError`
     for a query or page that makes no sense, and `UnknownNameError` for a room that search does not know.
     """
     insist_on_something(query)

@@ -63,9 +63,7 @@ _EDITS = """position('"rel_type":"m.replace"'::bytea IN body) > 0"""
 # says so would have its quotation marks escaped.
 _RANGE = "origin_ts >= $3 AND origin_ts < $4 AND seq <= $5"
 _STATEMENT = """
-WITH candidate AS MATERIALIZED (
-    SELECT origin_ts, seq, room{tokens} FROM event_text WHERE {where} {first}
-), match AS MATERIALIZED (
+WITH candidate AS MATERIALIZED ({candidate}), match AS MATERIALIZED (
     SELECT origin_ts, seq, ({rank})::float8 AS rank,
            origin_ts < open_from AND room_id <> ALL ($6::text[]) AS closed
     FROM candidate JOIN search_room ON id = room
@@ -90,27 +88,25 @@ _RANK = "CASE WHEN $2 = '' THEN 0 ELSE ts_rank('{0.1, 0.1, 0.1, 1}', tokens, $2:
 async def find_newest(connection: Connection, ask: Ask, walk: int | None) -> Looked:
     """Return the newest hits behind the page: of the newest `walk` events, or of all that match."""
     if walk is not None:
-        statement = _walking(_TIME, _RANGE + _BEHIND, walk)
-    else:
-        statement = _STATEMENT.format(rank=_TIME, where=_MATCHING + _RANGE + _BEHIND, first="", tokens="", matching="")
-    return await _look(connection, statement, ask)
+        return await _look(connection, _walking(_TIME, _RANGE + _BEHIND, walk), ask)
+    candidate = f"SELECT origin_ts, seq, room FROM event_text WHERE {_MATCHING}{_RANGE}{_BEHIND}"  # noqa: S608 - our own constants
+    return await _look(connection, _STATEMENT.format(candidate=candidate, rank=_TIME, matching=""), ask)
 
 
 async def find_best(connection: Connection, ask: Ask, walk: int | None, most: int) -> Looked:
     """Return the best hits behind the page: of the newest `walk` events, or of the newest `most` that match."""
     if walk is not None:
-        statement = _walking(_RANK, _RANGE, walk)
-    else:
-        statement = _STATEMENT.format(
-            rank=_RANK, where=_MATCHING + _RANGE, first=f"{_NEWEST} {int(most)}", tokens=", tokens", matching=""
-        )
-    return await _look(connection, statement, ask)
+        return await _look(connection, _walking(_RANK, _RANGE, walk), ask)
+    # OFFSET keeps the planner from looking through event after event for that many matches.
+    candidate = (
+        f"SELECT * FROM (SELECT * FROM event_text WHERE {_MATCHING}{_RANGE} OFFSET 0) AS found {_NEWEST} {most:d}"  # noqa: S608 - our own constants
+    )
+    return await _look(connection, _STATEMENT.format(candidate=candidate, rank=_RANK, matching=""), ask)
 
 
 def _walking(rank: str, where: str, walk: int) -> str:
-    return _STATEMENT.format(
-        rank=rank, where=where, first=f"{_NEWEST} {int(walk)}", tokens=", tokens", matching=_MATCHING
-    )
+    candidate = f"SELECT * FROM event_text WHERE {where} {_NEWEST} {walk:d}"  # noqa: S608 - our own constants
+    return _STATEMENT.format(candidate=candidate, rank=rank, matching=_MATCHING)
 
 
 async def _look(connection: Connection, statement: str, ask: Ask) -> Looked:
