@@ -26,7 +26,7 @@ from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.notary import Notary
-from bridge.archive.search import SearchConsumer
+from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
@@ -105,6 +105,7 @@ async def serve(services: Services) -> None:
     source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
     refusals = Refusals(services.pool)
+    await prepare_index(services.pool, services.config.archive.languages)
     async with _listening(services, refusals), asyncio.TaskGroup() as group:
         group.create_task(refusals.run())
         for task in _tasks(services, source):
@@ -188,7 +189,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
             attributes=services.config.attributes,
         ),
-        SearchConsumer(pool),
+        SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
     )
 
