@@ -122,8 +122,8 @@ class StampedRooms(Homeserver):
 
     last = 0.0
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        await super().kick(room_id, user_id, reason=reason)
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
+        await super().kick(room_id, user_id, reason=reason, as_user=as_user)
         self.last = time.perf_counter()
 
 

@@ -82,7 +82,7 @@ class Played:
 
     async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
         self.removed.set()
 
     async def send_state(

@@ -17,6 +17,7 @@ from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
 from bridge.membership.current import memberships_of
+from bridge.membership.guests import is_outside
 from bridge.membership.lifecycle_store import Takeover
 from bridge.membership.profile import divide
 from bridge.membership.store import Place
@@ -44,7 +45,9 @@ class Homeserver(Protocol):
     ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def kick(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def send_state(
         self,
@@ -189,6 +192,8 @@ class Actor:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
         if change.room.startswith("!"):
             await elsewhere.bring_back(self._pool, self._homeserver, room_id, user_id, change.reason)
+        elif is_outside(user_id, self._homeserver.server_name):
+            return Done(room_id=room_id, membership=await self._invite_from_outside(room_id, user_id, change.reason))
         elif self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
         return Done(room_id=room_id, membership="join")
@@ -220,6 +225,25 @@ class Actor:
             raise
         except HomeserverError as error:
             raise refused or error from error
+
+    async def _invite_from_outside(self, room_id: RoomId, user_id: UserId, reason: str) -> str:
+        """Invite somebody of another homeserver, who has to accept it; return what they are to the room now."""
+        try:
+            await self._homeserver.invite(room_id, user_id, reason=reason)
+        except HomeserverUnavailableError as error:
+            if not error.errcode:
+                raise
+            # Our homeserver is there: it is the other one that does not answer.
+            raise RefusedError(f"The homeserver of {user_id} cannot be reached: {error.message}") from error
+        except HomeserverError as error:
+            member = await self._homeserver.state_event(room_id, "m.room.member", user_id) or {}
+            if error.status != 403 or member.get("membership") not in ("join", "ban"):
+                raise
+            if member["membership"] == "join":
+                return "join"
+            await self._homeserver.unban(room_id, user_id, reason=reason)
+            await self._homeserver.invite(room_id, user_id, reason=reason)
+        return "invite"
 
     async def _lift_ban(self, room_id: RoomId, user_id: UserId, reason: str) -> bool:
         """Take back a ban of somebody whom the policy wants in the room; False when there is none."""

@@ -13,7 +13,7 @@ from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership import lifecycle_store
-from bridge.membership.handover import Room, inviter, levels_after, room_of
+from bridge.membership.handover import Room, inviter, levels_after, remover, room_of
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -27,6 +27,9 @@ class Rooms(Protocol):
         self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
     ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
+    async def kick(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def send_state(
         self,
         room_id: RoomId,
@@ -62,6 +65,18 @@ async def pass_on(homeserver: Rooms, room_id: RoomId, giver: UserId, heir: UserI
     if not room.may(heir, room.to_rank):
         wanted = levels_after(levels, room, giver, heir)
         await homeserver.send_state(room_id, "m.room.power_levels", "", wanted, as_user=giver)
+
+
+async def expel(homeserver: Rooms, room_id: RoomId, user_id: UserId, server_name: str, reason: str) -> None:
+    """Take out somebody of another homeserver, who cannot leave by our hand; a room that is gone is left. Raises
+    `RefusedError` when nobody of this server may."""
+    found = await read_room(homeserver, room_id)
+    if found is None:
+        return
+    host = remover(found[0], user_id, server_name)
+    if host is None:
+        raise RefusedError(f"Nobody of {server_name} in the room {room_id} may remove {user_id}.")
+    await homeserver.kick(room_id, user_id, reason=reason, as_user=host)
 
 
 async def bring_back(pool: Pool, homeserver: Rooms, room_id: RoomId, user_id: UserId, reason: str) -> None:

@@ -27,6 +27,7 @@ from bridge.membership.audit import Run
 from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.guests import notices
 from bridge.membership.heirs import tell_heirs
 from bridge.membership.interventions import answer_interventions, begin_rests
 from bridge.membership.leaving import stages_for
@@ -132,6 +133,8 @@ class Reconciler:
             await self._keep_barriers(found, whole=scope is None)
             run_id, applied = await self._carry_out(found, cause, by, progress)
             await self._follow_leavers(found)
+            for notice in notices(found.guests, found.guesthood, found.census):
+                await put_notice(self._pool, notice)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
             await tell_heirs(self._pool, self._homeserver, self._clock)
@@ -202,6 +205,7 @@ class Reconciler:
                 await barrier_store.put_barriers(connection, barriers, self._clock())
             if barriers:
                 users = None if whole else [account.user_id for account in found.desired.accounts.values()]
+                users = None if users is None else [*users, *(guest.user_id for guest in found.guests)]
                 await barrier_store.put_sides(connection, seats, users)
             for wall in found.walls.walls:
                 if wall.both:

@@ -24,7 +24,7 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, store
+from bridge.membership import audit_store, barrier_store, drift_store, guest_store, store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
@@ -33,6 +33,7 @@ from bridge.membership.desired import desired
 from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
+from bridge.membership.guests import NO_GUESTS, Guest, Guesthood, guest_seats, guesthood
 from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
@@ -87,13 +88,16 @@ class Survey:
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
     walls: Walls = NO_WALLS
+    guests: tuple[Guest, ...] = ()
+    """Those who are or were guests and this survey has looked at."""
+    guesthood: Guesthood = NO_GUESTS
 
     @property
     def seats(self) -> Seats:
-        """The sides on which the people surveyed are, by user ID."""
+        """The sides on which the people surveyed are, and their guests, by user ID."""
         accounts, people = self.desired.accounts, self.census.people
         users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in people]
-        return seats_of(self.walls.walls, users)
+        return {**self.walls.strangers, **seats_of(self.walls.walls, users)}
 
 
 async def survey(
@@ -154,11 +158,13 @@ async def survey_in(
     staying = frozenset(user for user, due_now in steps.items() if LeaverStep.LEAVE_ROOMS not in due_now)
     departures = Departures(staying, ending, overs)
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
-    walls = await _walls(connection, policy, census, touched)
+    guests = await guest_store.read_guests(connection)
+    hood = guesthood(policy.guests, guests, census, bot.server_name)
+    walls = await _walls(connection, policy, census, hood, touched)
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
     room_ids = {room.key: room.room_id for room in current.rooms.values()}
-    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
+    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures, guests=hood)
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
     verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
@@ -177,6 +183,8 @@ async def survey_in(
         abandoned=abandoned,
         pardons=pardons,
         walls=walls,
+        guests=tuple(guest for guest in guests if touched is None or guest.user_id in touched),
+        guesthood=hood,
     )
 
 
@@ -217,6 +225,7 @@ async def _reach(
     """Return the people and users to look at (None: everybody), and the held plans that this looks at whole.
 
     Where the manager relation gives power, also who stands above them now, and who has it beside them: was above them.
+    Who answers for a guest is looked at together with the guest.
     """
     if scope is None:
         return None, None, held
@@ -227,16 +236,22 @@ async def _reach(
         users |= await store.users_of(connection, people)
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
-    return people | await store.people_of(connection, users), users, concerned
+    people |= await store.people_of(connection, users) | await guest_store.sponsors_of(connection, users)
+    return people, users | await guest_store.guests_of(connection, people), concerned
 
 
-async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
+async def _walls(
+    connection: Connection, policy: Policy, census: Census, guests: Guesthood, touched: frozenset[UserId] | None
+) -> Walls:
     """Return the barriers, and what the plan must know of those whom it does not look at."""
     walls = walls_of(policy.barriers, census)
+    strangers = guest_seats(guests, walls)
     if not walls or touched is None:
-        return Walls(walls)
+        return Walls(walls, strangers)
     concerned = {wall.barrier.id for wall in walls if wall.one or wall.other}
-    return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
+    return Walls(
+        walls, strangers, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {}
+    )
 
 
 async def _lately_protected(

@@ -3,9 +3,9 @@
 Due is, in this order: what was approved; everything, at the start, when the policy has changed, some time after
 something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
 whom, where they work, a day has come on which an employment begins, or one or an exception is over, an account is to be
-prepared, or a stage of leaving is due; the users whose memberships drifted, and the rooms whose settings did. A wake-up
-only says that it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those that came
-while nobody looked are found at the start, when everything is looked at.
+prepared, a stage of leaving is due, or a guest of theirs is to be reviewed; the users whose memberships drifted, and
+the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves when the work up to it is
+recorded. Dates need none: those that came while nobody looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
 from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, lifecycle_store, member_store, store
+from bridge.membership import audit_store, drift_store, guest_store, lifecycle_store, member_store, store
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
@@ -150,15 +150,17 @@ class Upkeep:
         return passed(boundaries, since, now, self._timezone) | staged
 
     async def _boundaries(self, first: date, last: date) -> list[Boundary]:
-        """Return for whom an employment begins or is over, or an exception is, on these days."""
+        """Return for whom an employment begins or is over, an exception is, or a guest needs a word, on these days."""
         ending = await endings_between(self._pool, self._policy().exceptions, first, last)
-        return [*await boundaries_between(self._pool, first, last), *ending]
+        reviews = await guest_store.reviews_between(self._pool, first, last)
+        return [*await boundaries_between(self._pool, first, last), *ending, *reviews]
 
     async def _first_after(self, day: date) -> date | None:
         """Return the next day after this one on which any of these happens."""
         further = await first_boundary_after(self._pool, day)
         ending = await first_ending_after(self._pool, self._policy().exceptions, day)
-        return min((each for each in (further, ending) if each is not None), default=None)
+        review = await guest_store.first_review_after(self._pool, day)
+        return min((each for each in (further, ending, review) if each is not None), default=None)
 
     def _cause_of_everything(self, cursor: store.Cursor, digest: str, now: datetime) -> str:
         """Return why everybody is to be looked at, empty when not."""

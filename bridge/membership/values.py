@@ -62,6 +62,8 @@ class DesiredRoom:
     settings: Settings = PLAIN
     exempt: Mapping[int, str] = field(default_factory=dict)
     """Row → why somebody is a member, or is not, by exception."""
+    sponsored: Mapping[UserId, str] = field(default_factory=dict)
+    """People outside the directory who ought to be in it → why; see `guests`."""
     shadow: bool = False
     """Only to be told of, and not to be made so."""
     value: str = ""

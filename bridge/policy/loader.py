@@ -24,6 +24,7 @@ from bridge.document import (
     line,
     list_of,
     mapping_of,
+    matching,
     nearest,
     number,
     placed,
@@ -36,6 +37,7 @@ from bridge.policy.schema import (
     Barrier,
     Brake,
     Desk,
+    Guests,
     Policy,
     PolicyTest,
     Requests,
@@ -43,6 +45,7 @@ from bridge.policy.schema import (
     RoomKind,
     RuleId,
     Space,
+    UnmanagedRooms,
 )
 from bridge.policy.settings import Join, Rank
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
@@ -85,12 +88,25 @@ class _Reader:
         brake = section.optional("brake", a(self._brake), Brake())
         barriers = section.optional("barriers", list_of(a(self._barrier)), ())
         requests = section.optional("requests", a(self._requests), Requests())
+        guests = section.optional("guests", a(self._guests), None)
+        unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
         self._check_expectations()
         return Policy(
-            company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers, requests
+            company,
+            accounts,
+            self._spaces,
+            self._rooms,
+            self._desks,
+            brake,
+            tests,
+            digest,
+            barriers,
+            requests,
+            guests,
+            unmanaged,
         )
 
     def _account(self, section: Section) -> Accounts:
@@ -227,6 +243,18 @@ class _Reader:
     def _requests(self, section: Section) -> Requests:
         return Requests(until=section.optional("until", duration, Requests().until))
 
+    def _guests(self, section: Section) -> Guests:
+        domains = section.optional("domains", list_of(placed(_DOMAIN)), ())
+        _refuse_repetition(domains)
+        guests = Guests(
+            sponsors=section.required("sponsors", self._selector),
+            domains=tuple(domain.value for domain in domains),
+            review=section.optional("review", duration, timedelta(days=90)),
+        )
+        if guests.review < timedelta(days=1) or guests.review % timedelta(days=1):
+            section.problem("`review` is in whole days, one at least, such as 90d", key="review")
+        return guests
+
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)
         expected = section.optional("in", list_of(placed(line)), ())
@@ -303,6 +331,9 @@ def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
         if each.value in seen:
             each.problem(f"`{each.value}` is listed twice")
         seen.add(each.value)
+
+
+_DOMAIN = matching(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", "the name of a homeserver, such as partner.example")
 
 
 def _version(value: Value) -> int:

@@ -16,12 +16,13 @@ import pytest
 from bridge.ids import PersonId, RoomId, RoomKey
 from bridge.membership.barriers import Seat, Walls, walls_of
 from bridge.membership.desired import desired
+from bridge.membership.guests import guest_seats, guesthood
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, Departures, HandOver, Plan
 from bridge.policy.schema import Policy
 
 from .model import NOTHING, applied
-from .notation import BOT, SERVER, case_files, census, line_of, name_of, policy, read_case, user_id, users
+from .notation import BOT, SERVER, case_files, census, guests, line_of, name_of, policy, read_case, user_id, users
 
 
 @pytest.mark.parametrize("file", case_files("plan"), ids=lambda file: file.stem)
@@ -55,9 +56,19 @@ def _plan(
     wanted = desired(rules, everyone, current.accounts, server_name=SERVER)
     seats = {user_id(name): _seat(rules, side) for name, side in case.get("guests", {}).items()}
     others = {RoomKey(key): _seat(rules, side) for key, side in case.get("taken", {}).items()}
-    walls = Walls(walls_of(rules.barriers, everyone), seats, others)
+    hood = guesthood(rules.guests, guests(case.get("sponsored")), everyone, SERVER)
+    walls = walls_of(rules.barriers, everyone)
     only = None if touched is None else users(touched)
-    return plan(wanted, current, everyone, touched=only, walls=walls, bot=BOT, departures=departures)
+    return plan(
+        wanted,
+        current,
+        everyone,
+        touched=only,
+        walls=Walls(walls, {**seats, **guest_seats(hood, walls)}, others),
+        bot=BOT,
+        departures=departures,
+        guests=hood,
+    )
 
 
 def _seat(rules: Policy, side: str) -> frozenset[Seat]:
@@ -69,7 +80,7 @@ def _current(case: Mapping[str, Any]) -> Current:
     """Return the settled state before, with the drift of the case."""
     current = NOTHING
     if before := case.get("before"):
-        earlier = {"policy": before.get("policy", case["policy"])}
+        earlier = {"policy": before.get("policy", case["policy"]), "sponsored": before.get("sponsored")}
         current = applied(_plan(earlier, before["people"], current, None), current)
     for key, drift in case.get("drift", {}).items():
         room = current.rooms[RoomKey(key)]
