@@ -12,10 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.clock import Clock
-from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.directory.notice_store import put_notice
+from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
+from bridge.membership import (
+    elsewhere,
+    lifecycle_store,
+    member_store,
+    profile_store,
+    rooms,
+    store,
+    unmanaged,
+    unmanaged_store,
+)
 from bridge.membership.current import memberships_of
 from bridge.membership.guests import is_outside
 from bridge.membership.lifecycle_store import Takeover
@@ -61,6 +71,15 @@ class Homeserver(Protocol):
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
     async def state(self, room_id: RoomId) -> list[Event]: ...
     async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
+    async def send(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        content: Mapping[str, object],
+        *,
+        transaction_id: str,
+        as_user: UserId | None = None,
+    ) -> EventId: ...
 
 
 class Accounts(Protocol):
@@ -107,6 +126,7 @@ class Actor:
         self._acts: Mapping[Action, Callable[[Change], Awaitable[Done]]] = {
             Action.DISABLE_ACCOUNT: self._disable_account,
             Action.HAND_OVER: self._hand_over,
+            Action.CLOSE_ROOM: self._close_room,
             Action.REMOVE: self._remove,
             Action.DEACTIVATE_ACCOUNT: self._deactivate_account,
             Action.PREPARE_ACCOUNT: self._prepare_account,
@@ -116,6 +136,7 @@ class Actor:
             Action.CHANGE_PROFILE: self._change_profile,
             Action.CREATE_ROOM: self._create_room,
             Action.CHANGE_ROOM: self._change_room,
+            Action.ADOPT_ROOM: self._adopt_room,
             Action.JOIN: self._join,
         }
 
@@ -270,7 +291,10 @@ class Actor:
 
     async def _remove(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
-        if change.room.startswith("!"):
+        server_name = self._homeserver.server_name
+        if change.room.startswith("!") and is_outside(user_id, server_name):
+            await elsewhere.expel(self._homeserver, room_id, user_id, server_name, change.reason)
+        elif change.room.startswith("!"):
             await self._leave(room_id, user_id, change.reason)
         else:
             await self._kick(room_id, user_id, change.reason)
@@ -306,6 +330,36 @@ class Actor:
             await self._homeserver.send_state(room_id, "m.room.power_levels", "", wanted)
         await member_store.put_power(self._pool, room_id, wanted["users"])
         return Done()
+
+    # Rooms that people made
+
+    async def _adopt_room(self, change: Change) -> Done:
+        """Become an administrator, and say when the room will be closed if it will; the intent is written first, so
+        that the invitation is known for our own."""
+        room_id, now, bot = self._known_room(change), self._clock(), self._homeserver.bot
+        await unmanaged_store.begin_adopting(self._pool, room_id, now)
+        try:
+            content = await elsewhere.adopt(self._homeserver, room_id, bot, self._homeserver.server_name)
+            if change.value:
+                day = (now + unmanaged.NOTICE).date().isoformat()
+                said = {"msgtype": "m.text", "body": unmanaged.announcement(day)}
+                await self._homeserver.send(room_id, "m.room.message", said, transaction_id=f"closing-{day}")
+        except HomeserverUnavailableError:
+            raise
+        except MusterError as error:
+            await unmanaged_store.mark_refused(self._pool, room_id, now)
+            await put_notice(self._pool, unmanaged.refused(room_id, error.message))
+            raise
+        await member_store.put_power(self._pool, room_id, rooms.levels_of(content))
+        await unmanaged_store.mark_adopted(self._pool, room_id, now if change.value else None)
+        return Done(room_id=room_id, membership="join")
+
+    async def _close_room(self, change: Change) -> Done:
+        """Let nobody in any more but whom the bot invites; what was said stays."""
+        room_id = self._known_room(change)
+        await self._homeserver.send_state(room_id, "m.room.join_rules", "", {"join_rule": "invite"})
+        await unmanaged_store.mark_closed(self._pool, room_id, self._clock())
+        return Done(room_id=room_id)
 
     # Rooms
 

@@ -113,6 +113,12 @@ def inviter(room: Room, barred: Collection[UserId] = ()) -> UserId | None:
     return max(able, key=lambda user: (_rank(room, user), -room.joined[user], user), default=None)
 
 
+def sponsor_of_bot(room: Room, server_name: str) -> UserId | None:
+    """Return who of this server can make the bot an administrator: whoever inside has the most power, and enough."""
+    able = [user for user in room.administrators if server_of(user) == server_name and room.may(user, ADMINISTRATOR)]
+    return max(able, key=lambda user: (_rank(room, user), -room.joined[user], user), default=None)
+
+
 def remover(room: Room, user_id: UserId, server_name: str) -> UserId | None:
     """Return who of this server can take somebody out: whoever inside has the most power; None when nobody may."""
     ours = [user for user in room.joined if server_of(user) == server_name and room.may(user, room.to_kick)]

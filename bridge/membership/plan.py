@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
@@ -63,13 +63,15 @@ def plan(
     bot: UserId,
     departures: Departures | None = None,
     guests: Guesthood = NO_GUESTS,
+    unmanaged: Sequence[Change] = (),
 ) -> Plan:
     """Return the changes that make the current state the desired one; an empty plan when it is.
 
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone. What rules
     ask for and `walls` forbid is not done, and named. `departures` says what the stages of leaving make of leavers;
-    without it they leave everything and keep a locked account. `guests` are put into the rooms of their sponsors.
+    without it they leave everything and keep a locked account. `guests` are put into the rooms of their sponsors,
+    `unmanaged` is what is to be done about rooms that people made.
     """
     scope = scope_of(desired, current, census, touched, bot, departures or Departures(), guests)
     rooms = _managed(desired, current, scope)
@@ -80,6 +82,8 @@ def plan(
         *_departures(scope, current, rooms.keys()),
         *_returns(scope, current),
     ]
+    leaving = {(change.room, change.user_id) for change in changes if change.action is Action.REMOVE}
+    changes += [change for change in unmanaged if (change.room, change.user_id) not in leaving]
     divisions: dict[RoomKey, Division] = {}
     ruled = dict(rooms)
     shadowed: list[Change] = []

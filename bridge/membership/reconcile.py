@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
@@ -19,8 +20,17 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
+from bridge.ids import PersonId, UserId
+from bridge.membership import (
+    acts,
+    audit_store,
+    barrier_store,
+    held,
+    held_notice,
+    lifecycle_store,
+    store,
+    unmanaged_store,
+)
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
 from bridge.membership.audit import Run
@@ -33,8 +43,9 @@ from bridge.membership.interventions import answer_interventions, begin_rests
 from bridge.membership.leaving import stages_for
 from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
+from bridge.membership.unmanaged import UnmanagedRoom
 from bridge.membership.values import Change, Plan
-from bridge.policy.schema import Policy
+from bridge.policy.schema import Policy, UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -46,20 +57,6 @@ Besides = Callable[[Survey], Sequence[Change]]
 
 LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
-
-
-class Homeserver(acts.Homeserver, Protocol):
-    """The rooms, and a voice in them."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 class Accounts(acts.Accounts, JoinedRooms, Protocol):
@@ -87,7 +84,7 @@ class Reconciler:
     def __init__(
         self,
         pool: Pool,
-        homeserver: Homeserver,
+        homeserver: acts.Homeserver,
         accounts: Accounts,
         *,
         clock: Clock,
@@ -105,6 +102,10 @@ class Reconciler:
         """Read and decide, and change nothing."""
         now = self._clock()
         return await survey(self._pool, self._homeserver, self._accounts, policy, now, scope, timezone=self._timezone)
+
+    async def unmanaged_rooms(self, now: datetime) -> list[UnmanagedRoom]:
+        """Return the rooms that people made and about which something may be to be done."""
+        return await unmanaged_store.read_unmanaged(self._pool, self._homeserver.bot, now)
 
     async def reconcile(
         self,
@@ -141,6 +142,8 @@ class Reconciler:
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
+                if policy.unmanaged_rooms is not UnmanagedRooms.CLOSE:
+                    await unmanaged_store.forget_closing(self._pool)
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)

@@ -24,7 +24,7 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, guest_store, store
+from bridge.membership import audit_store, barrier_store, drift_store, guest_store, store, unmanaged_store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
@@ -36,8 +36,9 @@ from bridge.membership.fighting import Intervention, Rest, without_resting
 from bridge.membership.guests import NO_GUESTS, Guest, Guesthood, guest_seats, guesthood
 from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
-from bridge.policy.schema import Brake, LeaverStep, Policy
+from bridge.membership.unmanaged import unmanaged_changes
+from bridge.membership.values import Change, Current, CurrentAccount, Departures, Desired, Plan
+from bridge.policy.schema import Brake, LeaverStep, Policy, UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -163,8 +164,19 @@ async def survey_in(
     walls = await _walls(connection, policy, census, hood, touched)
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
+    unmanaged = await _unmanaged(connection, policy, bot.bot, now, touched)
     room_ids = {room.key: room.room_id for room in current.rooms.values()}
-    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures, guests=hood)
+    found = plan(
+        wanted,
+        current,
+        census,
+        touched=touched,
+        walls=walls,
+        bot=bot.bot,
+        departures=departures,
+        guests=hood,
+        unmanaged=unmanaged,
+    )
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
     verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
@@ -252,6 +264,17 @@ async def _walls(
     return Walls(
         walls, strangers, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {}
     )
+
+
+async def _unmanaged(
+    connection: Connection, policy: Policy, bot: UserId, now: datetime, touched: frozenset[UserId] | None
+) -> list[Change]:
+    """Return what is to be done about rooms that people made: of those in which somebody touched is, the whole."""
+    if policy.unmanaged_rooms is UnmanagedRooms.REPORT:
+        return []
+    rooms = await unmanaged_store.read_unmanaged(connection, bot, now, touched)
+    people = await unmanaged_store.owners_of(connection, {user for room in rooms for user in room.users})
+    return list(unmanaged_changes(policy.unmanaged_rooms, rooms, now, bot, people))
 
 
 async def _lately_protected(

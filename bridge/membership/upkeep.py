@@ -4,8 +4,9 @@ Due is, in this order: what was approved; everything, at the start, when the pol
 something failed, and a day after the last time; the people who changed in the directory since the cursor; those for
 whom, where they work, a day has come on which an employment begins, or one or an exception is over, an account is to be
 prepared, a stage of leaving is due, or a guest of theirs is to be reviewed; the users whose memberships drifted, and
-the rooms whose settings did. A wake-up only says that it is worth looking. A cursor moves when the work up to it is
-recorded. Dates need none: those that came while nobody looked are found at the start, when everything is looked at.
+the rooms whose settings did; rooms that people made, where the policy adopts or closes them. A wake-up only says that
+it is worth looking. A cursor moves when the work up to it is recorded. Dates need none: those that came while nobody
+looked are found at the start, when everything is looked at.
 """
 
 from __future__ import annotations
@@ -22,12 +23,21 @@ from bridge.database import AWAY
 from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
-from bridge.ids import PersonId, UserId
-from bridge.membership import audit_store, drift_store, guest_store, lifecycle_store, member_store, store
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership import (
+    audit_store,
+    drift_store,
+    guest_store,
+    lifecycle_store,
+    member_store,
+    store,
+    unmanaged_store,
+)
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
-from bridge.policy.schema import Policy
+from bridge.membership.unmanaged import NOTICE, is_over
+from bridge.policy.schema import Policy, UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -46,6 +56,10 @@ LONGEST_WAIT = 3600.0
 """Seconds after which the clock is looked at again: somebody may have put it right, or the machine may have slept."""
 
 
+Announced = tuple[RoomId, bool]
+"""A room that people made, and whether it is to be closed by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """One reconciliation that is due, and what is settled by it."""
@@ -57,6 +71,8 @@ class Due:
     drift: tuple[tuple[UserId, int], ...] = ()
     altered: int = 0
     """Up to which intervention the settings of rooms have been looked at afterwards."""
+    rooms: frozenset[Announced] = frozenset()
+    """The rooms that people made, as they are looked at."""
     until: datetime | None = None
     """Up to when all days that have come are acted on afterwards."""
 
@@ -85,6 +101,8 @@ class Upkeep:
         self._pause = FIRST_PAUSE
         self._altered = 0
         """What was refused up to here waits for the next look at everything."""
+        self._rooms: frozenset[Announced] = frozenset()
+        """The rooms that people made and that were looked at; what of them is held or refused waits likewise."""
         self._complaint = ""
 
     async def run(self, wakes: Sequence[asyncio.Event]) -> None:
@@ -137,7 +155,16 @@ class Upkeep:
         altered = await drift_store.newest_altered(self._pool)
         if drift or altered > self._altered:
             return Due("drift", Scope(users=frozenset(drift)), drift=tuple(drift.items()), altered=altered)
-        return None
+        return await self._next_rooms(policy.unmanaged_rooms, now)
+
+    async def _next_rooms(self, wish: UnmanagedRooms, now: datetime) -> Due | None:
+        """Look at rooms that people have made, or that are to be closed by now, and that were not looked at so."""
+        if wish is UnmanagedRooms.REPORT:
+            return None
+        rooms = {room: (room.room_id, is_over(wish, room, now)) for room in await self._reconciler.unmanaged_rooms(now)}
+        new = [room for room, announced in rooms.items() if announced not in self._rooms]
+        users = frozenset[UserId]().union(*(room.users for room in new))
+        return Due("rooms", Scope(users=users), rooms=self._rooms.union(rooms.values())) if new else None
 
     async def _concerned(self, since: datetime, now: datetime) -> frozenset[PersonId]:
         """Return for whom the calendar has changed something after `since`, or a stage of leaving was due."""
@@ -179,6 +206,7 @@ class Upkeep:
         if due.cursor is not None:
             await store.put_cursor(self._pool, due.cursor)
         self._altered = max(self._altered, due.altered)
+        self._rooms |= due.rooms
         if due.drift:
             await member_store.forget_drift(self._pool, dict(due.drift))
         self._plan_retry(result)
@@ -202,11 +230,17 @@ class Upkeep:
             await self._next_boundary(since),
             await self._next_preparation(since),
             staged,
+            await self._next_closing(since),
             self._retry_at,
             whole_at,
         ]
         waits = [(moment - self._clock()).total_seconds() for moment in moments if moment is not None]
         return min(LONGEST_WAIT, max(0.0, min(waits, default=LONGEST_WAIT)))
+
+    async def _next_closing(self, since: datetime) -> datetime | None:
+        """Return the first moment after `since` at which a room is to be closed."""
+        announced = await unmanaged_store.next_announced(self._pool, since - NOTICE)
+        return None if announced is None else announced + NOTICE
 
     async def _next_boundary(self, since: datetime) -> datetime | None:
         """Return the first moment after `since` at which the calendar changes something for somebody."""

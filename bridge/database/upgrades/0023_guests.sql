@@ -15,6 +15,7 @@ CREATE INDEX guest_sponsor ON guest (sponsor_id) WHERE ended_at IS NULL;
 
 CREATE TABLE unmanaged_room (
     room_id      text PRIMARY KEY,
+    adopted_at   timestamptz NOT NULL, -- written before the bot tries to become an administrator
     announced_at timestamptz,         -- when the people in it were told that it will be closed
     closed_at    timestamptz,
     refused_at   timestamptz          -- when the homeserver last refused

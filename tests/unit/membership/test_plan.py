@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.ids import PersonId, RoomId, RoomKey
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.barriers import Seat, Walls, walls_of
 from bridge.membership.desired import desired
 from bridge.membership.guests import guest_seats, guesthood
 from bridge.membership.plan import plan
-from bridge.membership.values import Current, Departures, HandOver, Plan
+from bridge.membership.unmanaged import UnmanagedRoom, unmanaged_changes
+from bridge.membership.values import Current, Departures, Desired, HandOver, Plan
 from bridge.policy.schema import Policy
 
 from .model import NOTHING, applied
 from .notation import BOT, SERVER, case_files, census, guests, line_of, name_of, policy, read_case, user_id, users
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("file", case_files("plan"), ids=lambda file: file.stem)
@@ -35,7 +39,7 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     kept_out = [f"{each.room} {name_of(user)}: {each.reason}" for each in found.kept_out for user in each.users]
     assert kept_out == case.get("kept_out", kept_out)
     assert [line_of(change) for change in found.shadowed] == case.get("shadow", [])
-    if not {"touched", "departures"} & case.keys():
+    if not {"touched", "departures", "own_rooms"} & case.keys():
         assert _plan(case, case["people"], applied(found, current), None).changes == ()
 
 
@@ -68,7 +72,27 @@ def _plan(
         bot=BOT,
         departures=departures,
         guests=hood,
+        unmanaged=list(unmanaged_changes(rules.unmanaged_rooms, _own_rooms(case), NOW, BOT, _owners(wanted))),
     )
+
+
+def _own_rooms(case: Mapping[str, Any]) -> list[UnmanagedRoom]:
+    """Return the rooms that people made; `announced` is so many days ago."""
+    return [
+        UnmanagedRoom(
+            RoomId(room_id),
+            said.get("name", ""),
+            users(said["inside"]),
+            said.get("adopted", False),
+            NOW - timedelta(days=said["announced"]) if "announced" in said else None,
+            said.get("closed", False),
+        )
+        for room_id, said in case.get("own_rooms", {}).items()
+    ]
+
+
+def _owners(wanted: Desired) -> dict[UserId, PersonId]:
+    return {account.user_id: account.person for account in wanted.accounts.values()}
 
 
 def _seat(rules: Policy, side: str) -> frozenset[Seat]:
