@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.clock import Clock
-from bridge.directory.notice_store import put_notice
-from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError, RefusedError
+from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership import (
+    adopting,
     elsewhere,
     lifecycle_store,
     member_store,
@@ -24,11 +24,11 @@ from bridge.membership import (
     rooms,
     store,
     unmanaged,
-    unmanaged_store,
 )
 from bridge.membership.current import memberships_of
 from bridge.membership.guests import is_outside
 from bridge.membership.lifecycle_store import Takeover
+from bridge.membership.outsiders import invite_outsider
 from bridge.membership.profile import divide
 from bridge.membership.store import Place
 from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
@@ -214,7 +214,9 @@ class Actor:
         if change.room.startswith("!"):
             await elsewhere.bring_back(self._pool, self._homeserver, room_id, user_id, change.reason)
         elif is_outside(user_id, self._homeserver.server_name):
-            return Done(room_id=room_id, membership=await self._invite_from_outside(room_id, user_id, change.reason))
+            return Done(
+                room_id=room_id, membership=await invite_outsider(self._homeserver, room_id, user_id, change.reason)
+            )
         elif self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
         return Done(room_id=room_id, membership="join")
@@ -246,25 +248,6 @@ class Actor:
             raise
         except HomeserverError as error:
             raise refused or error from error
-
-    async def _invite_from_outside(self, room_id: RoomId, user_id: UserId, reason: str) -> str:
-        """Invite somebody of another homeserver, who has to accept it; return what they are to the room now."""
-        try:
-            await self._homeserver.invite(room_id, user_id, reason=reason)
-        except HomeserverUnavailableError as error:
-            if not error.errcode:
-                raise
-            # Our homeserver is there: it is the other one that does not answer.
-            raise RefusedError(f"The homeserver of {user_id} cannot be reached: {error.message}") from error
-        except HomeserverError as error:
-            member = await self._homeserver.state_event(room_id, "m.room.member", user_id) or {}
-            if error.status != 403 or member.get("membership") not in ("join", "ban"):
-                raise
-            if member["membership"] == "join":
-                return "join"
-            await self._homeserver.unban(room_id, user_id, reason=reason)
-            await self._homeserver.invite(room_id, user_id, reason=reason)
-        return "invite"
 
     async def _lift_ban(self, room_id: RoomId, user_id: UserId, reason: str) -> bool:
         """Take back a ban of somebody whom the policy wants in the room; False when there is none."""
@@ -334,31 +317,15 @@ class Actor:
     # Rooms that people made
 
     async def _adopt_room(self, change: Change) -> Done:
-        """Become an administrator, and say when the room will be closed if it will; the intent is written first, so
-        that the invitation is known for our own."""
-        room_id, now, bot = self._known_room(change), self._clock(), self._homeserver.bot
-        await unmanaged_store.begin_adopting(self._pool, room_id, now)
-        try:
-            content = await elsewhere.adopt(self._homeserver, room_id, bot, self._homeserver.server_name)
-            if change.value:
-                day = (now + unmanaged.NOTICE).date().isoformat()
-                said = {"msgtype": "m.text", "body": unmanaged.announcement(day)}
-                await self._homeserver.send(room_id, "m.room.message", said, transaction_id=f"closing-{day}")
-        except HomeserverUnavailableError:
-            raise
-        except MusterError as error:
-            await unmanaged_store.mark_refused(self._pool, room_id, now)
-            await put_notice(self._pool, unmanaged.refused(room_id, error.message))
-            raise
-        await member_store.put_power(self._pool, room_id, rooms.levels_of(content))
-        await unmanaged_store.mark_adopted(self._pool, room_id, now if change.value else None)
+        room_id = self._known_room(change)
+        await adopting.adopt_room(
+            self._pool, self._homeserver, room_id, self._clock(), to_be_closed=change.value == unmanaged.CLOSING
+        )
         return Done(room_id=room_id, membership="join")
 
     async def _close_room(self, change: Change) -> Done:
-        """Let nobody in any more but whom the bot invites; what was said stays."""
         room_id = self._known_room(change)
-        await self._homeserver.send_state(room_id, "m.room.join_rules", "", {"join_rule": "invite"})
-        await unmanaged_store.mark_closed(self._pool, room_id, self._clock())
+        await adopting.close_room(self._pool, self._homeserver, room_id, self._clock())
         return Done(room_id=room_id)
 
     # Rooms
