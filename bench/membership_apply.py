@@ -137,8 +137,8 @@ class StampedRooms(Homeserver):
         if self.awaited is not None and self.awaited[0] == as_user:
             self.awaited[1].set()
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        await super().kick(room_id, user_id, reason=reason)
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
+        await super().kick(room_id, user_id, reason=reason, as_user=as_user)
         self.last = time.perf_counter()
 
 

@@ -24,7 +24,16 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, current_store, drift_store, face_store, store
+from bridge.membership import (
+    adopting,
+    audit_store,
+    barrier_store,
+    current_store,
+    drift_store,
+    face_store,
+    guest_store,
+    store,
+)
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Sides, Walls, seats_of, walls_of
@@ -34,6 +43,7 @@ from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
+from bridge.membership.guests import NO_GUESTS, Guest, Guesthood, guest_seats, guesthood
 from bridge.membership.leaving import Abandoned, Asked, Due, due, read_hand_overs, read_returns
 from bridge.membership.localpart import USER_ID_MAX
 from bridge.membership.plan import plan
@@ -100,11 +110,14 @@ class Survey:
     """Those that do not stand in the policy."""
     staying: frozenset[UserId] = frozenset()
     """Leavers who do not leave their rooms yet."""
+    guests: tuple[Guest, ...] = ()
+    """Those who are or were guests and this survey has looked at."""
+    guesthood: Guesthood = NO_GUESTS
 
     @property
     def seats(self) -> Seats:
-        """The sides on which the people surveyed are, by user ID."""
-        return _sides(self.walls, self.desired, self.census).seats
+        """The sides on which the people surveyed are, and their guests, by user ID."""
+        return {**self.walls.strangers, **_sides(self.walls, self.desired, self.census).seats}
 
 
 async def survey(
@@ -161,7 +174,9 @@ async def survey_in(
     returning = {
         account.user_id for account in known.values() if not account.enabled and account.user_id not in leaving
     }
-    walls = await _walls(connection, policy, census, touched)
+    guests = await guest_store.read_guests(connection)
+    hood = guesthood(policy.guests, guests, census, bot.server_name)
+    walls = await _walls(connection, policy, census, hood, touched)
     asked = Asked(policy.accounts.successors, policy.barriers, _sides(walls, wanted, census))
     former, closed = await read_returns(connection, bot, returning, touched, asked)
     current = replace(current, former=former)
@@ -171,8 +186,19 @@ async def survey_in(
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
+    unmanaged = await adopting.read_changes(connection, policy.unmanaged_rooms, bot.bot, now, touched)
     room_ids = {room.key: room.room_id for room in current.rooms.values()} if rests else {}
-    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
+    found = plan(
+        wanted,
+        current,
+        census,
+        touched=touched,
+        walls=walls,
+        bot=bot.bot,
+        departures=departures,
+        guests=hood,
+        unmanaged=unmanaged,
+    )
     found = replace(found, kept_out=(*found.kept_out, *closed))
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
@@ -195,6 +221,8 @@ async def survey_in(
         touched=touched,
         exemptions=tuple(exemptions),
         staying=staying,
+        guests=tuple(guest for guest in guests if touched is None or guest.user_id in touched),
+        guesthood=hood,
     )
 
 
@@ -245,6 +273,7 @@ async def _reach(
     """Return the people and users to look at (None: everybody), and the held plans that this looks at whole.
 
     Where the manager relation gives power, also who stands above them now, and who has it beside them: was above them.
+    Who answers for a guest is looked at together with the guest.
     """
     if scope is None:
         return None, None, held
@@ -255,7 +284,8 @@ async def _reach(
         users |= await store.users_of(connection, people)
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
-    return people | await store.people_of(connection, users), users, concerned
+    people |= await store.people_of(connection, users) | await guest_store.sponsors_of(connection, users)
+    return people, users | await guest_store.guests_of(connection, people), concerned
 
 
 async def _taken(
@@ -278,13 +308,18 @@ async def _taken(
     return {localpart_of(user) for user in await store.user_ids_like(connection, beginnings)} if choices else set()
 
 
-async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
+async def _walls(
+    connection: Connection, policy: Policy, census: Census, guests: Guesthood, touched: frozenset[UserId] | None
+) -> Walls:
     """Return the barriers, and what the plan must know of those whom it does not look at."""
     walls = walls_of(policy.barriers, census)
+    strangers = guest_seats(guests, walls)
     if not walls or touched is None:
-        return Walls(walls)
+        return Walls(walls, strangers)
     concerned = {wall.barrier.id for wall in walls if wall.one or wall.other}
-    return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
+    return Walls(
+        walls, strangers, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {}
+    )
 
 
 async def _lately_protected(

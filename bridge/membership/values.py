@@ -62,6 +62,8 @@ class DesiredRoom:
     settings: Settings = PLAIN
     exempt: Mapping[int, str] = field(default_factory=dict)
     """Row → why somebody is a member, or is not, by exception."""
+    sponsored: Mapping[UserId, str] = field(default_factory=dict)
+    """People outside the directory who ought to be in it → why; see `guests`."""
     shadow: bool = False
     """Only to be told of, and not to be made so."""
     value: str = ""
@@ -187,6 +189,8 @@ class Action(StrEnum):
     """Lock, and end every session."""
     HAND_OVER = "hand over room"
     """Have a leaver make `value` the administrator of a room that would have none."""
+    CLOSE_ROOM = "close room"
+    """Let nobody in any more into a room that people made; everybody is taken out by changes of their own."""
     REMOVE = "remove"
     """Take a member (or an invitation) out of a room."""
     LOWER_POWER = "lower power"
@@ -202,12 +206,21 @@ class Action(StrEnum):
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
     """Whatever of `FIELDS` and settings differs; `value` lists which."""
+    ADOPT_ROOM = "adopt room"
+    """Make the bot an administrator of a room that people made, and with a `value` say there that it will be closed."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 
 
 TAKES_AWAY = frozenset(
-    {Action.DISABLE_ACCOUNT, Action.HAND_OVER, Action.REMOVE, Action.LOWER_POWER, Action.DEACTIVATE_ACCOUNT}
+    {
+        Action.DISABLE_ACCOUNT,
+        Action.HAND_OVER,
+        Action.CLOSE_ROOM,
+        Action.REMOVE,
+        Action.LOWER_POWER,
+        Action.DEACTIVATE_ACCOUNT,
+    }
 )
 """What the brake counts and may hold."""
 
