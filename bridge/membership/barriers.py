@@ -147,24 +147,54 @@ def seats_of(walls: Iterable[Wall], users: Sequence[UserId]) -> dict[UserId, fro
 
 
 def divide(room: DesiredRoom, party: Party, walls: Walls) -> Division:
-    """Return whom barriers keep out of a managed room."""
+    """Return whom barriers keep out of a managed room.
+
+    Each barrier sees those whom the others leave in it: whoever one keeps out is no reason for another to keep
+    somebody out. Where they never agree on that, who was kept out by any stays out.
+    """
     if room.kind is RoomKind.SPACE:
         return NO_DIVISION
-    out: list[tuple[Barrier, PeopleSet]] = []
-    gone: dict[UserId, Barrier] = {}
-    kept = PeopleSet.none
+    concerned = [wall for wall in walls.walls if room.rule not in wall.barrier.exempt]
     taken = walls.others.get(room.key, _NO_SEATS)
-    for wall in walls.walls:
-        if room.rule in wall.barrier.exempt:
-            continue
-        missing = PeopleSet.union(people for _, people in out)
-        here = _Sides.of(wall, party, missing, party.strangers - gone.keys(), walls.strangers, taken)
-        losers, strangers = here.losers(party)
-        if losers or strangers:
-            out.append((wall.barrier, losers))
-            gone.update(dict.fromkeys(strangers, wall.barrier))
-            kept |= (here.one | here.other) - losers
-    return Division(tuple(out), gone, kept) if out else NO_DIVISION
+    found = [_NOBODY] * len(concerned)
+    for _ in range(len(concerned) + 1):
+        before = list(found)
+        for at, wall in enumerate(concerned):
+            others = [losers for other, losers in enumerate(found) if other != at]
+            missing = PeopleSet.union(losers.people for losers in others)
+            gone = frozenset[UserId]().union(*(losers.strangers for losers in others))
+            here = _Sides.of(wall, party, missing, party.strangers - gone, walls.strangers, taken)
+            found[at] = _Losers(*here.losers(party), here.one | here.other)
+        if found == before or len(concerned) == 1:
+            break
+    else:
+        found = [one.also(other) for one, other in zip(found, before, strict=True)]
+    lost = [
+        (w.barrier, losers) for w, losers in zip(concerned, found, strict=True) if losers.people or losers.strangers
+    ]
+    if not lost:
+        return NO_DIVISION
+    return Division(
+        tuple((barrier, losers.people) for barrier, losers in lost),
+        {user: barrier for barrier, losers in reversed(lost) for user in losers.strangers},
+        PeopleSet.union(losers.here - losers.people for _, losers in lost),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Losers:
+    """Those whom one barrier keeps out of a room."""
+
+    people: PeopleSet
+    strangers: frozenset[UserId]
+    here: PeopleSet
+    """On either side, before somebody is kept out."""
+
+    def also(self, other: _Losers) -> _Losers:
+        return _Losers(self.people | other.people, self.strangers | other.strangers, self.here | other.here)
+
+
+_NOBODY = _Losers(PeopleSet.none, frozenset(), PeopleSet.none)
 
 
 @dataclass(frozen=True, slots=True)
