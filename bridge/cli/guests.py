@@ -92,7 +92,7 @@ async def renew_guest(args: argparse.Namespace, services: Services) -> int:
             f"guests add {guest.user_id} --sponsor PERSON --reason TEXT"
         )
     async with services.pool.acquire() as connection, connection.transaction():
-        await guest_store.renew_guest(connection, guest.user_id, until)
+        await guest_store.renew_guest(connection, guest.user_id, until, services.clock())
         await note_drift(connection, [guest.user_id])
     _print(args, guest, sponsor, f"{guest.user_id} stays a guest of {sponsor.display_name} until {until}.")
     return 0

@@ -22,6 +22,16 @@ async def read_guests(db: Connection | Pool) -> list[Guest]:
     return [_guest(row) for row in rows]
 
 
+async def read_guests_at(db: Connection | Pool, moment: datetime) -> list[Guest]:
+    """Return those who were guests at a moment, on the terms of then, by user ID."""
+    rows = await db.fetch(
+        """SELECT user_id, sponsor_id, rooms, reason, added_at, review_by, NULL AS ended_at FROM guest
+           WHERE added_at <= $1 AND (ended_at IS NULL OR ended_at > $1) ORDER BY user_id""",
+        moment,
+    )
+    return [_guest(row) for row in rows]
+
+
 async def sponsors_of(db: Connection | Pool, users: Collection[UserId]) -> frozenset[PersonId]:
     """Return who answers for these users, as far as they are guests."""
     rows = await db.fetch(
@@ -58,12 +68,17 @@ async def end_guest(db: Connection | Pool, user_id: UserId, at: datetime) -> boo
     return status != "UPDATE 0"
 
 
-async def renew_guest(db: Connection | Pool, user_id: UserId, review_by: date) -> bool:
-    """Say until when somebody is a guest now; return whether they are one."""
+async def renew_guest(db: Connection | Pool, user_id: UserId, review_by: date, at: datetime) -> bool:
+    """Say until when somebody is a guest from now on; return whether they are one. The terms of before stay known."""
     status: str = await db.execute(
-        "UPDATE guest SET review_by = $2 WHERE user_id = $1 AND ended_at IS NULL", user_id, review_by
+        """WITH before AS (UPDATE guest SET ended_at = $3 WHERE user_id = $1 AND ended_at IS NULL RETURNING *)
+           INSERT INTO guest (user_id, sponsor_id, rooms, reason, added_at, review_by)
+           SELECT user_id, sponsor_id, rooms, reason, $3, $2 FROM before""",
+        user_id,
+        review_by,
+        at,
     )
-    return status != "UPDATE 0"
+    return status != "INSERT 0 0"
 
 
 async def reviews_between(db: Connection | Pool, first: date, last: date) -> list[Boundary]:

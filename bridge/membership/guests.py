@@ -64,10 +64,13 @@ class Guesthood:
     sponsors: PeopleSet = PeopleSet.none
     """Of the living."""
 
+    def guest(self, user_id: UserId) -> Guest | None:
+        """Return the guest of that user ID, if it is one."""
+        return next((guest for some in self.living.values() for guest in some if guest.user_id == user_id), None)
+
     def why_not(self, user_id: UserId) -> str:
         """Return why somebody who is or was a guest is not one of a room that is not theirs; empty for all others."""
-        known = any(guest.user_id == user_id for some in self.living.values() for guest in some)
-        return ELSEWHERE if known else self.over.get(user_id, "")
+        return ELSEWHERE if self.guest(user_id) else self.over.get(user_id, "")
 
 
 NO_GUESTS = Guesthood()

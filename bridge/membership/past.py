@@ -25,6 +25,7 @@ from bridge.ids import PersonId, RoomId, UserId
 from bridge.membership import past_store
 from bridge.membership.audit_store import read_last_arrivals
 from bridge.membership.explanation import PolicyVersion, iso
+from bridge.membership.guest_store import read_guests_at
 from bridge.membership.past_company import Setting, is_personal, judged, read_company, read_room, room_at
 from bridge.membership.presence import Power, powers, presences
 from bridge.membership.room_past import STATE_TYPES, RoomPast, find_room, newest_by_key, pasts
@@ -119,6 +120,7 @@ async def known_of(pool: Pool, survey: Survey, person: Person, moment: datetime,
                 touched=survey.touched,
                 walls=survey.walls,
                 exemptions=survey.exemptions,
+                guests=survey.guesthood,
             ),
             arrivals=await read_last_arrivals(db, person.id),
             day=day,
@@ -138,6 +140,12 @@ async def holder_of(pool: Pool, user_id: UserId, moment: datetime) -> PersonId:
     """Return whose account it was at a moment; raise `UnknownNameError` when it was nobody's of the directory."""
     async with snapshot(pool) as db:
         holders = await past_store.read_holders(db, moment)
+        guests = {guest.user_id: guest for guest in await read_guests_at(db, moment)}
+    if (guest := guests.get(user_id)) is not None:
+        raise UnknownNameError(
+            f"{user_id} is a guest until {guest.review_by}, and in the rooms of whoever answers for it: "
+            "`muster guests list` names them, `muster who ROOM` who else is there."
+        )
     if user_id not in holders:
         raise UnknownNameError(
             f"{user_id} is the account of nobody in the directory. `muster who ROOM` lists everybody in a room."

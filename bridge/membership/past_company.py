@@ -17,13 +17,14 @@ from bridge.directory.expression import fold
 from bridge.directory.history import HistoryEntry
 from bridge.directory.local_day import SPREAD, LocalDays
 from bridge.directory.past_store import load_states
-from bridge.ids import PersonId, RoomId, RoomKey, UserId
-from bridge.membership import past_store
+from bridge.ids import PersonId, RoomId, RoomKey, UserId, server_of
+from bridge.membership import guest_store, past_store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Entry
 from bridge.membership.barriers import Walls, walls_of
 from bridge.membership.desired import desired
 from bridge.membership.exemption_store import read_exemptions
+from bridge.membership.guests import Guest, guest_seats, guesthood
 from bridge.membership.presence import Presence, presences
 from bridge.membership.room_past import RoomPast, newest_by_key
 from bridge.membership.ruling import Rulings, rulings
@@ -47,15 +48,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """The people, and the exceptions that do not stand in the policy, as they were."""
+    """The people, their guests, and the exceptions that do not stand in the policy, as they were."""
 
     states: Mapping[PersonId, HistoryEntry]
     exemptions: tuple[Exemption, ...]
+    guests: tuple[Guest, ...] = ()
 
 
 def is_personal(policy: Policy) -> bool:
     """Tell whether the policy decides about each person alone, whoever else there is. Pure."""
-    return not policy.barriers and not policy.levels_of_managers
+    return not policy.barriers and not policy.levels_of_managers and policy.guests is None
 
 
 async def read_company(
@@ -68,7 +70,11 @@ async def read_company(
     """Read everybody, or one person alone; `states` are those of everybody where they were read already."""
     if states is None:
         states = await load_states(db, moment, None if person is None else [person])
-    return Company(states, tuple(await read_exemptions(db, (moment - SPREAD).date(), moment)))
+    return Company(
+        states,
+        tuple(await read_exemptions(db, (moment - SPREAD).date(), moment)),
+        tuple(await guest_store.read_guests_at(db, moment)),
+    )
 
 
 def judged(
@@ -91,8 +97,18 @@ def judged(
     served = _served(wanted.rooms, there)
     current = Current(accounts, {key: _room(key, place) for key, place in there.items()}, served=served)
     wanted = type(wanted)(wanted.accounts, aligned(wanted.rooms, current), wanted.vacant, wanted.shadow)
-    walls = Walls(walls_of(policy.barriers, census))
-    return rulings(policy, census, wanted, current, bot=setting.bot, walls=walls, exemptions=company.exemptions)
+    hood = guesthood(policy.guests, company.guests, census, server_of(setting.bot))
+    found = walls_of(policy.barriers, census)
+    return rulings(
+        policy,
+        census,
+        wanted,
+        current,
+        bot=setting.bot,
+        walls=Walls(found, guest_seats(hood, found)),
+        exemptions=company.exemptions,
+        guests=hood,
+    )
 
 
 async def read_room(db: Connection, place: RoomPast, moment: datetime, bot: UserId) -> CurrentRoom:

@@ -19,6 +19,7 @@ from bridge.directory.selector import Selector, matches
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.barriers import NO_WALLS, Division, Walls
 from bridge.membership.exemptions import Exempt, Exemptions
+from bridge.membership.guests import NO_GUESTS, Guest, Guesthood, with_guests
 from bridge.membership.patterns import patterns_of
 from bridge.membership.plan_barriers import settled
 from bridge.membership.plan_scope import Scope, scope_of
@@ -87,6 +88,17 @@ class Ruling:
         return self.power.level if self.power is not None else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Hospitality:
+    """As whose guest somebody is to be in a room."""
+
+    guest: Guest
+    sponsor: str
+    """userName of who answers for the guest."""
+    barrier: Barrier | None
+    """The one that keeps the guest out all the same."""
+
+
 @dataclass(frozen=True)
 class Rulings:
     """The decision about a company at a moment, to be asked about one person and room at a time."""
@@ -134,6 +146,20 @@ class Rulings:
             reports=self._reports(ruled, row, self._levels(key).values()) if as_manager else (),
         )
 
+    def guest(self, user_id: UserId, key: RoomKey) -> Hospitality | None:
+        """Return as whose guest somebody whom HR does not know is to be in a room, or is kept out of it."""
+        ruled = self.desired.rooms.get(key)
+        found = self.scope.guests.guest(user_id)
+        if ruled is None or found is None:
+            return None
+        room, division = self._settle(key, ruled)
+        barrier = division.strangers.get(user_id)
+        if user_id not in room.sponsored and barrier is None:
+            return None
+        row = self.census.row(found.sponsor)
+        assert row is not None  # whoever is a guest has a sponsor who works here
+        return Hospitality(found, self.census.person(row).user_name, barrier)
+
     def question(self, key: RoomKey) -> Question | None:
         """Return what the rule of a room asks, of the value that the room is for now."""
         ruled = self.desired.rooms.get(key)
@@ -156,7 +182,8 @@ class Rulings:
 
     def _settle(self, key: RoomKey, ruled: DesiredRoom) -> tuple[DesiredRoom, Division]:
         if key not in self._settled:
-            self._settled[key] = settled(ruled, self.current.rooms.get(key), self.scope, self.walls)
+            asked = with_guests(ruled, self.scope.guests, self.census)
+            self._settled[key] = settled(asked, self.current.rooms.get(key), self.scope, self.walls)
         return self._settled[key]
 
     def _ground(
@@ -240,7 +267,8 @@ def rulings(
     touched: frozenset[UserId] | None = None,
     walls: Walls = NO_WALLS,
     exemptions: Sequence[Exemption] = (),
+    guests: Guesthood = NO_GUESTS,
 ) -> Rulings:
     """Return the decision about the people of the census; the arguments are those of `plan`."""
-    scope = scope_of(desired, current, census, touched, bot, Departures())
+    scope = scope_of(desired, current, census, touched, bot, Departures(), guests)
     return Rulings(policy, census, desired, current, scope, walls, tuple(exemptions))

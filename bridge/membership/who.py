@@ -16,7 +16,7 @@ from bridge.membership.explanation import WORDS, PolicyVersion, iso
 from bridge.membership.grounds import by_hand, exception_of, handed_over, in_words, named, place_in
 from bridge.membership.presence import Power, Presence
 from bridge.membership.room_past import RoomPast, statement
-from bridge.membership.ruling import Ground, Ruling, Rulings
+from bridge.membership.ruling import Ground, Hospitality, Ruling, Rulings
 from bridge.membership.values import Action
 
 _SHOWN = ("department", "title")
@@ -199,7 +199,8 @@ def _occupant(presence: Presence, key: RoomKey | None, facts: Facts) -> Occupant
         last = None
     ruling = rulings.of(person.id, key) if person is not None and rulings is not None and key is not None else None
     entry = last if last is not None and last.action is Action.JOIN else None
-    grounds = _grounds(presence, ruling, entry, facts)
+    host = rulings.guest(presence.user_id, key) if person is None and rulings is not None and key is not None else None
+    grounds = _grounds(presence, ruling, host, entry, facts)
     level = facts.power.of(presence.user_id)
     exception = ruling.exception if ruling is not None and ruling.ground is Ground.EXCEPTION else None
     return Occupant(
@@ -217,18 +218,29 @@ def _occupant(presence: Presence, key: RoomKey | None, facts: Facts) -> Occupant
         sender=presence.sender,
         entry=entry.id if entry else None,
         ground=grounds.ground,
-        until=exception.until.isoformat() if exception else "",
-        owner=exception.owner if exception else "",
+        until=exception.until.isoformat() if exception else host.guest.review_by.isoformat() if host else "",
+        owner=exception.owner if exception else host.sponsor if host else "",
         source=grounds.source,
         power_by=_power_by(level, ruling, presence, facts),
-        waits="" if ruling is not None and ruling.wanted else _waits(last),
+        waits="" if host or (ruling is not None and ruling.wanted) else _waits(last),
     )
 
 
-def _grounds(presence: Presence, ruling: Ruling | None, entry: Entry | None, facts: Facts) -> _Grounds:
+def _grounds_of_guest(host: Hospitality) -> _Grounds:
+    said = f"guest of {host.sponsor} until {host.guest.review_by}: {host.guest.reason}"
+    if host.barrier is not None:
+        said += f"; kept out by the barrier {host.barrier.reason!r}, and not taken out yet"
+    return _Grounds("guest", said, "guests", f"guest since {iso(host.guest.added_at)}")
+
+
+def _grounds(
+    presence: Presence, ruling: Ruling | None, host: Hospitality | None, entry: Entry | None, facts: Facts
+) -> _Grounds:
     """Return by what somebody is there, and the reason in words."""
     if presence.user_id == facts.bot:
         return _Grounds("own account", "Muster's own account")
+    if host is not None:
+        return _grounds_of_guest(host)
     if ruling is not None and ruling.wanted and facts.rulings is not None:
         return _grounds_of_ruling(ruling, facts.rulings)
     over = facts.hand_overs.get(presence.user_id)

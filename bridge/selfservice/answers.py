@@ -95,6 +95,7 @@ class Answers:
             touched=found.touched,
             walls=found.walls,
             exemptions=found.exemptions,
+            guests=found.guesthood,
         )
         waiting = {
             RoomKey(change.room)

@@ -113,7 +113,7 @@ async def test_the_last_day_wakes_by_itself(company: Company) -> None:
         assert ("leo" in company.homeserver.people("lounge")) is inside
 
     async with company.pool.acquire() as connection, connection.transaction():
-        await guest_store.renew_guest(connection, LEO, date(2026, 4, 1))
+        await guest_store.renew_guest(connection, LEO, date(2026, 4, 1), company.clock())
         await note_drift(connection, [LEO])
     await company.upkeep.catch_up()
     assert "leo" in company.homeserver.people("lounge")

@@ -13,7 +13,10 @@ import pytest
 from bridge.cli.who import list_people
 from bridge.cli.why import why
 from bridge.directory.scim_shape import ENTERPRISE
+from bridge.membership import guest_store
 from bridge.membership.exemption_store import put_exemption
+from bridge.membership.guests import Guest
+from bridge.membership.member_store import note_drift
 from bridge.policy.schema import Exemption
 from tests.integration.membership.conftest import user
 from tests.integration.membership.test_past import Past, at, explained, listed, who_args
@@ -35,6 +38,12 @@ WALLED = (
     + """\
 barriers:
   - {between: department eq "Research", and: department eq "Trading", reason: research independence}
+"""
+)
+HOSPITABLE = (
+    BASE
+    + """\
+guests: {sponsors: active eq true}
 """
 )
 EACH = """\
@@ -234,3 +243,30 @@ async def test_a_room_is_asked_for_the_value_that_it_was_for(story: Past, capsys
         assert (found["there"], found["wanted"]) == ("in", True)
         assert found["selector"].startswith(f'department eq "{value}"')
         assert one_of(await listed(story, capsys, "department/Sales", when), "Ann")["rule"] == "rooms.department"
+
+
+async def test_a_guest_is_told_with_who_answers_and_until_when(story: Past, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the terms of the moment: before a renewal the earlier last day, and afterwards no guest any more."""
+    await story.rule(HOSPITABLE)
+    await story.say("ann", department="Sales")
+    made = Guest(user("leo"), story.company.ids["ann"], (), "helps", story.company.clock(), date(2026, 3, 10))
+    await guest_store.put_guest(story.pool, made)
+    await story.settle()
+    async with story.pool.acquire() as db:
+        await guest_store.renew_guest(db, user("leo"), date(2026, 3, 20), story.company.clock())
+    await story.settle()
+    async with story.pool.acquire() as db:
+        await guest_store.end_guest(db, user("leo"), story.company.clock())
+        await note_drift(db, [user("leo")])
+    await story.settle()
+
+    told = []
+    for day in (2, 3):
+        lounge = await listed(story, capsys, "lounge", at(day))
+        told += [one for one in lounge["occupants"] if one["user_id"] == user("leo")]
+    assert [(one["ground"], one["owner"], one["until"]) for one in told] == [
+        ("guest", "ann", "2026-03-10"),
+        ("guest", "ann", "2026-03-20"),
+    ]
+    lounge = await listed(story, capsys, "lounge", at(4))
+    assert user("leo") not in [one["user_id"] for one in lounge["occupants"]]
