@@ -21,9 +21,11 @@ from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
 from bridge.archive.backfill import OriginalsConsumer, backfill
+from bridge.archive.blob import open_blobs
 from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
+from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
 from bridge.archive.notary import Notary
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying, Config
@@ -36,6 +38,7 @@ from bridge.database.listen import (
     DIRECTORY,
     EVENTS,
     HOOKS,
+    MEDIA,
     MEMBERSHIP,
     NOTICES,
     REMARKS,
@@ -128,6 +131,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
+        _fetch_media(services, listener.subscribe(MEDIA)),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
@@ -179,12 +183,21 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
+        MediaConsumer(pool, services.homeserver.server_name),
     )
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:
     await server.ended()
     raise DatabaseUnavailableError(f"The embedded PostgreSQL has ended; see {server.log_path}.")
+
+
+async def _fetch_media(services: Services, wake: asyncio.Event) -> None:
+    """Fetch the files that events refer to."""
+    media = services.config.archive.media
+    blobs = await asyncio.to_thread(open_blobs, media, services.config.data)
+    fetcher = MediaFetcher(services.pool, services.homeserver, blobs, limit=media.limit, clock=services.clock)
+    await fetcher.run(wake)
 
 
 async def _keep_signed(services: Services) -> None:

@@ -1,0 +1,110 @@
+"""Where a file went, as text for a terminal and as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bridge.archive.media import Place
+from bridge.archive.rendering import printable, short, wrapped, writable
+from bridge.archive.sighting import Sighting, Trace
+from bridge.ids import UserId
+
+_MOST = 20
+"""People, and events, that are shown unless all are asked for."""
+_SAID: Mapping[Place, str] = {
+    Place.FILE: "sent it",
+    Place.THUMBNAIL: "sent it as a preview",
+    Place.AVATAR: "set it as a picture of a person or room",
+    Place.INLINE: "put it into a text",
+}
+
+
+def trace_as_text(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody: bool) -> str:
+    """Return the file, each event that refers to it, and who could see it; `called` has what people are called."""
+    return "\n".join(_lines(trace, called, width, everybody=everybody))
+
+
+def trace_as_json(trace: Trace, called: Mapping[UserId, str]) -> dict[str, Any]:
+    """Return the same as JSON."""
+    file = trace.file
+    found: dict[str, Any] = writable(
+        {
+            "sha256": file.sha256.hex() if file else trace.target.sha256 and trace.target.sha256.hex(),
+            "bytes": file and file.size,
+            "mimetype": file and file.mimetype,
+            "stored_at": file and file.stored_at.isoformat(),
+            "links": [{"mxc": mxc, "not_stored_because": reason or None} for mxc, reason in trace.links.items()],
+            "events": [_sighting_as_json(sighting) for sighting in trace.sightings],
+            "rooms": sorted(trace.rooms),
+            "people": [{"user_id": user, "name": called.get(user)} for user in trace.people],
+            "links_not_stored": trace.unknown,
+        }
+    )
+    return found
+
+
+def _lines(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody: bool) -> Iterator[str]:
+    if trace.file:
+        yield f"sha256    {trace.file.sha256.hex()}"
+        yield f"file      {trace.file.size:,} bytes, {printable(trace.file.mimetype) or 'of unknown type'}"
+        yield f"stored    {short(trace.file.stored_at)}"
+    else:
+        yield f"{trace.target}: the archive does not hold this file."
+    for mxc, reason in trace.links.items():
+        yield f"link      {mxc}"
+        if reason and not trace.file:
+            yield from wrapped(f"not there: {reason}", width)
+    if not trace.sightings:
+        yield "No event in the archive refers to it."
+    if trace.unknown and trace.target.sha256:
+        yield f"{trace.unknown:,} other links were not fetched (yet); what is behind them is unknown."
+    most = None if everybody else _MOST
+    for sighting in trace.sightings[:most]:
+        yield ""
+        yield from _sighting_lines(sighting, called, width)
+    yield from _more(len(trace.sightings), most, "events")
+    if trace.sightings:
+        rooms = f"{len(trace.rooms)} room{'' if len(trace.rooms) == 1 else 's'}"
+        yield ""
+        yield f"visible in {rooms} to {len(trace.people)}, then or since"
+        for user in trace.people[:most]:
+            yield from wrapped(_called(user, called), width)
+        yield from _more(len(trace.people), most, "people")
+
+
+def _sighting_lines(sighting: Sighting, called: Mapping[UserId, str], width: int) -> Iterator[str]:
+    named = f": {sighting.name}" if sighting.name else ""
+    said = f"{short(sighting.at)} {_called(sighting.sender, called)} {_SAID[sighting.place]}{named}"
+    yield from wrapped(said, width, indent="")
+    yield f"  {printable(sighting.event_id)}"
+    yield f"  in {printable(sighting.room_id)}"
+    audience = sighting.audience
+    world = " and to everybody else" if audience.visibility == "world_readable" else ""
+    since = f", {len(audience.later)} since" if audience.later else ""
+    yield f"  visible to {len(audience.then)} then{since}{world}"
+
+
+def _more(count: int, most: int | None, what: str) -> Iterator[str]:
+    if most is not None and count > most:
+        yield f"  and {count - most} more {what}; --all shows them"
+
+
+def _sighting_as_json(sighting: Sighting) -> dict[str, Any]:
+    return {
+        "event_id": sighting.event_id,
+        "room_id": sighting.room_id,
+        "sender": sighting.sender,
+        "type": sighting.type,
+        "sent": sighting.at.isoformat(),
+        "place": sighting.place.value,
+        "name": sighting.name,
+        "mxc": sighting.mxc,
+        "visibility": sighting.audience.visibility,
+        "visible_then": list(sighting.audience.then),
+        "visible_since": [{"user_id": one.user_id, "since": one.since.isoformat()} for one in sighting.audience.later],
+    }
+
+
+def _called(user: UserId, called: Mapping[UserId, str]) -> str:
+    return printable(f"{called[user]} {user}" if user in called else user)
