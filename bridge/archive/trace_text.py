@@ -50,7 +50,8 @@ def _lines(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody:
         yield f"file      {trace.file.size:,} bytes, {printable(trace.file.mimetype) or 'of unknown type'}"
         yield f"stored    {short(trace.file.stored_at)}"
     else:
-        yield f"{trace.target}: the archive does not hold this file."
+        yield f"{trace.target}:"
+        yield "  the archive does not hold this file"
     for mxc, reason in trace.links.items():
         yield f"link      {mxc}"
         if reason and not trace.file:
@@ -58,7 +59,8 @@ def _lines(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody:
     if not trace.sightings:
         yield "No event in the archive refers to it."
     if trace.unknown and trace.target.sha256:
-        yield f"{trace.unknown:,} other links were not fetched (yet); what is behind them is unknown."
+        links, them = ("link was", "it") if trace.unknown == 1 else ("links were", "them")
+        yield f"{trace.unknown:,} other {links} not fetched (yet); what is behind {them} is unknown."
     most = None if everybody else _MOST
     for sighting in trace.sightings[:most]:
         yield ""

@@ -93,7 +93,7 @@ async def homeserver(server: FileServer) -> AsyncIterator[Homeserver]:
     """The homeserver whose files these are."""
     application = web.Application()
     application.router.add_get("/_matrix/client/v1/media/download/{server}/{media}", server.answer)
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -390,3 +390,33 @@ async def test_the_service_fetches_by_itself_several_at_once(
             with suppress(asyncio.CancelledError):
                 await task
     assert sorted(server.asked) == sorted(links)
+
+
+async def test_a_fetch_that_is_cut_off_is_done_again(
+    pool: Pool, server: FileServer, fetcher: MediaFetcher, tmp_path: Path
+) -> None:
+    """Whoever ends in the middle of a file leaves the link to the next, no try counted and nothing half on the disk."""
+    begun = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(PDF[:1000])
+        begun.set()
+        await asyncio.Event().wait()
+        return response
+
+    server.answers["mxc://x/a"] = hang
+    await note(pool, shared("$a", "mxc://x/a"))
+    task = asyncio.create_task(fetcher.fetch_next())
+    await begun.wait()
+    assert not await fetcher.fetch_next()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert [file for file in (tmp_path / "media").rglob("*") if file.is_file()] == []
+    server.has("mxc://x/a", PDF)
+    assert await drain(fetcher) == 1
+    row = await pool.fetchrow("SELECT state, tries FROM media_link")
+    assert row is not None
+    assert tuple(row) == ("stored", 0)
