@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.media import Place, Reference, server_of
+from bridge.archive.sighting import Mention
 from bridge.archive.store import MOMENT
 from bridge.archive.values import MediaFigures
-from bridge.ids import RoomId
+from bridge.ids import EventId, RoomId, UserId
 
 if TYPE_CHECKING:
     from bridge.archive.store import Row
@@ -162,13 +163,26 @@ async def read_links(db: Connection | Pool, sha256: bytes) -> list[Row]:
     return await db.fetch("SELECT mxc, sha256, reason FROM media_link WHERE sha256 = $1 ORDER BY mxc", sha256)
 
 
-async def read_sightings(db: Connection | Pool, mxcs: Collection[str]) -> list[Row]:
-    """Return (seq, event_id, room_id, sender, type, at, place, name, mxc) of what refers to these links, in order."""
-    return await db.fetch(
-        f"SELECT seq, event_id, room_id, sender, type, {MOMENT} AS at, place, name, mxc"  # noqa: S608 - our own
+async def read_mentions(db: Connection | Pool, mxcs: Collection[str]) -> list[Mention]:
+    """Return the events that refer to these links, in the order in which they were sent."""
+    rows = await db.fetch(
+        f"SELECT event_id, room_id, sender, type, {MOMENT} AS at, place, name, mxc"  # noqa: S608 - our own
         " FROM media_reference JOIN event USING (seq) WHERE mxc = ANY($1) ORDER BY at, seq",
         list(mxcs),
     )
+    return [
+        Mention(
+            event_id=EventId(row["event_id"]),
+            room_id=RoomId(row["room_id"]),
+            sender=UserId(row["sender"]),
+            type=row["type"],
+            at=row["at"],
+            place=Place(row["place"]),
+            name=row["name"],
+            mxc=row["mxc"],
+        )
+        for row in rows
+    ]
 
 
 async def media_figures(db: Connection | Pool) -> MediaFigures:

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.archive import media_store, store
-from bridge.archive.audience import audience_of
-from bridge.archive.media import Place, is_link
-from bridge.archive.sighting import Sighting, StoredFile, Target, Trace
+from bridge.archive.audience import RoomPast, past_of
+from bridge.archive.media import is_link
+from bridge.archive.sighting import StoredFile, Target, Trace, sightings_of
 from bridge.archive.state_store import read_memberships, read_rooms_state
-from bridge.archive.values import StateEvent
 from bridge.errors import InputError
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import RoomId
 
 if TYPE_CHECKING:
     from bridge.archive.store import Row
@@ -56,14 +54,16 @@ async def trace(pool: Pool, target: Target) -> Trace:
         links = await _links(connection, target)
         sha256 = target.sha256 or next((row["sha256"] for row in links if row["sha256"]), None)
         row = await media_store.read_file(connection, sha256) if sha256 else None
-        sightings = await media_store.read_sightings(connection, [link["mxc"] for link in links])
-        rooms = await _rooms(connection, {RoomId(each["room_id"]) for each in sightings})
+        mentions = await media_store.read_mentions(connection, [link["mxc"] for link in links])
+        pasts = await _pasts(connection, {mention.room_id for mention in mentions})
         figures = await media_store.media_figures(connection)
+    sightings, viewers = sightings_of(mentions, pasts)
     return Trace(
         target=target,
         file=StoredFile(sha256, row["size"], row["mimetype"], row["stored_at"]) if sha256 and row else None,
         links={link["mxc"]: link["reason"] or "" for link in links},
-        sightings=tuple(_sighting(each, *rooms[RoomId(each["room_id"])]) for each in sightings),
+        sightings=sightings,
+        viewers=viewers,
         unknown=figures.waiting + figures.failed,
     )
 
@@ -79,32 +79,15 @@ async def _links(connection: Connection, target: Target) -> list[Row]:
     return await media_store.read_links(connection, link["sha256"]) if link["sha256"] else [link]
 
 
-async def _rooms(
-    connection: Connection, room_ids: set[RoomId]
-) -> dict[RoomId, tuple[Sequence[StateEvent], Sequence[StateEvent]]]:
-    """Return memberships and history visibilities of each room."""
+async def _pasts(connection: Connection, room_ids: set[RoomId]) -> dict[RoomId, RoomPast]:
     visibilities = await read_rooms_state(connection, ["m.room.history_visibility"], _EVER, room_ids)
     return {
-        room_id: (
+        room_id: past_of(
             await read_memberships(connection, _EVER, room_id=room_id),
             [each for each in visibilities if each.event.room_id == room_id],
         )
         for room_id in room_ids
     }
-
-
-def _sighting(row: Row, memberships: Sequence[StateEvent], visibilities: Sequence[StateEvent]) -> Sighting:
-    return Sighting(
-        event_id=EventId(row["event_id"]),
-        room_id=RoomId(row["room_id"]),
-        sender=UserId(row["sender"]),
-        type=row["type"],
-        at=row["at"],
-        place=Place(row["place"]),
-        name=row["name"],
-        mxc=row["mxc"],
-        audience=audience_of(row["at"], memberships, visibilities),
-    )
 
 
 def _hash(path: Path) -> bytes:

@@ -37,7 +37,15 @@ def trace_as_json(trace: Trace, called: Mapping[UserId, str]) -> dict[str, Any]:
             "links": [{"mxc": mxc, "not_stored_because": reason or None} for mxc, reason in trace.links.items()],
             "events": [_sighting_as_json(sighting) for sighting in trace.sightings],
             "rooms": sorted(trace.rooms),
-            "people": [{"user_id": user, "name": called.get(user)} for user in trace.people],
+            "people": [
+                {
+                    "user_id": viewer.user_id,
+                    "name": called.get(viewer.user_id),
+                    "since": viewer.since.isoformat(),
+                    "rooms": list(viewer.rooms),
+                }
+                for viewer in trace.viewers
+            ],
             "links_not_stored": trace.unknown,
         }
     )
@@ -69,22 +77,22 @@ def _lines(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody:
     if trace.sightings:
         rooms = f"{len(trace.rooms)} room{'' if len(trace.rooms) == 1 else 's'}"
         yield ""
-        yield f"visible in {rooms} to {len(trace.people)}, then or since"
-        for user in trace.people[:most]:
-            yield from wrapped(_called(user, called), width)
-        yield from _more(len(trace.people), most, "people")
+        yield f"visible in {rooms} to {len(trace.viewers)}, each from when on"
+        for viewer in trace.viewers[:most]:
+            yield from wrapped(f"{short(viewer.since)} {_called(viewer.user_id, called)}", width)
+        yield from _more(len(trace.viewers), most, "people")
 
 
 def _sighting_lines(sighting: Sighting, called: Mapping[UserId, str], width: int) -> Iterator[str]:
-    named = f": {sighting.name}" if sighting.name else ""
-    said = f"{short(sighting.at)} {_called(sighting.sender, called)} {_SAID[sighting.place]}{named}"
+    mention = sighting.mention
+    named = f": {mention.name}" if mention.name else ""
+    said = f"{short(mention.at)} {_called(mention.sender, called)} {_SAID[mention.place]}{named}"
     yield from wrapped(said, width, indent="")
-    yield f"  {printable(sighting.event_id)}"
-    yield f"  in {printable(sighting.room_id)}"
-    audience = sighting.audience
-    world = " and to everybody else" if audience.visibility == "world_readable" else ""
-    since = f", {len(audience.later)} since" if audience.later else ""
-    yield f"  visible to {len(audience.then)} then{since}{world}"
+    yield f"  {printable(mention.event_id)}"
+    yield f"  in {printable(mention.room_id)}"
+    world = " and to everybody else" if sighting.visibility == "world_readable" else ""
+    since = f", {sighting.later} since" if sighting.later else ""
+    yield f"  visible to {sighting.then} then{since}{world}"
 
 
 def _more(count: int, most: int | None, what: str) -> Iterator[str]:
@@ -93,18 +101,19 @@ def _more(count: int, most: int | None, what: str) -> Iterator[str]:
 
 
 def _sighting_as_json(sighting: Sighting) -> dict[str, Any]:
+    mention = sighting.mention
     return {
-        "event_id": sighting.event_id,
-        "room_id": sighting.room_id,
-        "sender": sighting.sender,
-        "type": sighting.type,
-        "sent": sighting.at.isoformat(),
-        "place": sighting.place.value,
-        "name": sighting.name,
-        "mxc": sighting.mxc,
-        "visibility": sighting.audience.visibility,
-        "visible_then": list(sighting.audience.then),
-        "visible_since": [{"user_id": one.user_id, "since": one.since.isoformat()} for one in sighting.audience.later],
+        "event_id": mention.event_id,
+        "room_id": mention.room_id,
+        "sender": mention.sender,
+        "type": mention.type,
+        "sent": mention.at.isoformat(),
+        "place": mention.place.value,
+        "name": mention.name,
+        "mxc": mention.mxc,
+        "visibility": sighting.visibility,
+        "visible_then": sighting.then,
+        "visible_since": sighting.later,
     }
 
 

@@ -88,13 +88,17 @@ async def test_every_event_room_and_person_of_a_file_is_found(pool: Pool) -> Non
     )
     for target in (Target(sha256=HASH), Target(mxc="mxc://x/1"), Target(mxc="mxc://x/2")):
         found = await trace(pool, target)
-        assert [one.event_id for one in found.sightings] == ["$first", "$second"]
-        assert [(one.sender, one.name, one.at) for one in found.sightings] == [
+        assert [one.mention.event_id for one in found.sightings] == ["$first", "$second"]
+        assert [(one.mention.sender, one.mention.name, one.mention.at) for one in found.sightings] == [
             ("@a:x", "budget.pdf", at(10)),
             ("@b:x", "budget.pdf", at(30)),
         ]
         assert found.rooms == {"!r", "!other"}
-        assert found.people == ("@a:x", "@b:x", "@c:x")
+        assert [(one.user_id, one.since, one.rooms) for one in found.viewers] == [
+            ("@a:x", at(10), ("!r",)),
+            ("@b:x", at(10), ("!other", "!r")),
+            ("@c:x", at(30), ("!other",)),
+        ]
         assert list(found.links) == ["mxc://x/1", "mxc://x/2"]
         assert found.file is not None
         assert (found.file.sha256, found.file.size) == (HASH, len(PDF))
@@ -128,7 +132,7 @@ async def test_a_link_that_was_not_fetched_is_traced_too(pool: Pool) -> None:
         await media_store.put_failure(connection, "mxc://x/1", "gone", "404 M_NOT_FOUND: Not found")
     found = await trace(pool, Target(mxc="mxc://x/1"))
     assert (found.file, found.links) == (None, {"mxc://x/1": "404 M_NOT_FOUND: Not found"})
-    assert [one.event_id for one in found.sightings] == ["$file"]
+    assert [one.mention.event_id for one in found.sightings] == ["$file"]
     nothing = await trace(pool, Target(sha256=HASH))
     assert (nothing.sightings, nothing.unknown) == ((), 1)
 
@@ -158,7 +162,9 @@ async def test_trace_says_where_a_file_went_and_leaves_an_entry(pool: Pool, caps
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
     assert "2023-11-14 22:13:30Z @a:x sent it: budget.pdf\n  $file\n  in !r\n  visible to 1 then, 1 since" in printed
-    assert "visible in 1 room to 2, then or since\n  @a:x\n  @b:x" in printed
+    assert (
+        "visible in 1 room to 2, each from when on\n  2023-11-14 22:13:30Z @a:x\n  2023-11-14 22:13:50Z @b:x" in printed
+    )
     assert await muster(pool, "trace", "mxc://x/1", as_json=True) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["sha256"], found["rooms"], [one["user_id"] for one in found["people"]]) == (
