@@ -77,15 +77,15 @@ async def wake_fetchers(connection: Connection, channel: str) -> None:
 async def claim_link(connection: Connection, now: datetime, limit: int) -> Link | None:
     """Lock the next link that is due, our own homeserver's first, for the length of the database transaction.
 
-    A file that was too large is due once the limit, in bytes, allows it.
+    A file that was too large is due once the limit, in bytes, allows it. The lock lets events go on referring to it.
     """
     row = await connection.fetchrow(
         "SELECT mxc, tries FROM media_link WHERE state = 'waiting' AND next_try <= $1"
-        " ORDER BY is_remote, next_try LIMIT 1 FOR UPDATE SKIP LOCKED",
+        " ORDER BY is_remote, next_try LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         now,
     ) or await connection.fetchrow(
         "SELECT mxc, tries FROM media_link WHERE state = 'too_large' AND needs <= $1"
-        " ORDER BY needs LIMIT 1 FOR UPDATE SKIP LOCKED",
+        " ORDER BY needs LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         limit,
     )
     return Link(row["mxc"], row["tries"]) if row else None

@@ -395,7 +395,10 @@ async def test_the_service_fetches_by_itself_several_at_once(
 async def test_a_fetch_that_is_cut_off_is_done_again(
     pool: Pool, server: FileServer, fetcher: MediaFetcher, tmp_path: Path
 ) -> None:
-    """Whoever ends in the middle of a file leaves the link to the next, no try counted and nothing half on the disk."""
+    """Whoever ends in the middle of a file leaves the link to the next, no try counted and nothing half on the disk.
+
+    Meanwhile events that refer to the same link are noted like all others.
+    """
     begun = asyncio.Event()
 
     async def hang(request: web.Request) -> web.StreamResponse:
@@ -411,6 +414,7 @@ async def test_a_fetch_that_is_cut_off_is_done_again(
     task = asyncio.create_task(fetcher.fetch_next())
     await begun.wait()
     assert not await fetcher.fetch_next()
+    await note(pool, shared("$b", "mxc://x/a"))
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
