@@ -10,6 +10,7 @@ from bridge.archive.status import status
 from bridge.cli import archive_proof, archive_search
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_show import add_show
+from bridge.cli.archive_trace import add_trace
 from bridge.cli.command import print_json, with_services
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
     below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
     archive_search.add_parser(below)
     add_show(below)
+    add_trace(below)
     archive_proof.add_parsers(below)
     add_log(below)
     figures = below.add_parser(

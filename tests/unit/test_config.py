@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
-from bridge.config_archive import AnchorsConfig
+from bridge.config_archive import AnchorsConfig, MediaConfig
 from bridge.config_photos import PhotosConfig
 from bridge.document import Kind, Section
 from bridge.errors import DocumentError
@@ -122,6 +122,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "checkpoint_every": f"{found.archive.checkpoint_every // timedelta(hours=1)}h",
         "anchors": "{}" if found.archive.anchors == AnchorsConfig() else str(found.archive.anchors),
         "languages": f"[{', '.join(found.archive.languages)}]",
+        "media": "{}" if found.archive.media == MediaConfig() else str(found.archive.media),
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }
