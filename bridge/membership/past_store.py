@@ -64,9 +64,9 @@ async def read_account_entry(db: Connection | Pool, user_id: UserId, until: date
 async def read_last_ranks(db: Connection | Pool, person: PersonId, until: datetime) -> dict[str, Entry]:
     """Return the last entry by then about the person's power in each room, by room key or ID."""
     rows = await db.fetch(
-        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT DISTINCT ON (room_key) {ENTRIES}
            WHERE person_id = $1 AND room_key <> '' AND action = ANY($3) AND at <= $2
-           ORDER BY room_key, entry.id DESC""",
+           ORDER BY room_key, entry.id DESC""",  # noqa: S608 - our own constants
         person,
         until,
         [Action.RAISE_POWER, Action.LOWER_POWER],
@@ -77,10 +77,10 @@ async def read_last_ranks(db: Connection | Pool, person: PersonId, until: dateti
 async def read_hand_overs(db: Connection | Pool, user_id: UserId, until: datetime) -> dict[str, Entry]:
     """Return the last entry by then by which each room was handed over to or by a user, by room ID."""
     rows = await db.fetch(
-        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT DISTINCT ON (room_key) {ENTRIES}
            WHERE room_key IN (SELECT room_id FROM takeover WHERE heir = $2 OR giver = $2)
                AND action = $3 AND at <= $1 AND (value = $2 OR user_id = $2)
-           ORDER BY room_key, entry.id DESC""",
+           ORDER BY room_key, entry.id DESC""",  # noqa: S608 - our own constants
         until,
         user_id,
         Action.HAND_OVER,
@@ -91,8 +91,8 @@ async def read_hand_overs(db: Connection | Pool, user_id: UserId, until: datetim
 async def read_heirs(db: Connection | Pool, room_id: RoomId, until: datetime) -> dict[UserId, Entry]:
     """Return the last entry by then by which the room was handed over to each heir."""
     rows = await db.fetch(
-        """SELECT DISTINCT ON (value) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
-           WHERE room_key = $2 AND action = $3 AND at <= $1 ORDER BY value, entry.id DESC""",
+        f"""SELECT DISTINCT ON (value) {ENTRIES}
+           WHERE room_key = $2 AND action = $3 AND at <= $1 ORDER BY value, entry.id DESC""",  # noqa: S608 - our own constants
         until,
         room_id,
         Action.HAND_OVER,
