@@ -50,7 +50,7 @@ class Problem:
     column: int
     message: str
     severity: str = "error"
-    """Or `warning`: worth a look, and no reason to refuse the file."""
+    """Or `warning`: worth a look, and no reason to refuse the file; or `note`: may well be meant."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

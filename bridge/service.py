@@ -60,6 +60,7 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.housekeeping import keep_house
 from bridge.ids import RoomId
 from bridge.membership import prevention
 from bridge.membership.approvals import Approvals
@@ -73,6 +74,7 @@ from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
+from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
 from bridge.selfservice.conversation import Conversation
 from bridge.selfservice.requests import Requests
@@ -80,9 +82,8 @@ from bridge.selfservice.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
-"""Seconds between two tries of a comparison that failed."""
+_BACKOFF = Backoff(1.0, 60.0)
+"""Between two tries of a comparison that failed."""
 _HEALTH_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5.0
 """What a request under way gets to end when the service ends."""
@@ -128,6 +129,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
+        keep_house(pool, clock),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
@@ -228,7 +230,10 @@ async def _keep_complete(services: Services) -> None:
 
 async def _compare(services: Services) -> None:
     """Compare until it has succeeded, which it does not before the bot is an administrator."""
-    pause, said = _FIRST_PAUSE, ""
+    patience = Patience(
+        _BACKOFF,
+        lambda problem: log.warning("comparing the archive waits: %s", problem, extra={"action": "archive.backfill"}),
+    )
     while True:
         try:
             found = await backfill(services.homeserver, services.pool)
@@ -236,11 +241,7 @@ async def _compare(services: Services) -> None:
         except HomeserverUnavailableError:
             raise
         except (HomeserverError, DatabaseError) as error:
-            if error.message != said:
-                log.warning("comparing the archive waits: %s", error.message, extra={"action": "archive.backfill"})
-            said = error.message
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            await patience.wait_out(error.message)
     log.info(
         "the archive was compared with every room (%d); events that were missing and are there now: %d",
         found.rooms,

@@ -100,6 +100,11 @@ async def drop_interventions(db: Connection | Pool, numbers: Collection[int]) ->
     await db.execute("DELETE FROM intervention WHERE id = ANY($1) AND settled_at IS NULL", list(numbers))
 
 
+async def forget_settled(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was put right before a moment; the entry that did it stays."""
+    await db.execute("DELETE FROM intervention WHERE settled_at < $1", before)
+
+
 # What rests
 
 
@@ -186,6 +191,11 @@ async def read_unsent(db: Connection | Pool) -> list[tuple[int, UserId, str]]:
 async def mark_sent(db: Connection | Pool, number: int, at: datetime) -> None:
     """Remember that somebody was told, or cannot be."""
     await db.execute("UPDATE remark SET sent_at = $2 WHERE id = $1", number, at)
+
+
+async def forget_sent(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was told before a moment."""
+    await db.execute("DELETE FROM remark WHERE sent_at < $1", before)
 
 
 async def names_of(db: Connection | Pool, users: Collection[UserId]) -> Mapping[UserId, str]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import HomeserverError, RefusedError
-from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import StateVoice
+from bridge.ids import RoomId, UserId
 from bridge.membership import lifecycle_store
 from bridge.membership.handover import Room, inviter, levels_after, room_of
 
@@ -19,23 +19,13 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 
-class Rooms(Protocol):
+class Rooms(StateVoice, Protocol):
     """What is done to a room as somebody who is in it."""
 
-    async def state(self, room_id: RoomId) -> list[Event]: ...
     async def invite(
         self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
     ) -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 async def read_room(homeserver: Rooms, room_id: RoomId) -> tuple[Room, Mapping[str, object]] | None:

@@ -9,8 +9,6 @@ from bridge.membership.audit import Entry
 from bridge.membership.presence import Presence
 from bridge.membership.question import Answer, Source
 
-APPROVED_BY = "; approved by "
-"""What stands in a run's cause before the id of the person who approved it."""
 WORDS = {"join": "in", "invite": "invited", "knock": "has asked to come in", "ban": "banned", "leave": "not in"}
 """What a membership is called."""
 
@@ -29,6 +27,10 @@ class Since:
     reason: str
     run: int
     cause: str
+    set_off_by: str
+    """The service, somebody by name, or the system's user of a command."""
+    approved_by: str | None
+    """The name of whoever approved what was held of the run."""
     plan_digest: str
     approval: str | None
     """Digest of the held plan whose approval let it go."""
@@ -122,6 +124,8 @@ def since_of(entry: Entry | None) -> Since | None:
         reason=entry.reason,
         run=entry.run_id,
         cause=entry.cause,
+        set_off_by=entry.set_off_by,
+        approved_by=entry.approver,
         plan_digest=entry.plan_digest,
         approval=entry.approval,
         directory_version=entry.directory_version,

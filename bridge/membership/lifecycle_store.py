@@ -196,3 +196,8 @@ async def mark_heir_told(db: Connection | Pool, takeover: Takeover, at: datetime
     await db.execute(
         "UPDATE takeover SET told_at = $3 WHERE room_id = $1 AND heir = $2", takeover.room_id, takeover.heir, at
     )
+
+
+async def forget_takeovers(db: Connection | Pool, before: datetime) -> None:
+    """Forget of which rooms the heirs were told before a moment; the entries of the audit log stay."""
+    await db.execute("DELETE FROM takeover WHERE told_at < $1", before)

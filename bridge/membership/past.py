@@ -21,7 +21,7 @@ from bridge.errors import DocumentError, UnknownNameError
 from bridge.ids import PersonId, RoomId, UserId
 from bridge.membership import past_store
 from bridge.membership.audit_store import read_last_arrivals
-from bridge.membership.explanation import APPROVED_BY, PolicyVersion, iso
+from bridge.membership.explanation import PolicyVersion, iso
 from bridge.membership.presence import Power, powers, presences
 from bridge.membership.room_past import STATE_TYPES, RoomPast, find_room, newest_by_key, pasts
 from bridge.membership.survey import Survey
@@ -157,7 +157,7 @@ async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Sett
     members = await state_store.read_memberships(db, moment, room_id=room.room_id)
     there = {user: one for (_, user), one in presences(members).items() if one.membership in PRESENT}
     arrivals = await past_store.read_arrivals_in(db, {room.key or room.room_id, room.room_id}, moment)
-    approvers = {PersonId(entry.cause.partition(APPROVED_BY)[2]) for entry in arrivals.values() if entry.approval}
+    approvers = {entry.approved_by for entry in arrivals.values() if entry.approval and entry.approved_by}
     known = {user: common.holders[user] for user in there if user in common.holders}
     states = await load_states(db, moment, approvers.union(known.values()))
     return Facts(

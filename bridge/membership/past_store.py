@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.audit import Act, Entry
-from bridge.membership.audit_store import entry_of
+from bridge.membership.audit_store import ENTRIES, entry_of
 from bridge.membership.values import Action
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Report:
 async def read_arrivals_in(db: Connection | Pool, places: Collection[str], until: datetime) -> dict[UserId, Entry]:
     """Return the last entry by then that was to put each user into the room, or out; `places` are its key and ID."""
     rows = await db.fetch(
-        """SELECT DISTINCT ON (entry.user_id) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT DISTINCT ON (entry.user_id) {ENTRIES}
            WHERE room_key = ANY($1) AND action IN ('join', 'remove') AND at <= $2
            ORDER BY entry.user_id, entry.id DESC""",
         list(places),
@@ -51,7 +51,7 @@ async def read_arrivals_in(db: Connection | Pool, places: Collection[str], until
 async def read_account_entry(db: Connection | Pool, user_id: UserId, until: datetime) -> Entry | None:
     """Return the last entry by then that let the account in or shut it out."""
     row = await db.fetchrow(
-        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT {ENTRIES}
            WHERE user_id = $1 AND at <= $2 AND action = ANY($3) AND outcome = 'done' ORDER BY entry.id DESC LIMIT 1""",
         user_id,
         until,
@@ -93,12 +93,13 @@ async def record_report(db: Connection | Pool, report: Report, policy_digest: st
     """Write that a report is made, and for whom, and return the entry's number."""
     entry: int = await db.fetchval(
         """WITH making AS (
-               INSERT INTO run (cause, plan_digest, started_at, finished_at) VALUES ($1, '', $2, $2) RETURNING id)
+               INSERT INTO run (cause, plan_digest, started_at, finished_at, set_off_by, by_person)
+               VALUES ('report', '', $2, $2, $1, nullif($5, '')) RETURNING id)
            INSERT INTO entry (run_id, at, action, room_key, user_id, person_id, value, rule, reason, directory_version,
                policy_digest, outcome, settled_at)
            SELECT making.id, $2, $3, $4, '', $5, $6, '', $7, version, $8, 'done', $2 FROM making, directory_version
            RETURNING id""",
-        f"report for {report.by}",
+        report.by,
         at,
         Act.REPORT,
         report.room,

@@ -22,6 +22,7 @@ from bridge.membership import member_store, profile_store, store
 from bridge.membership.profile import managed_part
 from bridge.membership.profile_store import Position
 from bridge.membership.reconcile import LOCK
+from bridge.patience import Backoff, Patience
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few accounts, each is compared at most once in this time."""
 AT_A_TURN: Final = 20
 """So many profiles are read before the next pause: each is one short request."""
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 class Homeserver(Protocol):
@@ -66,16 +66,14 @@ class ProfileAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare some profiles every so often until cancelled; wait with back-off while somebody is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             try:
                 await asyncio.sleep((await self.turn(every)).total_seconds())
-                pause = _FIRST_PAUSE
+                patience.recover()
             except (HomeserverError, *AWAY) as error:
-                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
-                    log.info("comparing profiles waits: %s", error, extra=_ACTION)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
+                await patience.wait_out("" if others_tell else str(error))
 
     async def turn(self, every: timedelta) -> timedelta:
         """Compare the next few profiles, and return after which time the next are due."""
@@ -132,6 +130,10 @@ class ProfileAudit:
             log.warning("the profile of %s cannot be read: %s", user_id, error.message, extra=_ACTION)
             return None
         return None if profile is None else managed_part(profile, fields)
+
+
+def _complain(problem: str) -> None:
+    log.info("comparing profiles waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.profiles"}

@@ -19,11 +19,12 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
+from bridge.homeserver.voice import Voice
+from bridge.ids import PersonId, UserId
+from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, run_store, store
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
-from bridge.membership.audit import Run
+from bridge.membership.audit import SERVICE, Run
 from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
@@ -47,22 +48,21 @@ LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
 
 
-class Homeserver(acts.Homeserver, Protocol):
+class Homeserver(acts.Homeserver, Voice, Protocol):
     """The rooms, and a voice in them."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 class Accounts(acts.Accounts, JoinedRooms, Protocol):
     """The accounts, and where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Occasion:
+    """What set a reconciliation off, and who."""
+
+    cause: str
+    set_off_by: str
+    by: PersonId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +112,27 @@ class Reconciler:
         *,
         cause: str,
         digest: str | None = None,
+        set_off_by: str = SERVICE,
         by: PersonId | None = None,
         besides: Besides | None = None,
         progress: Progress | None = None,
     ) -> Reconciled:
         """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
 
-        `besides` says what is to be added beside what differs. `by` is who set it off, and so may not approve what is
-        held of it. With `digest` exactly the plan of that digest (or of one that begins so) is carried out;
-        `RefusedError` when it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away;
-        what was done by then is recorded, and the next reconciliation goes on from there.
+        `besides` says what is to be added beside what differs. `set_off_by` is the service or the system's user of a
+        command, `by` who that is, and so may not approve what is held of it. With `digest` exactly the plan of that
+        digest (or of one that begins so) is carried out; `RefusedError` when it is another by now. Raises
+        `HomeserverUnavailableError` when the homeserver goes away; what was done by then is recorded, and the next
+        reconciliation goes on from there.
         """
         async with self._alone():
-            await audit_store.interrupt_begun(self._pool, self._clock())
+            await run_store.interrupt_begun(self._pool, self._clock())
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
-            run_id, applied = await self._carry_out(found, cause, by, progress)
+            run_id, applied = await self._carry_out(found, _Occasion(cause, set_off_by, by), progress)
             await self._follow_leavers(found)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
@@ -209,19 +211,26 @@ class Reconciler:
                     await put_notice(connection, on_both_sides(wall.barrier, names))
 
     async def _carry_out(
-        self, found: Survey, cause: str, by: PersonId | None, progress: Progress | None
+        self, found: Survey, occasion: _Occasion, progress: Progress | None
     ) -> tuple[int | None, Applied]:
         verdict = found.verdict
         fresh = bool(verdict.held.changes) and all(plan.digest != verdict.held.digest for plan in found.held)
         if not (verdict.go.changes or fresh):
             await self._release(found)
             return None, Applied()
-        approval, cause = _approval_of(found, cause)
-        now = self._clock()
-        run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
+        approval, approver = _approval_of(found)
+        run_id = await run_store.begin_run(
+            self._pool,
+            occasion.cause,
+            found.plan.digest,
+            self._clock(),
+            set_off_by=occasion.set_off_by,
+            by=occasion.by,
+            approved_by=approver,
+        )
         run = Run(run_id, found.directory_version, found.policy.digest, approval, found.pardons)
         if fresh:
-            await self._hold(run, verdict, by)
+            await self._hold(run, verdict, occasion.by)
         applied = await self._apply(verdict.go, run, progress)
         await self._release(found)
         if approval is not None:
@@ -229,10 +238,10 @@ class Reconciler:
                 self._pool,
                 held_notice.outcome(approval, run_id, done=applied.done, failed=len(applied.failures)),
             )
-        await audit_store.finish_run(self._pool, run_id, self._clock())
+        await run_store.finish_run(self._pool, run_id, self._clock())
         log.info(
             "%s: %d changes done, %d failed, %d held",
-            cause,
+            occasion.cause,
             applied.done,
             len(applied.failures),
             len(verdict.held.changes),
@@ -321,10 +330,10 @@ def _insist_on(digest: str | None, plan: Plan) -> None:
         )
 
 
-def _approval_of(found: Survey, cause: str) -> tuple[str | None, str]:
-    """Return the digest of the approval that lets this plan take away, if it needs one, and the cause with its name."""
+def _approval_of(found: Survey) -> tuple[str | None, str | None]:
+    """Return the digest of the approval that lets this plan take away, if it needs one, and who gave it."""
     taking = taking_of(found.verdict.go, found.pardons)
     for plan in found.held:
         if plan.digest == taking.digest and plan.approved_by is not None:
-            return plan.digest, f"{cause}; approved by {plan.approved_by}"
-    return None, cause
+            return plan.digest, plan.approved_by
+    return None, None

@@ -27,6 +27,7 @@ from bridge.membership.comparison import Difference, compare
 from bridge.membership.current import Membership, shapes_of
 from bridge.membership.reconcile import LOCK
 from bridge.membership.room_audit_store import Pass
+from bridge.patience import Backoff, Patience
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -36,8 +37,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few rooms, each is compared at most once in this time."""
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 class Homeserver(Protocol):
@@ -60,19 +60,17 @@ class RoomAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare one room every so often until cancelled; wait with back-off while somebody is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             try:
                 begun = await self._begun()
                 await self._go_through(begun, every.total_seconds())
                 left = begun.started_at + SHORTEST_PASS - self._clock()
-                pause = _FIRST_PAUSE
+                patience.recover()
                 await asyncio.sleep(max(left.total_seconds(), 0))
             except (HomeserverError, *AWAY) as error:
-                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
-                    log.info("comparing rooms waits: %s", error, extra=_ACTION)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
+                await patience.wait_out("" if others_tell else str(error))
 
     async def scan(self, progress: Callable[[int, int], None] = lambda over, total: None) -> Pass:
         """Compare every room now, one after another, and return what it came to."""
@@ -150,6 +148,10 @@ class RoomAudit:
         if error.status == 404 and key is not None:
             body = f"The homeserver no longer has the room {key!r} ({room_id}): somebody has deleted it by hand."
             await put_notice(self._pool, Notice(f"room gone:{room_id}", body))
+
+
+def _complain(problem: str) -> None:
+    log.info("comparing rooms waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.compare"}

@@ -24,7 +24,7 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, store
+from bridge.membership import audit_store, barrier_store, current_store, drift_store, store
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
 from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
@@ -139,7 +139,7 @@ async def survey_in(
     if touched is not None and people is not None:
         touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
     leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
-    current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    current = await current_store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
     disabled = [account for account in wanted.accounts.values() if not account.enabled]
     steps = due(disabled, known, policy.accounts.leavers, census, now, timezone)
     ending = await _ending(connection, steps, known.values())
@@ -293,7 +293,7 @@ async def _brake(
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
     lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
     waiting = {person for plan in held for person in plan.protected}
-    sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
+    sizes: Mapping[RoomKey, int] = await current_store.room_sizes(connection)
     return brake(
         changes,
         limits,

@@ -27,6 +27,7 @@ from bridge.membership import audit_store, drift_store, lifecycle_store, member_
 from bridge.membership.exemption_store import endings_between, first_ending_after
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.survey import Scope, users_of
+from bridge.patience import Backoff, Patience
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -82,10 +83,9 @@ class Upkeep:
         self._whole_at: datetime | None = None
         self._retry_at: datetime | None = None
         self._retry = FIRST_RETRY
-        self._pause = FIRST_PAUSE
+        self._patience = Patience(Backoff(FIRST_PAUSE, LONGEST_PAUSE), _complain, _resume)
         self._altered = 0
         """What was refused up to here waits for the next look at everything."""
-        self._complaint = ""
 
     async def run(self, wakes: Sequence[asyncio.Event]) -> None:
         """Keep everything so until cancelled; `wakes` are set when there may be something to do.
@@ -98,11 +98,11 @@ class Upkeep:
             try:
                 await self.catch_up()
             except MusterError as error:
-                await self._wait_out(error.message)
+                await self._patience.wait_out(error.message)
             except AWAY as error:
-                await self._wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
+                await self._patience.wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
             else:
-                self._recover()
+                self._patience.recover()
                 await _any_of(wakes, await self._seconds_to_next())
 
     async def catch_up(self) -> list[Reconciled]:
@@ -220,17 +220,13 @@ class Upkeep:
         found = await self._next_boundary(since + ahead) if ahead else None
         return None if found is None else found - ahead
 
-    async def _wait_out(self, complaint: str) -> None:
-        if complaint != self._complaint:
-            log.warning("%s Memberships wait; Muster tries again.", complaint, extra={"action": "wait"})
-            self._complaint = complaint
-        await asyncio.sleep(self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    def _recover(self) -> None:
-        if self._complaint:
-            log.info("memberships go on", extra={"action": "wait"})
-        self._complaint, self._pause = "", FIRST_PAUSE
+def _complain(problem: str) -> None:
+    log.warning("%s Memberships wait; Muster tries again.", problem, extra={"action": "wait"})
+
+
+def _resume() -> None:
+    log.info("memberships go on", extra={"action": "wait"})
 
 
 async def _any_of(wakes: Sequence[asyncio.Event], seconds: float) -> None:

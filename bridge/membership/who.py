@@ -12,7 +12,7 @@ from bridge.directory.person import Attributes, Person, values_of, works_here
 from bridge.directory.selector import matches
 from bridge.ids import PersonId, UserId
 from bridge.membership.audit import Entry
-from bridge.membership.explanation import APPROVED_BY, WORDS, PolicyVersion, iso
+from bridge.membership.explanation import WORDS, PolicyVersion, iso
 from bridge.membership.presence import Power, Presence
 from bridge.membership.question import Question, question_of
 from bridge.membership.room_past import RoomPast, statement
@@ -163,10 +163,9 @@ def _grounds(
 
 
 def _approver(entry: Entry | None, facts: Facts) -> str:
-    if entry is None or entry.approval is None:
+    if entry is None or entry.approval is None or entry.approved_by is None:
         return ""
-    person = PersonId(entry.cause.partition(APPROVED_BY)[2])
-    return facts.names.get(person, person)
+    return facts.names.get(entry.approved_by, entry.approved_by)
 
 
 def _joined(attributes: Attributes, path: str) -> str:

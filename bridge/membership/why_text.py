@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bridge.membership.audit import told_cause
 from bridge.membership.explanation import Explanation, Happening, RoomReason, Since
 from bridge.membership.question import Source
 
@@ -91,12 +92,11 @@ def _event_lines(event: Happening) -> Iterator[str]:
 def _since_lines(since: Since) -> Iterator[str]:
     why = f": {since.error}" if since.error else f": {since.reason}" if since.reason else ""
     yield f"  {moment(since.at)}  {since.action}, {since.outcome}{why}"
-    approved = f", approved as {since.approval[:12]}" if since.approval else ""
-    plan = f", plan {since.plan_digest[:12]}" if since.plan_digest else ""
-    yield (
-        f"    entry {since.entry} of run {since.run} ({since.cause}){plan}{approved},"
-        f" directory version {since.directory_version}, policy {since.policy_digest[:12]}"
-    )
+    approved = f"approved as {since.approval[:12]}, " if since.approval else ""
+    plan = f"plan {since.plan_digest[:12]}, " if since.plan_digest else ""
+    cause = told_cause(since.cause, since.set_off_by, since.approved_by)
+    yield f"    entry {since.entry} of run {since.run} ({cause})"
+    yield f"    {plan}{approved}directory version {since.directory_version}, policy {since.policy_digest[:12]}"
 
 
 def _source(source: Source) -> str:

@@ -29,7 +29,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import room_section
+from bridge.policy import retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
@@ -73,6 +73,8 @@ class _Reader:
         """Space → the spaces it lists."""
         self._expectations: list[Placed[str]] = []
         self._barriers: set[str] = set()
+        self._retained: dict[RuleId, retention.Kept] = {}
+        """What rooms say themselves of how long they are kept."""
 
     def policy(self, section: Section, digest: str) -> Policy:
         rule_id = identifier({})
@@ -85,13 +87,14 @@ class _Reader:
         brake = section.optional("brake", a(self._brake), Brake())
         barriers = section.optional("barriers", list_of(a(self._barrier)), ())
         requests = section.optional("requests", a(self._requests), Requests())
+        archive = section.optional("archive", a(self._archive), retention.Said())
+        retained = retention.retention(archive, self._retained)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
         self._check_expectations()
-        return Policy(
-            company, accounts, self._spaces, self._rooms, self._desks, brake, tests, digest, barriers, requests
-        )
+        made = self._spaces, self._rooms, self._desks
+        return Policy(company, accounts, *made, brake, tests, digest, barriers, requests, retained)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -118,6 +121,8 @@ class _Reader:
             }
         )
         join, settings = room_section.read_settings(section, kind, exclusive=exclusive)
+        if (retained := section.optional("retain", retention.kept, None)) is not None:
+            self._retained[section.name] = retained
         room = Room(
             id=section.name,
             name=section.required("name", self._vocabulary.room_template(for_each, must=True)),
@@ -226,6 +231,9 @@ class _Reader:
 
     def _requests(self, section: Section) -> Requests:
         return Requests(until=section.optional("until", duration, Requests().until))
+
+    def _archive(self, section: Section) -> retention.Said:
+        return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
 RuleId = str
@@ -196,6 +197,18 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is said in rooms is kept; None: for ever."""
+
+    default: Period | None = None
+    """For rooms that are not named, those that people made themselves included."""
+    rooms: Mapping[RuleId, Period | None] = field(default_factory=dict)
+    """For all rooms of a rule or a desk."""
+    unused: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Classes that no room names, and where they stand."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """What the policy must do with a made-up person."""
 
@@ -224,6 +237,7 @@ class Policy:
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
     barriers: tuple[Barrier, ...] = ()
     requests: Requests = Requests()
+    retention: Retention = Retention()
 
     @property
     def exceptions(self) -> tuple[Exemption, ...]:

@@ -134,7 +134,7 @@ def facts(**more: object) -> Facts:
         people={ANN: ann, BOB: bob},
         day=everywhere(notation.DAY),
         arrivals={
-            ANN: entry("department/Sales", ANN, approval="fedc" * 16, cause="directory; approved by eve"),
+            ANN: entry("department/Sales", ANN, approval="fedc" * 16, approved_by=PersonId("eve")),
             BOB: entry("department/Sales", BOB, id=8),
         },
         names={PersonId("eve"): "Eve Saar"},

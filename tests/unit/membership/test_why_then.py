@@ -34,8 +34,8 @@ department/Sales (Sales): in, as the policy says
   2026-02-02 09:00:00 UTC  join by @bob:example.org
     event $join-bob-2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
   2026-02-02 09:00:00 UTC  join, done: department eq "Sales"
-    entry 7 of run 3 (directory), plan abcdef012345, directory version 4, policy
-      c0ffeec0ffee
+    entry 7 of run 3 (directory, by the service)
+    plan abcdef012345, directory version 4, policy c0ffeec0ffee
 
 company (Company): not in, the policy says in
   spaces.company asks: active eq true
