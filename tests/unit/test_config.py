@@ -106,6 +106,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "registration": found.appservice.registration.name,
         "listen": f"{found.appservice.host}:{found.appservice.port}",
         "database": "embedded" if found.database is None else found.database,
+        "database_owner": "none" if found.database_owner is None else found.database_owner,
         "data": found.data.name,
         "policy": found.policy.name,
         "apply": found.applying.value,
