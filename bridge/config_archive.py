@@ -1,17 +1,25 @@
-"""The part of the configuration that says how often the archive is signed, and where that is anchored."""
+"""The part of the configuration that says how often the archive is signed, where that is anchored, and who disposes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bridge import document
-from bridge.document import Kind, Section, Value, duration, line, nearest, url
+from bridge.document import Kind, Section, Value, choice, duration, line, nearest, number, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
+
+
+class Disposing(StrEnum):
+    """Who disposes of what is over: the service by itself, or `muster archive dispose` alone."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +35,13 @@ class AnchorsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed."""
+    """How the archive is signed and kept."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
+    dispose: Disposing
+    dispose_at_most: float
+    """The fraction of what is there that the service disposes of in one night."""
 
 
 def archive(section: Section, folder: Path) -> ArchiveConfig:
@@ -39,6 +50,8 @@ def archive(section: Section, folder: Path) -> ArchiveConfig:
     return ArchiveConfig(
         checkpoint_every=section.optional("checkpoint_every", _every, timedelta(hours=1)),
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
+        dispose=section.optional("dispose", choice(*Disposing), Disposing.MANUAL),
+        dispose_at_most=section.optional("dispose_at_most", number(0, 1), 0.05),
     )
 
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.archive.schedule import Limit, Room
 from bridge.archive.store import MOMENT
+from bridge.ids import RoomId, RoomKey
 
 if TYPE_CHECKING:
     from bridge.archive.store import Row
     from bridge.database import Connection, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What of a room is over."""
-
-    room_id: str
-    cutoff: datetime
-    """What was sent before."""
-    whole: bool
-    """State too."""
 
 
 _DUE = f"""event JOIN unnest($1::text[], $2::timestamptz[], $3::bool[]) AS due (room_id, cutoff, whole) USING (room_id)
@@ -33,13 +23,9 @@ def _columns(limits: Sequence[Limit]) -> tuple[list[str], list[datetime], list[b
     return [one.room_id for one in limits], [one.cutoff for one in limits], [one.whole for one in limits]
 
 
-async def read_rooms(db: Connection | Pool, bot: str) -> list[Row]:
-    """Return (room_id, key, people, newest, speaks, inhabited) of every room of which something is archived.
-
-    `key` is null for rooms that people made; `people` were ever invited or joined, without the bot; `newest` is when
-    its last event was sent; it `speaks` while something is there that is no state; somebody is in it: `inhabited`.
-    """
-    return await db.fetch(
+async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
+    """Return every room of which something is archived; the bot is nobody in it."""
+    rows = await db.fetch(
         f"""WITH room AS (
                 SELECT room_id, max({MOMENT}) AS newest, bool_or(state_key IS NULL AND body IS NOT NULL) AS speaks
                 FROM event WHERE room_id <> '' GROUP BY room_id
@@ -54,6 +40,10 @@ async def read_rooms(db: Connection | Pool, bot: str) -> list[Row]:
             ORDER BY room_id""",  # noqa: S608 - our own constants
         bot,
     )
+    return [
+        Room(RoomId(room_id), None if key is None else RoomKey(key), people, newest, speaks, inhabited)
+        for room_id, key, people, newest, speaks, inhabited in rows
+    ]
 
 
 async def read_due(db: Connection | Pool, limits: Sequence[Limit], upto: int) -> list[Row]:
@@ -139,7 +129,8 @@ async def forget_words(connection: Connection, seqs: Collection[int]) -> None:
 async def read_disposed(db: Connection | Pool, event_id: str) -> Row | None:
     """Return (seq, room_id, type, sender, sent_at, at, reason, entry_id) of a record that was disposed of, or None."""
     return await db.fetchrow(
-        f"""SELECT gone.seq, gone.room_id, gone.type, gone.sender, sent_at, disposed.at, reason, entry.event_id AS entry_id
+        f"""SELECT gone.seq, gone.room_id, gone.type, gone.sender, sent_at, disposed.at, reason,
+                   entry.event_id AS entry_id
             FROM (SELECT seq, room_id, type, sender, {MOMENT} AS sent_at FROM event
                   WHERE event_id = $1 AND body IS NULL) AS gone
             JOIN disposed ON disposed.seq = gone.seq JOIN event entry ON entry.seq = entry_seq""",  # noqa: S608 - our own constants

@@ -120,6 +120,8 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "statuses": str(found.directory.statuses),
         "checkpoint_every": f"{found.archive.checkpoint_every // timedelta(hours=1)}h",
         "anchors": "{}" if found.archive.anchors == AnchorsConfig() else str(found.archive.anchors),
+        "dispose": found.archive.dispose.value,
+        "dispose_at_most": str(found.archive.dispose_at_most),
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }

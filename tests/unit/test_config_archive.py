@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import read_config
-from bridge.config_archive import AnchorsConfig, ArchiveConfig
+from bridge.config_archive import AnchorsConfig, ArchiveConfig, Disposing
 from bridge.errors import DocumentError
 
 HEAD = "homeserver: {url: 'http://localhost:8008', server_name: example.org}\narchive: "
@@ -31,7 +31,9 @@ def test_the_documented_anchors_load() -> None:
 def test_paths_are_relative_to_the_file() -> None:
     """As everywhere in the configuration."""
     assert load("{anchors: {file: kept}}").anchors.file == Path("/etc/muster/kept")
-    assert load("{checkpoint_every: 5m}") == ArchiveConfig(timedelta(minutes=5), AnchorsConfig())
+    assert load("{checkpoint_every: 5m}") == ArchiveConfig(
+        timedelta(minutes=5), AnchorsConfig(), Disposing.MANUAL, 0.05
+    )
 
 
 @pytest.mark.parametrize(
