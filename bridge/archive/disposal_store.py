@@ -75,22 +75,6 @@ async def read_due_positions(
     return [(row["seq"], row["room_id"]) for row in rows]
 
 
-async def read_sent(
-    db: Connection | Pool, sender: str, until: datetime, after: int, upto: int, count: int
-) -> list[int]:
-    """Return the positions of what somebody sent that is no state and is still there, in order."""
-    rows = await db.fetch(
-        f"SELECT seq FROM event WHERE sender = $1 AND {MOMENT} < $2 AND room_id <> '' AND state_key IS NULL"  # noqa: S608
-        " AND body IS NOT NULL AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5",
-        sender,
-        until,
-        after,
-        upto,
-        count,
-    )
-    return [row["seq"] for row in rows]
-
-
 async def count_payloads(db: Connection | Pool) -> int:
     """Return how many events of rooms have not been disposed of."""
     found: int = await db.fetchval("SELECT count(*) FROM event WHERE room_id <> '' AND body IS NOT NULL")

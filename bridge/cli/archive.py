@@ -14,6 +14,7 @@ from bridge.cli import archive_proof
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_dispose import add_dispose
 from bridge.cli.archive_log import add_log
+from bridge.cli.archive_person import add_person
 from bridge.cli.archive_show import add_show
 from bridge.cli.command import print_json, width, with_services
 
@@ -37,6 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     archive_proof.add_parsers(below)
     add_log(below)
     add_dispose(below)
+    add_person(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )
