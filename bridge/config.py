@@ -17,6 +17,7 @@ from pathlib import Path
 from bridge import document, yaml_text
 from bridge.config_archive import ArchiveConfig, archive
 from bridge.config_feeds import Feeds, feeds
+from bridge.config_photos import PhotosConfig, photos
 from bridge.directory.local_day import is_zone
 from bridge.directory.person import Standing
 from bridge.document import (
@@ -96,6 +97,7 @@ class DirectoryConfig:
     statuses: dict[str, Standing]
     """HR's word for how somebody is employed → what it means here."""
     feeds: Feeds
+    photos: PhotosConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ def _directory(section: Section, folder: Path) -> DirectoryConfig:
         timezone=section.optional("timezone", _timezone, "UTC"),
         statuses=section.optional("statuses", _statuses, dict[str, Standing]()),
         feeds=feeds(section, attributes, folder),
+        photos=section.optional("photos", photos(attributes, folder), PhotosConfig()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The part of the configuration that says how often the archive is signed, where that is anchored, and who disposes."""
+"""The part of the configuration about the archive: how it is signed and anchored, searched, and disposed of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
-from bridge.document import Kind, Section, Value, choice, duration, line, nearest, number, url
+from bridge.archive.segment import LANGUAGES, STEMMERS
+from bridge.document import Kind, Section, Value, choice, duration, line, list_of, nearest, number, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
@@ -35,12 +36,14 @@ class AnchorsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed and kept."""
+    """How the archive is signed, searched and kept."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
-    dispose: Disposing
-    dispose_at_most: float
+    languages: tuple[str, ...] = LANGUAGES
+    """Snowball's names of the languages whose inflections search knows."""
+    dispose: Disposing = Disposing.MANUAL
+    dispose_at_most: float = 0.05
     """The fraction of what is there that the service disposes of in one night."""
 
 
@@ -52,6 +55,7 @@ def archive(section: Section, folder: Path) -> ArchiveConfig:
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
         dispose=section.optional("dispose", choice(*Disposing), Disposing.MANUAL),
         dispose_at_most=section.optional("dispose_at_most", number(0, 1), 0.05),
+        languages=section.optional("languages", list_of(_language), LANGUAGES),
     )
 
 
@@ -82,5 +86,13 @@ def _read_every(value: Value) -> timedelta:
     return found
 
 
+def _read_language(value: Value) -> str:
+    found = line.make(value).lower()
+    if found not in STEMMERS:
+        value.refuse(f"search knows no inflections of {found!r}{nearest(found, STEMMERS)}")
+    return found
+
+
+_language: Kind[str] = Kind(_read_language, lambda: LANGUAGES[0])
 _room = Kind(_read_room, str)
 _every = Kind(_read_every, lambda: _SHORTEST_EVERY)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bridge.announcements.deliver import Deliverer
@@ -27,7 +28,7 @@ from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
-from bridge.archive.search import SearchConsumer
+from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
@@ -38,9 +39,11 @@ from bridge.database.listen import (
     BARRIERS,
     DIRECTORY,
     EVENTS,
+    FACES,
     HOOKS,
     MEMBERSHIP,
     NOTICES,
+    PROFILES,
     REMARKS,
     SELFSERVICE,
     Listener,
@@ -65,20 +68,23 @@ from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
 from bridge.housekeeping import keep_house
 from bridge.ids import RoomId
-from bridge.membership import prevention
+from bridge.membership import photos, prevention
 from bridge.membership.approvals import Approvals
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.faces import Faces
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
+from bridge.membership.room_pictures import RoomPictures
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
+from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
@@ -102,6 +108,7 @@ async def serve(services: Services) -> None:
     source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
     refusals = Refusals(services.pool)
+    await prepare_index(services.pool, services.config.archive.languages)
     async with _listening(services, refusals), asyncio.TaskGroup() as group:
         group.create_task(refusals.run())
         for task in _tasks(services, source):
@@ -112,6 +119,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
+    profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
@@ -122,13 +130,15 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomAudit(
             pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
         ).run(config.homeserver.compare_every),
-        ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock).run(
-            config.homeserver.compare_every
-        ),
+        profiles.run(config.homeserver.compare_every),
+        profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        _make_faces(services, source, listener.subscribe(FACES)),
+        RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
+        look_up.keep(pool, listener.subscribe(DIRECTORY)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
@@ -193,9 +203,25 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
             attributes=services.config.attributes,
         ),
-        SearchConsumer(pool),
+        SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
     )
+
+
+async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Event) -> None:
+    """Make the pictures of people; photos are fetched without anything that is the homeserver's."""
+    where = services.config.directory.photos
+    async with aiohttp.ClientSession() as session:
+        faces = Faces(
+            services.pool,
+            services.homeserver,
+            lambda: source.policy,
+            functools.partial(photos.fetch, session),
+            folder=where.folder,
+            attribute=where.attribute,
+            clock=services.clock,
+        )
+        await faces.run(wake)
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bridge.archive.direct_room import NEVER
 from bridge.archive.schedule import Limit, Room
 from bridge.archive.store import MOMENT
 from bridge.ids import RoomId, RoomKey
@@ -24,7 +25,10 @@ def _columns(limits: Sequence[Limit]) -> tuple[list[str], list[datetime], list[b
 
 
 async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
-    """Return every room of which something is archived; the bot is nobody in it."""
+    """Return every room of which something is archived; the bot is nobody in it.
+
+    Before search knows a room, it is direct when no more than two people were ever invited or joined.
+    """
     rows = await db.fetch(
         f"""WITH room AS (
                 SELECT room_id, max({MOMENT}) AS newest, bool_or(state_key IS NULL AND body IS NOT NULL) AS speaks
@@ -33,16 +37,19 @@ async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
                 SELECT room_id, count(DISTINCT state_key) AS people FROM event
                 WHERE type = 'm.room.member' AND state_key IS NOT NULL AND state_key <> $1 GROUP BY room_id
             )
-            SELECT room_id, managed.key, coalesce(people, 0) AS people, newest, speaks,
+            SELECT room_id, managed.key, coalesce(open_from = $2, people IS NULL OR people <= 2) AS direct, newest,
+                   speaks,
                    EXISTS (SELECT FROM room_member member
                            WHERE member.room_id = room.room_id AND membership = 'join') AS inhabited
             FROM room LEFT JOIN people USING (room_id) LEFT JOIN managed_room managed USING (room_id)
+                 LEFT JOIN search_room USING (room_id)
             ORDER BY room_id""",  # noqa: S608 - our own constants
         bot,
+        NEVER,
     )
     return [
-        Room(RoomId(room_id), None if key is None else RoomKey(key), people, newest, speaks, inhabited)
-        for room_id, key, people, newest, speaks, inhabited in rows
+        Room(RoomId(room_id), None if key is None else RoomKey(key), direct, newest, speaks, inhabited)
+        for room_id, key, direct, newest, speaks, inhabited in rows
     ]
 
 
@@ -105,7 +112,9 @@ async def dispose_events(connection: Connection, entry_seq: int) -> int:
 async def forget_words(connection: Connection, seqs: Collection[int]) -> None:
     """Remove the words by which these events were found, and what consumers quoted of them."""
     await connection.execute(
-        "WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1)) DELETE FROM event_text WHERE seq = ANY($1)",
+        """WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1))
+           DELETE FROM event_text found USING event
+           WHERE event.seq = ANY($1) AND (found.origin_ts, found.seq) = (event.origin_ts, event.seq)""",
         list(seqs),
     )
 

@@ -19,7 +19,6 @@ from bridge.policy.period import FOR_EVER, Period
 from bridge.policy.retention import DIRECT, UNMANAGED, retention_of
 from bridge.policy.schema import Keep, Policy
 
-_PAIR = 2
 _NIGHT = 2
 """o'clock."""
 
@@ -31,8 +30,8 @@ class Room:
     room_id: RoomId
     key: RoomKey | None
     """None for a room that people made."""
-    people: int
-    """Who was ever invited or joined."""
+    direct: bool
+    """Whether it is a talk of two, as search has it."""
     newest: datetime
     """When its last event was sent, state included."""
     speaks: bool
@@ -70,9 +69,8 @@ class Rule:
 
 def rule_for(policy: Policy, room: Room) -> Rule:
     """Return what holds for a room."""
-    direct = room.key is None and room.people <= _PAIR
-    name = room.key.partition("/")[0] if room.key else DIRECT if direct else UNMANAGED
-    return Rule(name, retention_of(policy, room.key, direct=direct), policy.retention.keep.get(name, Keep()))
+    name = room.key.partition("/")[0] if room.key else DIRECT if room.direct else UNMANAGED
+    return Rule(name, retention_of(policy, room.key, direct=room.direct), policy.retention.keep.get(name, Keep()))
 
 
 def cutoff(rule: Rule, today: date) -> datetime | None:

@@ -19,6 +19,7 @@ from bridge.membership.rehearsal import rehearse
 from bridge.membership.replay_text import as_json, as_text
 from bridge.policy.lint import warnings
 from bridge.policy.loader import load
+from bridge.policy.pictures import rooms_by_picture
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
 from bridge.yaml_text import read_text
@@ -162,10 +163,21 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
         try:
             policy = load(read_text(file), str(file), attributes)
             insist_on_tests(policy, str(file))
+            if bad := _bad_pictures(policy, file):
+                raise DocumentError(bad)
             good[str(file)] = policy
         except DocumentError as error:
             problems += error.problems
     return good, problems
+
+
+def _bad_pictures(policy: Policy, file: Path) -> list[Problem]:
+    """Return what is wrong with the pictures that the policy names as files."""
+    if not rooms_by_picture(policy):
+        return []
+    from bridge.membership.room_pictures import picture_problems  # decoding is not needed for most policies
+
+    return picture_problems(policy, file)
 
 
 def _summary(policy: Policy) -> str:

@@ -265,13 +265,28 @@ async def read_held(db: Connection | Pool, approved_after: datetime | None = Non
 
 
 async def release(db: Connection | Pool, digests: Sequence[str]) -> None:
-    """Forget held plans that were carried out or that no longer are the plan; a yes or no to them lapses."""
+    """Forget held plans that were carried out or that no longer are the plan; a yes or no to them lapses.
+
+    Whoever waited for such a removal is to be looked at again.
+    """
     await db.execute(
-        """WITH approved AS (DELETE FROM approval WHERE digest = ANY($1)),
+        f"""WITH approved AS (DELETE FROM approval WHERE digest = ANY($1)),
                rejected AS (DELETE FROM rejection WHERE digest = ANY($1)),
-               asked AS (DELETE FROM held_notice WHERE digest = ANY($1))
-           DELETE FROM held WHERE digest = ANY($1)""",
+               asked AS (DELETE FROM held_notice WHERE digest = ANY($1)),
+               released AS (DELETE FROM held WHERE digest = ANY($1)),
+               waited AS (DELETE FROM awaiting_removal RETURNING user_id),
+               noted AS (
+                   INSERT INTO drift (user_id, noticed) SELECT user_id, nextval('drift_noticed') FROM waited
+                   ON CONFLICT (user_id) DO UPDATE SET noticed = excluded.noticed RETURNING user_id)
+           SELECT pg_notify('{MEMBERSHIP}', '') FROM noted LIMIT 1""",  # noqa: S608 - our own constant
         list(digests),
+    )
+
+
+async def put_awaiting(db: Connection | Pool, users: Collection[str]) -> None:
+    """Remember who waits for a removal that is held."""
+    await db.execute(
+        "INSERT INTO awaiting_removal SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING", list(users)
     )
 
 

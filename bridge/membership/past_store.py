@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.audit import Act, Entry
 from bridge.membership.audit_store import ENTRIES, entry_of
+from bridge.membership.plan import ACCOUNTS, GUEST
 from bridge.membership.values import Action
 
 if TYPE_CHECKING:
@@ -58,6 +59,80 @@ async def read_account_entry(db: Connection | Pool, user_id: UserId, until: date
         list(_OF_ACCOUNTS),
     )
     return entry_of(row) if row else None
+
+
+async def read_last_ranks(db: Connection | Pool, person: PersonId, until: datetime) -> dict[str, Entry]:
+    """Return the last entry by then about the person's power in each room, by room key or ID."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE person_id = $1 AND room_key <> '' AND action = ANY($3) AND at <= $2
+           ORDER BY room_key, entry.id DESC""",
+        person,
+        until,
+        [Action.RAISE_POWER, Action.LOWER_POWER],
+    )
+    return {row["room_key"]: entry_of(row) for row in rows}
+
+
+async def read_hand_overs(db: Connection | Pool, user_id: UserId, until: datetime) -> dict[str, Entry]:
+    """Return the last entry by then by which each room was handed over to or by a user, by room ID."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE room_key IN (SELECT room_id FROM takeover WHERE heir = $2 OR giver = $2)
+               AND action = $3 AND at <= $1 AND (value = $2 OR user_id = $2)
+           ORDER BY room_key, entry.id DESC""",
+        until,
+        user_id,
+        Action.HAND_OVER,
+    )
+    return {row["room_key"]: entry_of(row) for row in rows}
+
+
+async def read_heirs(db: Connection | Pool, room_id: RoomId, until: datetime) -> dict[UserId, Entry]:
+    """Return the last entry by then by which the room was handed over to each heir."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (value) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+           WHERE room_key = $2 AND action = $3 AND at <= $1 ORDER BY value, entry.id DESC""",
+        until,
+        room_id,
+        Action.HAND_OVER,
+    )
+    return {UserId(row["value"]): entry_of(row) for row in rows}
+
+
+_RETURNED = """came.action = 'join' AND came.outcome = 'done' AND came.reason = $2 AND came.at > $1 AND (
+    SELECT (action, rule, outcome) FROM entry before
+    WHERE before.room_key = came.room_key AND before.user_id = came.user_id AND before.at <= $1
+        AND before.action IN ('join', 'remove')
+    ORDER BY before.id DESC LIMIT 1) = ('remove'::text, $3::text, 'done'::text)"""
+"""That a join gave somebody a place back after a moment at which it was owed."""
+
+
+async def read_owed(db: Connection | Pool, user_id: UserId, moment: datetime) -> frozenset[RoomId]:
+    """Return the rooms that a user had left with the account at a moment and would get back with it: those that are
+    owed still, and those that were given back later."""
+    rows = await db.fetch(
+        f"""SELECT room_id FROM former_guest WHERE left_at <= $1 AND user_id = $4
+            UNION SELECT came.room_id FROM entry came WHERE came.user_id = $4 AND {_RETURNED}""",  # noqa: S608 - our own constant
+        moment,
+        GUEST,
+        ACCOUNTS,
+        user_id,
+    )
+    return frozenset(RoomId(row["room_id"]) for row in rows)
+
+
+async def read_owed_in(db: Connection | Pool, places: Collection[str], moment: datetime) -> frozenset[UserId]:
+    """Return who had left a room with the account at a moment and would get it back; `places` are its key and ID."""
+    rows = await db.fetch(
+        f"""SELECT user_id FROM former_guest WHERE left_at <= $1 AND room_id = ANY($4)
+            UNION SELECT came.user_id FROM entry came WHERE came.room_key = ANY($4) AND {_RETURNED}""",  # noqa: S608 - our own constant
+        moment,
+        GUEST,
+        ACCOUNTS,
+        list(places),
+    )
+    return frozenset(UserId(row["user_id"]) for row in rows)
 
 
 async def read_holders(db: Connection | Pool, moment: datetime) -> dict[UserId, PersonId]:

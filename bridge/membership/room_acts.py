@@ -15,9 +15,9 @@ from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import member_store, rooms, store
+from bridge.membership import elsewhere, member_store, rooms, spaces, store
 from bridge.membership.current import memberships_of
-from bridge.membership.store import Place
+from bridge.membership.place_store import Place
 from bridge.membership.values import FIELDS, Change, DesiredRoom
 from bridge.policy.schema import RoomKind
 from bridge.policy.settings import Settings
@@ -67,7 +67,7 @@ class RoomActs:
         room_id = await self._find_room(room, alias) if room.key in self._places else None
         if room_id is None:
             room_id = await self._make_room(room, alias)
-        await self._list_in_spaces(room, room_id)
+        await spaces.list_room(self._homeserver, room, room_id, self._room_ids())
         await store.complete_room(self._pool, room, room_id)
         self._places[room.key] = Place(
             room.key,
@@ -100,7 +100,7 @@ class RoomActs:
         room_id = await self._homeserver.resolve_alias(alias)
         if room_id is None:
             return None
-        events = await self._homeserver.state(room_id)
+        events = await elsewhere.read_state(self._homeserver, room_id) or []
         present = {(event.type, event.state_key or ""): event.content for event in events}
         bot = present.get(("m.room.member", self._homeserver.bot), {})
         if ("m.room.create", "") not in present or bot.get("membership") != "join":
@@ -137,9 +137,13 @@ class RoomActs:
         if "kind" in fields or any(field.startswith("may ") for field in fields):
             await self._change_levels(room_id, room.kind, settings)
         if "parents" in fields or "order" in fields:
-            await self._list_in_spaces(room, room_id)
+            await spaces.list_room(self._homeserver, room, room_id, self._room_ids())
         if "parents" in fields:
-            await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
+            left = sorted(set(place.parents) - set(room.parents))
+            await spaces.drop_room(self._homeserver, room_id, left, self._room_ids())
+        if "children" in fields:
+            own = {child.room_id for child in self._places.values() if child.room_id and room.key in child.parents}
+            await spaces.drop_strangers(self._homeserver, room_id, own)
         made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
         value = room.value if "value" in fields else place.value or ""
         await store.describe_room(self._pool, replace(room, **made, value=value), settings)
@@ -158,29 +162,14 @@ class RoomActs:
             yield rooms.visibility(room.kind, after.history)
         if "encryption" in fields:
             yield rooms.encryption()
+        if "guest_access" in fields:
+            yield rooms.NO_GUESTS
 
     async def _change_levels(self, room_id: RoomId, kind: RoomKind, settings: Settings) -> None:
         """Say anew what takes which power; who has power keeps it."""
         content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
         levels = rooms.power_levels(kind, rooms.levels_of(content), settings.may)
         await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
-
-    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId) -> None:
-        server_name, places = self._homeserver.server_name, self._room_ids()
-        orders = dict(zip(room.parents, room.order, strict=False))  # a room that only lost people may have none yet
-        for parent in room.parents:
-            child = rooms.in_space(room_id, server_name, orders.get(parent, ""))
-            await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-            above = rooms.under_space(places[parent], server_name, canonical=parent == room.parents[0])
-            await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
-
-    async def _leave_spaces(self, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
-        places = self._room_ids()
-        for parent in parents:
-            if parent in places:
-                child, above = rooms.not_in_space(room_id), rooms.not_under_space(places[parent])
-                await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-                await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
 
     def _room_ids(self) -> dict[RoomKey, RoomId]:
         return {key: place.room_id for key, place in self._places.items() if place.room_id is not None}

@@ -16,7 +16,7 @@ from bridge.policy.period import FOR_EVER, Period, parse, period
 from bridge.policy.schema import Keep, Policy, Retention, RuleId
 
 DIRECT = "direct"
-"""What stands for rooms that people made themselves and in which no more than two ever were."""
+"""What stands for direct rooms, which people made themselves."""
 UNMANAGED = "unmanaged"
 """What stands for all others that people made themselves."""
 

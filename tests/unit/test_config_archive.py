@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import read_config
-from bridge.config_archive import AnchorsConfig, ArchiveConfig, Disposing
+from bridge.config_archive import AnchorsConfig, ArchiveConfig
 from bridge.errors import DocumentError
 
 HEAD = "homeserver: {url: 'http://localhost:8008', server_name: example.org}\narchive: "
@@ -31,9 +31,7 @@ def test_the_documented_anchors_load() -> None:
 def test_paths_are_relative_to_the_file() -> None:
     """As everywhere in the configuration."""
     assert load("{anchors: {file: kept}}").anchors.file == Path("/etc/muster/kept")
-    assert load("{checkpoint_every: 5m}") == ArchiveConfig(
-        timedelta(minutes=5), AnchorsConfig(), Disposing.MANUAL, 0.05
-    )
+    assert load("{checkpoint_every: 5m}") == ArchiveConfig(timedelta(minutes=5), AnchorsConfig())
 
 
 @pytest.mark.parametrize(
@@ -52,3 +50,11 @@ def test_what_makes_no_sense_is_told(text: str, problem: str) -> None:
     with pytest.raises(DocumentError) as caught:
         load(text)
     assert problem in caught.value.message
+
+
+def test_languages_are_snowballs() -> None:
+    """Any language with a stemmer will do, and none; an unknown one is told with the nearest."""
+    assert load("{languages: [Finnish, english]}").languages == ("finnish", "english")
+    assert load("{languages: []}").languages == ()
+    with pytest.raises(DocumentError, match=r"no inflections of 'estonien'.*estonian"):
+        load("{languages: [estonien]}")

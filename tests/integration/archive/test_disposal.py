@@ -48,7 +48,7 @@ async def _left(pool: Pool) -> list[int]:
 async def test_payload_and_salt_go_and_the_leaf_stays(pool: Pool) -> None:
     """The log names positions, reason and leaves; what was found by words is not any more."""
     await signed(pool, 25)
-    await pool.execute("INSERT INTO event_text VALUES (7, 'lunch'), (9, 'lunch')")
+    await pool.execute("INSERT INTO event_text SELECT origin_ts, seq, 1, 'lunch' FROM event WHERE seq IN (7, 9)")
     await pool.execute("INSERT INTO set_aside (consumer, seq, error) VALUES ('desk', 7, 'quotes')")
     leaves = await pool.fetch("SELECT leaf FROM event WHERE seq <= 25 ORDER BY seq")
     assert await dispose(pool, [5, 6, 7, 20], ORDER, nothing_held, AT) == Outcome(4)

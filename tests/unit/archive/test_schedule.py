@@ -36,8 +36,8 @@ PERIODS = st.one_of(
 )
 
 
-def _room(key: str | None, *, people: int = 5, speaks: bool = True, inhabited: bool = True) -> Room:
-    return Room(RoomId("!r"), None if key is None else RoomKey(key), people, LONG_AGO, speaks, inhabited)
+def _room(key: str | None, *, direct: bool = False, speaks: bool = True, inhabited: bool = True) -> Room:
+    return Room(RoomId("!r"), None if key is None else RoomKey(key), direct, LONG_AGO, speaks, inhabited)
 
 
 @given(PERIODS, st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 40000))
@@ -65,8 +65,8 @@ def test_what_is_over_goes_within_days(period: Period, today: date) -> None:
         (_room("department/Sales"), "department", datetime(2026, 9, 30, tzinfo=UTC)),
         (_room("board"), "board", None),
         (_room("administrators"), "administrators", datetime(2020, 3, 31, tzinfo=UTC)),
-        (_room(None, people=2), "direct", datetime(2027, 2, 3, tzinfo=UTC)),
-        (_room(None, people=3), "unmanaged", datetime(2025, 3, 31, tzinfo=UTC)),
+        (_room(None, direct=True), "direct", datetime(2027, 2, 3, tzinfo=UTC)),
+        (_room(None), "unmanaged", datetime(2025, 3, 31, tzinfo=UTC)),
     ],
 )
 def test_each_room_has_its_rule(room: Room, name: str, before: datetime | None) -> None:
