@@ -109,7 +109,8 @@ def _privacy(refused: Sequence[Refused]) -> Finding:
     return Finding("privacy", Grade.ADVICE, found, "Let the sender stop sending them; muster directory refused.")
 
 
-def _ledger(exposed: Sequence[str], role: str) -> Finding:
+def ledger_is_protected(exposed: Sequence[str], role: str) -> Finding:
+    """Return whether the service's role can only add to the ledger; else how to give it a role that can."""
     if not exposed:
         return Finding("ledger", Grade.OK, f"the service, as {role}, can add to it and neither change nor remove")
     return Finding(
@@ -134,7 +135,9 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
             yield Finding("database", Grade.OK, f"PostgreSQL {version}{', embedded' if storage.embedded else ''}")
             theirs = await storage.pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float")
             yield clocks_agree(time.time(), theirs)
-            yield _ledger(await unprotected(storage.pool), await storage.pool.fetchval("SELECT current_user"))
+            yield ledger_is_protected(
+                await unprotected(storage.pool), await storage.pool.fetchval("SELECT current_user")
+            )
             yield user_directory_is_bearable(await count_people(storage.pool))
             yield _privacy(await load_refused(storage.pool))
     except DatabaseError as error:
