@@ -1,4 +1,4 @@
-"""The part of the configuration about the archive: signing and anchors, the languages of search, and files."""
+"""The part of the configuration about the archive: how it is signed, searched and kept, and where its files are."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bridge import document
 from bridge.archive.segment import LANGUAGES, STEMMERS
-from bridge.document import Kind, Section, Value, duration, line, list_of, nearest, url
+from bridge.document import Kind, Section, Value, choice, duration, line, list_of, nearest, number, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
@@ -21,6 +22,13 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SIZE = re.compile(r"([0-9]{1,6})(KiB|MiB|GiB|TiB)")
 _LIMIT = 1 << 30
 _UNITS = {"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
+
+
+class Disposing(StrEnum):
+    """Who disposes of what is over: the service by itself, or `muster archive dispose` alone."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,16 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed and searched, and where its files are."""
+    """How the archive is signed, searched and kept, and where its files are."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
     languages: tuple[str, ...] = LANGUAGES
     """Snowball's names of the languages whose inflections search knows."""
     media: MediaConfig = MediaConfig()
+    dispose: Disposing = Disposing.MANUAL
+    dispose_at_most: float = 0.05
+    """The fraction of what is there that the service disposes of in one night."""
 
 
 def archive(section: Section, folder: Path) -> ArchiveConfig:
@@ -73,6 +84,8 @@ def archive(section: Section, folder: Path) -> ArchiveConfig:
     return ArchiveConfig(
         checkpoint_every=section.optional("checkpoint_every", _every, timedelta(hours=1)),
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
+        dispose=section.optional("dispose", choice(*Disposing), Disposing.MANUAL),
+        dispose_at_most=section.optional("dispose_at_most", number(0, 1), 0.05),
         languages=section.optional("languages", list_of(_language), LANGUAGES),
         media=section.optional("media", media, MediaConfig()),
     )

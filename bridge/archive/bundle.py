@@ -37,8 +37,9 @@ class Bundle:
     """The proof of one event."""
 
     event_id: str
-    body: bytes
-    salt: bytes
+    body: bytes | None
+    """None with the salt when the record was disposed of."""
+    salt: bytes | None
     leaf: bytes
     index: int
     """From 0."""
@@ -54,8 +55,8 @@ def bundle_as_text(bundle: Bundle) -> str:
     document: dict[str, object] = {
         "format": FORMAT,
         "event_id": bundle.event_id,
-        "event": _text(bundle.body),
-        "salt": _text(bundle.salt),
+        "event": bundle.body and _text(bundle.body),
+        "salt": bundle.salt and _text(bundle.salt),
         "leaf": _text(bundle.leaf),
         "leaf_index": bundle.index,
         "inclusion": [_text(step) for step in bundle.path],

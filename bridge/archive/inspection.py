@@ -13,7 +13,7 @@ import struct
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -21,15 +21,15 @@ from itertools import accumulate
 
 from bridge.archive.ledger import BLOCK, EMPTY, SALT_SIZE, Frontier, append, root, subtrees
 
-Row = tuple[int, int, bytes, bytes, bytes]
-"""Position, time of arrival (microseconds), salt, leaf, body."""
+Row = tuple[int, int, bytes | None, bytes, bytes | None]
+"""Position, time of arrival (microseconds), salt, leaf, body; of what was disposed of salt and body are None."""
 
 
 class Problem(StrEnum):
     """What is wrong with a row."""
 
     ALTERED = "altered"
-    """Salt or body do not give the leaf."""
+    """Salt or body do not give the leaf, or are gone and no entry of the ledger says why."""
     MISSING = "missing"
     """There is no row at this position."""
     REORDERED = "reordered"
@@ -154,26 +154,27 @@ class Inspection:
         if b"".join(leaves) != portion.leaves:
             return False
         self._latest = times[-1]
-        self._grow(leaves)
-        if self.finding is None and portion.root is not None and self.block not in (None, portion.root):
-            self.finding = Finding(Problem.REWRITTEN, first)
+        self._grow(leaves, portion.root)
         return True
 
-    def look_at(self, rows: Sequence[Row]) -> None:
-        """Check the next block row by row."""
-        leaves = [sha256(b"\0" + salt + body).digest() for _, _, salt, _, body in rows]
+    def look_at(self, rows: Sequence[Row], disposed: Collection[int] = (), kept: bytes | None = None) -> None:
+        """Check the next block row by row; `disposed` are the positions that are rightly empty.
+
+        `kept` is the block's root as it is kept, when it is.
+        """
+        leaves = [_leaf_of(row, disposed) for row in rows]
         self.finding = self._first_bad(rows, leaves)
         if self.finding is None:
             self._latest = rows[-1][1] if rows else self._latest
-            self._grow(leaves)
+            self._grow(leaves, kept)
 
     def conclude(self) -> Verdict:
         """Compare with the recorded head and the marks behind it, once all rows were looked at."""
         finding = self.finding or self._contradiction(self._seen, ()) or self._end()
         return Verdict(self._head.size, root(self._head), finding, self.agreeing)
 
-    def _grow(self, leaves: Sequence[bytes]) -> None:
-        """Add a block's leaves to the tree, and compare it with what is signed of sizes up to there."""
+    def _grow(self, leaves: Sequence[bytes], kept: bytes | None) -> None:
+        """Add a block's leaves to the tree, and compare it with what is signed of sizes up to there, and kept of it."""
         before = self._seen
         if len(leaves) == BLOCK:
             self.block = root(append(EMPTY, leaves))
@@ -183,6 +184,8 @@ class Inspection:
             self.block = None
             self._seen = append(before, leaves)
         self.finding = self._contradiction(before, leaves)
+        if self.finding is None and kept is not None and self.block not in (None, kept):
+            self.finding = Finding(Problem.REWRITTEN, before.size + 1)
 
     def _contradiction(self, before: Frontier, leaves: Sequence[bytes]) -> Finding | None:
         while self._marks and self._marks[0].size <= self._seen.size:
@@ -196,10 +199,10 @@ class Inspection:
     def _first_bad(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> Finding | None:
         latest = self._latest
         for expected, row, leaf in zip(range(self._seen.size + 1, 2**63), rows, leaves, strict=False):
-            seq, received_at, salt, recorded, _ = row
+            seq, received_at, salt, recorded, body = row
             if seq != expected:
                 return Finding(Problem.MISSING, expected)
-            if leaf != recorded or len(salt) != SALT_SIZE:
+            if leaf != recorded or (body is not None and len(salt or b"") != SALT_SIZE):
                 return Finding(Problem.ALTERED, seq)
             if latest >= received_at:
                 return Finding(Problem.REORDERED, seq)
@@ -215,6 +218,14 @@ class Inspection:
             if recorded != seen:
                 return Finding(Problem.REWRITTEN, start + 1)
         return None
+
+
+def _leaf_of(row: Row, disposed: Collection[int]) -> bytes:
+    """Return the leaf that a row gives; what was disposed of vouches for its own, which the root holds it to."""
+    seq, _, salt, recorded, body = row
+    if salt is None and body is None:
+        return recorded if seq in disposed else b""
+    return sha256(b"\0" + (salt or b"") + (body or b"")).digest()
 
 
 def _numbers(kind: str, column: bytes) -> array[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bridge.archive import proof_store, signing, store
 from bridge.archive.bundle import Bundle, Consistency
 from bridge.archive.checkpoint import Checkpoint
+from bridge.archive.disposition import accounted
 from bridge.archive.ledger import (
     BLOCK,
     EMPTY,
@@ -37,13 +38,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class _Record:
     seq: int
-    salt: bytes
+    salt: bytes | None
     leaf: bytes
-    body: bytes
+    body: bytes | None
 
 
 async def prove(pool: Pool, event_id: str, signer: Signer, note: str, older: str = "") -> Bundle:
     """Return the proof that the event is in the ledger that the checkpoint `note` is about.
+
+    Of a record that was disposed of it proves that its leaf is.
 
     `older` is another checkpoint, kept elsewhere; its relation to this one is proven too. Raises `UnknownNameError` for
     an unknown event, `InputError` for one that the checkpoint does not cover yet, and `RefusedError` when the archive
@@ -71,7 +74,10 @@ async def _record(connection: Connection, event_id: str) -> _Record:
     if row is None:
         raise UnknownNameError(f"There is no event {event_id} in the archive. `muster archive search` finds events.")
     record = _Record(*row)
-    if leaf_hash(record.salt, record.body) != record.leaf or decode(record.body)["event_id"] != event_id:
+    if record.salt is None or record.body is None:
+        if record.seq not in accounted(*await proof_store.read_disposed(connection, record.seq - 1, record.seq)):
+            raise _altered(event_id)
+    elif leaf_hash(record.salt, record.body) != record.leaf or decode(record.body)["event_id"] != event_id:
         raise _altered(event_id)
     return record
 

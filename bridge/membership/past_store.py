@@ -66,7 +66,7 @@ async def read_last_ranks(db: Connection | Pool, person: PersonId, until: dateti
     rows = await db.fetch(
         f"""SELECT DISTINCT ON (room_key) {ENTRIES}
            WHERE person_id = $1 AND room_key <> '' AND action = ANY($3) AND at <= $2
-           ORDER BY room_key, entry.id DESC""",  # noqa: S608 - our own constants
+           ORDER BY room_key, entry.id DESC""",
         person,
         until,
         [Action.RAISE_POWER, Action.LOWER_POWER],
@@ -92,7 +92,7 @@ async def read_heirs(db: Connection | Pool, room_id: RoomId, until: datetime) ->
     """Return the last entry by then by which the room was handed over to each heir."""
     rows = await db.fetch(
         f"""SELECT DISTINCT ON (value) {ENTRIES}
-           WHERE room_key = $2 AND action = $3 AND at <= $1 ORDER BY value, entry.id DESC""",  # noqa: S608 - our own constants
+           WHERE room_key = $2 AND action = $3 AND at <= $1 ORDER BY value, entry.id DESC""",
         until,
         room_id,
         Action.HAND_OVER,

@@ -37,9 +37,9 @@ async def test_untouched_archive_verifies(pool: Pool) -> None:
     assert seen[-1] == (SIZE, SIZE)
 
 
-async def test_empty_archive_verifies(pool: Pool) -> None:
+async def test_empty_archive_verifies(pool: Pool, owner: Pool) -> None:
     """An archive without events is whole."""
-    await pool.execute("DELETE FROM event; UPDATE ledger_head SET size = 0, frontier = ''")
+    await owner.execute("DELETE FROM event; UPDATE ledger_head SET size = 0, frontier = ''")
     assert (await verify(pool)).ok
 
 
@@ -65,8 +65,8 @@ async def test_empty_archive_verifies(pool: Pool) -> None:
         ),
     ],
 )
-async def test_tampering_is_named(pool: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
+async def test_tampering_is_named(pool: Pool, owner: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
     """Whatever is changed behind Muster's back, the verdict says what and where."""
-    await pool.execute(tampering)
+    await owner.execute(tampering)
     verdict = await verify(pool)
     assert (verdict.ok, verdict.problem, verdict.first_bad) == (False, problem, first_bad)
