@@ -75,6 +75,7 @@ class _Reader:
         self._expectations: list[Placed[str]] = []
         self._barriers: set[str] = set()
         self._retained: dict[RuleId, retention.Kept] = {}
+        self._case_approvers: tuple[Selector, ...] = ()
         """What rooms say themselves of how long they are kept."""
 
     def policy(self, section: Section, digest: str) -> Policy:
@@ -95,7 +96,9 @@ class _Reader:
         self._check_open_rooms(section)
         self._check_expectations()
         made = self._spaces, self._rooms, self._desks
-        return Policy(company, accounts, *made, brake, tests, digest, barriers, requests, retained)
+        return Policy(
+            company, accounts, *made, brake, tests, digest, barriers, requests, retained, self._case_approvers
+        )
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -247,6 +250,7 @@ class _Reader:
         return requests
 
     def _archive(self, section: Section) -> retention.Said:
+        self._case_approvers = section.optional("approvers", list_of(self._selector), ())
         return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
     def _test(self, section: Section) -> PolicyTest:

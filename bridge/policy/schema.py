@@ -275,6 +275,13 @@ class Policy:
     barriers: tuple[Barrier, ...] = ()
     requests: Requests = Requests()
     retention: Retention = Retention()
+    case_approvers: tuple[Selector, ...] = ()
+    """Who may let a case open direct rooms, where that is not `brake.approvers`."""
+
+    @property
+    def approvers_of_cases(self) -> tuple[Selector, ...]:
+        """Who may let a case open direct rooms."""
+        return self.case_approvers or self.brake.approvers
 
     @property
     def exceptions(self) -> tuple[Exemption, ...]:
