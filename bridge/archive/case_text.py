@@ -14,15 +14,15 @@ from bridge.archive.scope import Scope
 def case_as_text(case: Case, now: datetime, lifetime: timedelta, width: int) -> str:
     """Return everything about a case."""
     lines = [f"case      {printable(case.number)}"]
-    lines += _field("purpose", [case.purpose], width)
+    lines += field_lines("purpose", [case.purpose], width)
     lines += scope_lines(case.scope, width)
-    lines += _field("allowed", sorted(case.allowed.values()), width)
+    lines += field_lines("allowed", sorted(case.allowed.values()), width)
     lines.append(f"opened    {short(case.opened_at)} by {printable(case.opened_by)}")
     if case.approval:
         lines.append(f"approved  {short(case.approval.at)} by {printable(case.approval.by)}")
     if case.closing:
         lines.append(f"closed    {short(case.closing.at)} by {printable(case.closing.by)}")
-    return "\n".join([*lines, *_field("direct", [standing_of(case, now, lifetime)], width)])
+    return "\n".join([*lines, *field_lines("direct", [standing_of(case, now, lifetime)], width)])
 
 
 def cases_as_text(cases: Sequence[Case], now: datetime, lifetime: timedelta, width: int) -> str:
@@ -66,15 +66,16 @@ def case_as_json(case: Case, now: datetime, lifetime: timedelta) -> dict[str, An
 
 def scope_lines(scope: Scope, width: int) -> Iterator[str]:
     """Yield what a scope names, a line or more for each kind."""
-    yield from _field("people", sorted(scope.people), width)
-    yield from _field("rooms", sorted(scope.rooms), width)
+    yield from field_lines("people", sorted(scope.people), width)
+    yield from field_lines("rooms", sorted(scope.rooms), width)
     if scope.since:
         yield f"since     {short(scope.since)}"
     if scope.until:
         yield f"until     {short(scope.until)}"
 
 
-def _field(name: str, values: Sequence[str], width: int) -> Iterator[str]:
+def field_lines(name: str, values: Sequence[str], width: int) -> Iterator[str]:
+    """Yield values below each other, behind their name."""
     lead = f"{name:<10}"
     for value in values:
         for line in wrapped(value, width, indent=" " * len(lead)):

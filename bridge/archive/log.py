@@ -15,6 +15,7 @@ from bridge.archive.batch import columns_of
 from bridge.archive.entry import Entry, Recorded, entry_event, entry_of
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
+from bridge.ids import EventId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -26,14 +27,14 @@ async def record(pool: Pool, entry: Entry, at: datetime) -> None:
         await append_entry(connection, entry, at)
 
 
-async def append_entry(connection: Connection, entry: Entry, at: datetime) -> None:
-    """Do so within the caller's database transaction, which holds the ledger's end until it is over."""
+async def append_entry(connection: Connection, entry: Entry, at: datetime) -> EventId:
+    """Do so within the caller's database transaction, which holds the ledger's end until it is over; return its ID."""
     event = entry_event(entry, at, os.urandom(8).hex())
     columns = columns_of([event], os.urandom(ledger.SALT_SIZE))
     while True:
         head, _ = await store.head_and_known(connection, [])
         if await store.append_events(connection, head, ledger.append(head, columns.leaves), columns, backfilled=False):
-            return
+            return EventId(event["event_id"])
 
 
 async def entries(

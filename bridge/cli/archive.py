@@ -9,6 +9,7 @@ from bridge.archive import rendering
 from bridge.archive.status import status
 from bridge.cli import archive_proof, archive_search
 from bridge.cli.archive_case import add_case
+from bridge.cli.archive_hold import add_hold
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_show import add_show
 from bridge.cli.command import print_json, with_services
@@ -31,6 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     archive_proof.add_parsers(below)
     add_log(below)
     add_case(below)
+    add_hold(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )

@@ -98,7 +98,7 @@ async def verify_archive(args: argparse.Namespace, services: Services) -> int:
 
 async def make_checkpoint(args: argparse.Namespace, services: Services) -> int:
     """Sign, and print what was signed."""
-    noted = await _notary(services).make()
+    noted = await notary_of(services).make()
     if args.json:
         checkpoint = noted.checkpoint
         print_json({"size": checkpoint.size, "root": checkpoint.root.hex(), "new": noted.is_new, "note": noted.note})
@@ -111,7 +111,7 @@ async def prove_event(args: argparse.Namespace, services: Services) -> int:
     """Write the proof of an event; sign anew when no checkpoint covers it yet."""
     access = await access_of(args, services)
     await access.insist(args.event)
-    notary = _notary(services)
+    notary = notary_of(services)
     note = await notary.covering(args.event)
     older = ""
     if args.checkpoint:
@@ -151,7 +151,8 @@ async def print_verifier(_args: argparse.Namespace) -> int:
     return 0
 
 
-def _notary(services: Services) -> Notary:
+def notary_of(services: Services) -> Notary:
+    """Return who signs the archive."""
     config = services.config
     return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name))
 

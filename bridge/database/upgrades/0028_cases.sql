@@ -31,6 +31,7 @@ CREATE TABLE archive_hold (
     scope         jsonb       NOT NULL,
     case_number   text REFERENCES archive_case,
     silent        boolean     NOT NULL,          -- custodians are not told
+    remind        interval    NOT NULL,          -- after so long without an acknowledgement
     placed_by     text        NOT NULL,
     placed_at     timestamptz NOT NULL,
     placed_entry  text        NOT NULL,          -- ID of the ledger's entry
@@ -51,9 +52,10 @@ CREATE TABLE archive_custodian (
 );
 CREATE INDEX archive_custodian_next ON archive_custodian (next_at) WHERE next_at IS NOT NULL;
 
--- Messages that told somebody of a hold; a reaction to one is an acknowledgement.
+-- Messages that tell somebody of a hold; a reaction to one is an acknowledgement.
 CREATE TABLE archive_hold_message (
-    event_id text PRIMARY KEY,
+    key      text PRIMARY KEY,                   -- of the act
     number   text NOT NULL REFERENCES archive_hold,
-    user_id  text NOT NULL
+    user_id  text NOT NULL,
+    event_id text UNIQUE                         -- null: not sent yet
 );
