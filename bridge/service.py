@@ -83,6 +83,7 @@ from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
 from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
+from bridge.selfservice.hold_notices import HoldNotices
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
 
@@ -136,6 +137,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
+        HoldNotices(pool, bot=services.homeserver.bot, clock=clock).run(listener.subscribe(SELFSERVICE)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
@@ -189,6 +191,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
             attributes=services.config.attributes,
         ),
+        HoldNotices(pool, bot=bot, clock=clock),
         SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
     )

@@ -70,10 +70,13 @@ async def put_hold(db: Connection, hold: Hold) -> None:
 
 
 async def release_hold(db: Connection, number: str, release: Release) -> None:
-    """Note that a hold is over; nobody is reminded of it any more."""
+    """Note that a hold is over; whoever was told of it is to be told that too."""
     await db.execute(
-        """WITH quiet AS (UPDATE archive_custodian SET next_at = NULL WHERE number = $1)
-           UPDATE archive_hold SET released_by = $2, released_at = $3, released_entry = $4 WHERE number = $1""",
+        f"""WITH over AS (
+                UPDATE archive_custodian SET next_at = CASE WHEN told > 0 THEN $3::timestamptz END WHERE number = $1),
+            released AS (
+                UPDATE archive_hold SET released_by = $2, released_at = $3, released_entry = $4 WHERE number = $1)
+            SELECT pg_notify('{SELFSERVICE}', '')""",  # noqa: S608 - our own constant
         number,
         release.by,
         release.at,
@@ -131,6 +134,11 @@ async def note_told(db: Connection, key: str, number: str, user_id: UserId, next
         user_id,
         next_at,
     )
+
+
+async def silence(db: Connection, number: str, user_id: UserId) -> None:
+    """Note that a custodian is not to be told any more."""
+    await db.execute("UPDATE archive_custodian SET next_at = NULL WHERE number = $1 AND user_id = $2", number, user_id)
 
 
 async def name_message(db: Connection | Pool, key: str, event_id: EventId) -> None:
