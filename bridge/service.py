@@ -24,6 +24,7 @@ from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnch
 from bridge.archive.backfill import OriginalsConsumer, backfill
 from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
+from bridge.archive.held_media import HeldMedia
 from bridge.archive.ingest import ingest
 from bridge.archive.notary import Notary
 from bridge.archive.search_index import SearchConsumer, prepare_index
@@ -138,6 +139,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
         HoldNotices(pool, bot=services.homeserver.bot, clock=clock).run(listener.subscribe(SELFSERVICE)),
+        HeldMedia(pool, services.homeserver).run(listener.subscribe(SELFSERVICE)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),

@@ -8,7 +8,8 @@ Whoever shows, proves, traces or exports asks `insist` or `passing` before anyth
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from bridge.ids import EventId, PersonId, RoomId, UserId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+
+_FIRST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Access:
         if row is None:
             return
         seq, room_id, timestamp = row
-        direct = await self.is_direct(room_id, timestamp)
+        direct = bool(await self._direct(self._pool, [(seq, room_id, timestamp)]))
         in_scope = bool(direct and self.case and await self._in_scope([seq]))
         if reason := refusal(self.look, direct=direct, in_scope=in_scope):
             await self._refuse(reason, {"event": event_id})
@@ -89,13 +93,7 @@ class Access:
 
     async def passing(self, db: Connection | Pool, seqs: Collection[int]) -> frozenset[int]:
         """Return which of the events at these positions may be seen."""
-        rooms: dict[RoomId, RoomFacts] = {}
-        direct = set()
-        for seq, room_id, timestamp in await gate_store.read_events(db, seqs):
-            if room_id not in rooms:
-                rooms[room_id] = await self._facts(db, room_id)
-            if room_id and timestamp < rooms[room_id].open_from:
-                direct.add(seq)
+        direct = await self._direct(db, await gate_store.read_events(db, seqs))
         found = await self._in_scope(direct, db) if direct and not self.closed_because else frozenset[int]()
         passed = {seq for seq in seqs if not refusal(self.look, direct=seq in direct, in_scope=seq in found)}
         if direct & passed:
@@ -109,10 +107,6 @@ class Access:
         scope = self.case.scope
         return scope.rooms | await gate_store.rooms_of(self._pool, scope.people)
 
-    async def is_direct(self, room_id: RoomId, timestamp: int) -> bool:
-        """Tell whether what was said then in this room was said in a direct room; milliseconds."""
-        return bool(room_id) and timestamp < (await self._facts(self._pool, room_id)).open_from
-
     async def record(self, deed: str, details: dict[str, Any]) -> None:
         """Record what was looked at, and for which case; called before anything is seen."""
         case = {"case": self.case.number} if self.case else {}
@@ -123,9 +117,24 @@ class Access:
         if self.case and self.case.approval and self.case.approval.used_at is None:
             await case_store.note_use(self._pool, self.case.number, self.case.digest, self._clock())
 
-    async def _facts(self, db: Connection | Pool, room_id: RoomId) -> RoomFacts:
+    async def _direct(self, db: Connection | Pool, places: Sequence[gate_store.Place]) -> frozenset[int]:
+        """Return which of these events were said in direct rooms; entries of the log were said in none."""
+        said = defaultdict(list)
+        for seq, room_id, timestamp in places:
+            if room_id:
+                said[room_id].append((seq, timestamp))
+        direct: set[int] = set()
+        for room_id, events in said.items():
+            # The beginning of a room with many members tells already that it is open.
+            crowd_from = (await self._facts(db, room_id, _FIRST)).crowd_from
+            if doubtful := [(seq, timestamp) for seq, timestamp in events if timestamp < crowd_from]:
+                open_from = (await self._facts(db, room_id)).open_from
+                direct |= {seq for seq, timestamp in doubtful if timestamp < open_from}
+        return frozenset(direct)
+
+    async def _facts(self, db: Connection | Pool, room_id: RoomId, most: int | None = None) -> RoomFacts:
         facts = RoomFacts()
-        for event in await gate_store.read_room(db, room_id):
+        for event in await gate_store.read_room(db, room_id, most):
             facts = observe(facts, event, self._bot)
         return facts
 

@@ -9,6 +9,7 @@ from typing import Any
 from bridge.archive.case import Case, is_approved
 from bridge.archive.rendering import printable, short, wrapped
 from bridge.archive.scope import Scope
+from bridge.directory.notice import Notice
 
 
 def case_as_text(case: Case, now: datetime, lifetime: timedelta, width: int) -> str:
@@ -46,6 +47,18 @@ def standing_of(case: Case, now: datetime, lifetime: timedelta) -> str:
         return "direct rooms are closed: nobody has approved it"
     changed = case.approval.digest != case.digest
     return f"direct rooms are closed: {'it was changed after its approval' if changed else 'its approval has lapsed'}"
+
+
+def awaiting_approval(case: Case) -> Notice:
+    """Return what the administrators are told of a case that opens direct rooms once it is approved.
+
+    Neither the purpose nor the people: not everybody in that room is to know.
+    """
+    return Notice(
+        f"case:{case.number}:{case.digest}",
+        f"Case {case.number} of {case.opened_by} is to open direct rooms of the archive and waits for a second person: "
+        f"`muster archive case show {case.number}`, then `muster archive case approve {case.number} --as PERSON`.",
+    )
 
 
 def case_as_json(case: Case, now: datetime, lifetime: timedelta) -> dict[str, Any]:

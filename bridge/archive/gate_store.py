@@ -29,13 +29,17 @@ async def read_events(db: Connection | Pool, seqs: Collection[int]) -> list[Plac
     return [tuple(row) for row in rows]
 
 
-async def read_room(db: Connection | Pool, room_id: RoomId) -> list[Event]:
-    """Return the events of a room that tell whether it is direct; what was disposed of tells nothing."""
+async def read_room(db: Connection | Pool, room_id: RoomId, most: int | None = None) -> list[Event]:
+    """Return the events, or at most so many, of a room that tell whether it is direct.
+
+    What was disposed of tells nothing.
+    """
     rows = await db.fetch(
         "SELECT seq, body FROM event WHERE room_id = $1 AND type = ANY($2) AND state_key IS NOT NULL"
-        " AND body IS NOT NULL ORDER BY seq",
+        " AND body IS NOT NULL ORDER BY seq LIMIT $3",
         room_id,
         list(TYPES),
+        most,
     )
     return [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
 

@@ -191,3 +191,64 @@ def _hold(row: Row) -> Hold:
         remind=remind,
         release=Release(row["released_by"], over, EventId(row["released_entry"])) if over else None,
     )
+
+
+# Media
+
+
+async def read_media_stretch(db: Connection, number: str) -> tuple[int, int]:
+    """Return the newest position of the archive, and that up to which a hold's media was looked for."""
+    row = await db.fetchrow(
+        "SELECT (SELECT size FROM ledger_head) AS newest, media_seq FROM archive_hold WHERE number = $1", number
+    )
+    assert row is not None
+    return row["newest"], row["media_seq"]
+
+
+async def note_media_until(db: Connection | Pool, number: str, seq: int) -> None:
+    """Note up to where a hold's media was looked for."""
+    await db.execute("UPDATE archive_hold SET media_seq = $2 WHERE number = $1 AND media_seq < $2", number, seq)
+
+
+async def put_media(db: Connection | Pool, number: str, media_id: str, state: str) -> None:
+    """Note that a hold is about media; what another hold has protected is protected by us for this one too."""
+    await db.execute(
+        """INSERT INTO archive_held_media (media_id, number, state)
+           SELECT $2, $1, CASE WHEN $3 = 'was protected' AND EXISTS (
+               SELECT FROM archive_held_media WHERE media_id = $2 AND state = 'protected') THEN 'protected' ELSE $3 END
+           ON CONFLICT DO NOTHING""",
+        number,
+        media_id,
+        state,
+    )
+
+
+async def count_media(db: Connection | Pool, number: str) -> tuple[int, int]:
+    """Return how much media a hold keeps on the homeserver, and how much was missing there."""
+    row = await db.fetchrow(
+        """SELECT count(*) FILTER (WHERE state <> 'missing') AS kept, count(*) FILTER (WHERE state = 'missing') AS gone
+           FROM archive_held_media WHERE number = $1""",
+        number,
+    )
+    assert row is not None
+    return row["kept"], row["gone"]
+
+
+async def read_free_media(db: Connection | Pool) -> list[tuple[str, bool]]:
+    """Return the media of released holds that no hold in force is about, and whether it was we who protected it."""
+    rows = await db.fetch(
+        """SELECT media_id, bool_or(state = 'protected') AS ours
+           FROM archive_held_media JOIN archive_hold USING (number) GROUP BY media_id
+           HAVING bool_and(released_at IS NOT NULL) ORDER BY media_id"""
+    )
+    return [(row["media_id"], row["ours"]) for row in rows]
+
+
+async def drop_free_media(db: Connection | Pool, media_id: str) -> None:
+    """Forget media that no hold in force is about."""
+    await db.execute(
+        """DELETE FROM archive_held_media WHERE media_id = $1 AND NOT EXISTS (
+               SELECT FROM archive_held_media m JOIN archive_hold USING (number)
+               WHERE m.media_id = $1 AND released_at IS NULL)""",
+        media_id,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.archive.case_text import field_lines, scope_lines
@@ -10,13 +11,28 @@ from bridge.archive.hold import Custodian, Hold
 from bridge.archive.rendering import printable, short, wrapped
 
 
-def hold_as_text(hold: Hold, custodians: Sequence[Custodian], events: int, width: int) -> str:
-    """Return everything about a hold, with how many archived events it keeps now."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of a hold beside itself."""
+
+    custodians: Sequence[Custodian]
+    events: int
+    """In its scope, now."""
+    media: tuple[int, int]
+    """Files that it keeps on the homeserver, and files that were missing there."""
+
+
+def hold_as_text(hold: Hold, around: Around, width: int) -> str:
+    """Return everything about a hold."""
+    custodians, media = around.custodians, around.media
     lines = [f"hold      {printable(hold.number)}", *field_lines("reason", [hold.reason], width)]
     lines += scope_lines(hold.scope, width)
     if hold.case:
         lines.append(f"case      {printable(hold.case)}")
-    lines += [f"keeps     {events:,} events"] if hold.release is None else []
+    if hold.release is None:
+        files = f" and {media[0]:,} files on the homeserver" if media[0] else ""
+        lines.append(f"keeps     {around.events:,} events{files}")
+        lines += [f"missing   {media[1]:,} files on the homeserver"] if media[1] else []
     lines.append(f"placed    {short(hold.since)} by {printable(hold.placed_by)}")
     if hold.release:
         lines.append(f"released  {short(hold.release.at)} by {printable(hold.release.by)}")
@@ -37,7 +53,7 @@ def holds_as_text(holds: Sequence[Hold], width: int) -> str:
     return "\n".join(lines)
 
 
-def hold_as_json(hold: Hold, custodians: Sequence[Custodian], events: int) -> dict[str, Any]:
+def hold_as_json(hold: Hold, around: Around) -> dict[str, Any]:
     """Return everything about a hold as JSON."""
     release = hold.release
     return {
@@ -46,7 +62,8 @@ def hold_as_json(hold: Hold, custodians: Sequence[Custodian], events: int) -> di
         "scope": hold.scope.as_json(),
         "case": hold.case,
         "silent": hold.silent,
-        "events": events,
+        "events": around.events,
+        "media": {"protected": around.media[0], "missing": around.media[1]},
         "placed": {"by": hold.placed_by, "at": hold.since.isoformat(), "entry": hold.entry},
         "released": release and {"by": release.by, "at": release.at.isoformat(), "entry": release.entry},
         "custodians": [
@@ -55,7 +72,7 @@ def hold_as_json(hold: Hold, custodians: Sequence[Custodian], events: int) -> di
                 "told": one.told,
                 "acknowledged": one.acknowledged_at and one.acknowledged_at.isoformat(),
             }
-            for one in custodians
+            for one in around.custodians
         ],
     }
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from bridge.archive import case_store, cases
 from bridge.archive.access import Access, Looker
 from bridge.archive.case import Case
-from bridge.archive.case_text import case_as_json, case_as_text, cases_as_text
+from bridge.archive.case_text import awaiting_approval, case_as_json, case_as_text, cases_as_text
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.command import print_json, width, with_services
 from bridge.cli.scope import add_scope, people_named, person_of, scope_of
+from bridge.directory.notice_store import put_notice
 from bridge.directory.person import attributes_of
 from bridge.directory.store import load_person
 from bridge.membership.store import users_of
@@ -117,6 +118,7 @@ async def open_case(args: argparse.Namespace, services: Services) -> int:
         opened_at=services.clock(),
     )
     await cases.open_case(services.pool, case, await actor_of(args, services))
+    await put_notice(services.pool, awaiting_approval(case))
     return _say(args, services, case, f"Opened. A second person: muster archive case approve {case.number} --as PERSON")
 
 
@@ -141,6 +143,7 @@ async def allow_people(args: argparse.Namespace, services: Services) -> int:
     people = {person.id: person.user_name for person in await people_named(args.people, services)}
     actor = await actor_of(args, services)
     case = await cases.allow(services.pool, args.number, people, actor, services.clock())
+    await put_notice(services.pool, awaiting_approval(case))
     return _say(args, services, case, "Let in. Direct rooms stay closed until the case is approved again.")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from bridge.archive import hold_store, holds
 from bridge.archive.bundle import bundle_as_text
 from bridge.archive.entry import Entry
-from bridge.archive.hold import REMIND, Custodian, Hold
-from bridge.archive.hold_text import hold_as_json, hold_as_text, holds_as_text, release_document
+from bridge.archive.hold import REMIND, Hold
+from bridge.archive.hold_text import Around, hold_as_json, hold_as_text, holds_as_text, release_document
 from bridge.archive.log import record
 from bridge.archive.prove import prove
 from bridge.archive.scope_store import count_events, read_bounds
@@ -116,7 +116,7 @@ async def list_holds(args: argparse.Namespace, services: Services) -> int:
     """Print all holds."""
     found = await hold_store.read_all(services.pool)
     if args.json:
-        print_json([hold_as_json(hold, *await _around(hold, services)) for hold in found])
+        print_json([hold_as_json(hold, await _around(hold, services)) for hold in found])
     else:
         print(holds_as_text(found, width()) or "There is no hold.")
     return 0
@@ -175,17 +175,21 @@ def _make_folder(folder: Path) -> None:
 
 
 async def _say(args: argparse.Namespace, services: Services, hold: Hold) -> int:
-    custodians, events = await _around(hold, services)
+    around = await _around(hold, services)
     if args.json:
-        print_json(hold_as_json(hold, custodians, events))
+        print_json(hold_as_json(hold, around))
     else:
-        print(hold_as_text(hold, custodians, events, width()))
+        print(hold_as_text(hold, around, width()))
     return 0
 
 
-async def _around(hold: Hold, services: Services) -> tuple[list[Custodian], int]:
-    bounds = await read_bounds(services.pool, hold.scope)
-    return await hold_store.read_custodians(services.pool, hold.number), await count_events(services.pool, bounds)
+async def _around(hold: Hold, services: Services) -> Around:
+    pool = services.pool
+    return Around(
+        await hold_store.read_custodians(pool, hold.number),
+        await count_events(pool, await read_bounds(pool, hold.scope)),
+        await hold_store.count_media(pool, hold.number),
+    )
 
 
 def _days(text: str) -> timedelta:

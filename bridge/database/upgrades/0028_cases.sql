@@ -35,6 +35,7 @@ CREATE TABLE archive_hold (
     placed_by     text        NOT NULL,
     placed_at     timestamptz NOT NULL,
     placed_entry  text        NOT NULL,          -- ID of the ledger's entry
+    media_seq     bigint      NOT NULL DEFAULT 0, -- position up to which its media was looked for
     released_by   text,
     released_at   timestamptz,
     released_entry text,
@@ -59,3 +60,12 @@ CREATE TABLE archive_hold_message (
     user_id  text NOT NULL,
     event_id text UNIQUE                         -- null: not sent yet
 );
+
+-- Media of the homeserver's own that holds keep from its purges.
+CREATE TABLE archive_held_media (
+    media_id text NOT NULL,
+    number   text NOT NULL REFERENCES archive_hold,
+    state    text NOT NULL CHECK (state IN ('protected', 'was protected', 'missing')),
+    PRIMARY KEY (media_id, number)
+);
+CREATE INDEX archive_held_media_number ON archive_held_media (number);

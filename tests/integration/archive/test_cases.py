@@ -17,6 +17,7 @@ from bridge.cli import archive
 from bridge.config import Config, read_config
 from bridge.directory.intake import import_csv
 from bridge.directory.local_day import LocalDays
+from bridge.directory.notice_store import read_untold
 from bridge.directory.store import load_person
 from bridge.errors import InputError, RefusedError, UnknownNameError
 from bridge.ids import EventId, UserId
@@ -284,6 +285,9 @@ async def test_cases_are_listed_and_shown(terminal: Terminal) -> None:
     with pytest.raises(RefusedError, match="say with --as"):
         await terminal.run("case", "open", "2", "--purpose", "x", "--person", "m.tamm")
     assert "2027-014  2027-03-01 12:00:00Z  k.saar" in await terminal.run("case", "list")
+    ((notice, _),) = await read_untold(terminal.services.pool)
+    assert "waits for a second person" in notice.body
+    assert not [word for word in ("a leak", MARI, "Mari") if word in notice.body]
     shown = await terminal.run("case", "show", "2027-014")
     assert "purpose   a leak\npeople    @m.tamm:x\nallowed   k.saar\n" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
@@ -307,3 +311,22 @@ async def test_exporters_ask_for_many_events_at_once(terminal: Terminal, pool: P
         asked = [EventId(event) for event in ("$open", "$secret", "$late", "$theirs")]
         passed = await access.passing(pool, [seqs[event] for event in asked])
         assert passed == {seqs[event] for event in seen}
+
+
+async def test_room_of_many_is_open_from_when_the_third_came(terminal: Terminal, pool: Pool) -> None:
+    """What two people said before a third came stays closed, however many come later; what was said since is open."""
+    people = [f"@p{number}:x" for number in range(60)]
+    await archived(
+        pool,
+        member("$a", people[0], "!grows", direct=True),
+        member("$b", people[1], "!grows"),
+        said("$alone", "budget of two", DAY, room_id="!grows", sender=people[0]),
+        *(
+            {**member(f"$m{number}", who, "!grows"), "origin_server_ts": DAY + 1}
+            for number, who in enumerate(people[2:])
+        ),
+        said("$crowd", "budget of sixty", DAY + 2, room_id="!grows", sender=people[0]),
+    )
+    assert "of sixty" in await terminal.run("show", "$crowd")
+    with pytest.raises(RefusedError, match="which only a case opens"):
+        await terminal.run("show", "$alone")
