@@ -75,7 +75,8 @@ class _Reader:
         self._expectations: list[Placed[str]] = []
         self._barriers: set[str] = set()
         self._retained: dict[RuleId, retention.Kept] = {}
-        self._case_approvers: tuple[Selector, ...] = ()
+        self._cases: tuple[tuple[Selector, ...], tuple[int, int]] = (), (0, 0)
+        """Who approves cases, and where that stands."""
         """What rooms say themselves of how long they are kept."""
 
     def policy(self, section: Section, digest: str) -> Policy:
@@ -96,9 +97,7 @@ class _Reader:
         self._check_open_rooms(section)
         self._check_expectations()
         made = self._spaces, self._rooms, self._desks
-        return Policy(
-            company, accounts, *made, brake, tests, digest, barriers, requests, retained, self._case_approvers
-        )
+        return Policy(company, accounts, *made, brake, tests, digest, barriers, requests, retained, *self._cases)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -250,7 +249,7 @@ class _Reader:
         return requests
 
     def _archive(self, section: Section) -> retention.Said:
-        self._case_approvers = section.optional("approvers", list_of(self._selector), ())
+        self._cases = section.optional("approvers", list_of(self._selector), ()), room_section.place_of(section)
         return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
     def _test(self, section: Section) -> PolicyTest:

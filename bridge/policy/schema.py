@@ -277,6 +277,8 @@ class Policy:
     retention: Retention = Retention()
     case_approvers: tuple[Selector, ...] = ()
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
+    cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:
