@@ -35,6 +35,7 @@ VERBS = (
     "why",
     "who",
     "barriers",
+    "guests",
     "rooms",
     "directory",
     "announce",

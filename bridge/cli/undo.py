@@ -20,6 +20,7 @@ from bridge.membership.rendering import as_json, as_text, printable
 from bridge.membership.survey import Scope, Survey
 from bridge.membership.undo import Undoing, undo
 from bridge.membership.values import Change
+from bridge.policy.schema import UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -113,7 +114,8 @@ def _scope(entries: Sequence[Entry]) -> Scope:
 
 
 def _undo(run: int, entries: Sequence[Entry], survey: Survey) -> Undoing:
-    return undo(run, entries, survey.plan, survey.desired, survey.current)
+    closing = survey.policy.unmanaged_rooms is UnmanagedRooms.CLOSE
+    return undo(run, entries, survey.plan, survey.desired, survey.current, closing=closing)
 
 
 def _as_json(found: _Found) -> dict[str, object]:

@@ -154,9 +154,10 @@ class Homeserver:
         """Leave, or reject an invitation, as the person; leaving again changes nothing."""
         await self._request(Method.POST, _room(room_id, "leave"), _reason(reason), as_user=as_user)
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Remove as the bot; 403 when the person is not in the room."""
-        await self._request(Method.POST, _room(room_id, "kick"), {"user_id": user_id, **_reason(reason)})
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
+        """Remove as the bot, or as somebody inside; 403 when the person is not in the room."""
+        content = {"user_id": user_id, **_reason(reason)}
+        await self._request(Method.POST, _room(room_id, "kick"), content, as_user=as_user)
 
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Lift a ban as the bot; 403 when there is none."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.homeserver.voice import Voice
 from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership import (
+    adopting,
     elsewhere,
     face_store,
     lifecycle_store,
@@ -23,11 +25,14 @@ from bridge.membership import (
     room_acts,
     rooms,
     store,
+    unmanaged,
 )
+from bridge.membership.guests import is_outside
 from bridge.membership.lifecycle_store import Takeover
+from bridge.membership.outsiders import invite_outsider
+from bridge.membership.place_store import Place
 from bridge.membership.profile import divide
 from bridge.membership.room_acts import RoomActs
-from bridge.membership.store import Place
 from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
 
 if TYPE_CHECKING:
@@ -36,11 +41,10 @@ if TYPE_CHECKING:
 _GONE = frozenset({"leave", "ban"})
 
 
-class Homeserver(room_acts.Homeserver, elsewhere.Rooms, Protocol):
+class Homeserver(room_acts.Homeserver, elsewhere.Rooms, Voice, Protocol):
     """What is done to rooms, as the bot or as the person."""
 
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
 
@@ -90,6 +94,7 @@ class Actor:
         self._acts: Mapping[Action, Callable[[Change], Awaitable[Done]]] = {
             Action.DISABLE_ACCOUNT: self._disable_account,
             Action.HAND_OVER: self._hand_over,
+            Action.CLOSE_ROOM: self._close_room,
             Action.REMOVE: self._remove,
             Action.DEACTIVATE_ACCOUNT: self._deactivate_account,
             Action.PREPARE_ACCOUNT: self._prepare_account,
@@ -99,6 +104,7 @@ class Actor:
             Action.CHANGE_PROFILE: self._change_profile,
             Action.CREATE_ROOM: self._create_room,
             Action.CHANGE_ROOM: self._change_room,
+            Action.ADOPT_ROOM: self._adopt_room,
             Action.JOIN: self._join,
         }
 
@@ -176,6 +182,10 @@ class Actor:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
         if change.room.startswith("!"):
             await elsewhere.bring_back(self._pool, self._homeserver, room_id, user_id, change.reason)
+        elif is_outside(user_id, self._homeserver.server_name):
+            return Done(
+                room_id=room_id, membership=await invite_outsider(self._homeserver, room_id, user_id, change.reason)
+            )
         elif self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
         return Done(room_id=room_id, membership="join")
@@ -233,7 +243,10 @@ class Actor:
 
     async def _remove(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
-        if change.room.startswith("!"):
+        server_name = self._homeserver.server_name
+        if change.room.startswith("!") and is_outside(user_id, server_name):
+            await elsewhere.expel(self._homeserver, room_id, user_id, server_name, change.reason)
+        elif change.room.startswith("!"):
             await self._leave(room_id, user_id, change.reason)
         else:
             await self._kick(room_id, user_id, change.reason)
@@ -269,6 +282,20 @@ class Actor:
             await self._homeserver.send_state(room_id, "m.room.power_levels", "", wanted)
         await member_store.put_power(self._pool, room_id, wanted["users"])
         return Done()
+
+    # Rooms that people made
+
+    async def _adopt_room(self, change: Change) -> Done:
+        room_id = self._known_room(change)
+        await adopting.adopt_room(
+            self._pool, self._homeserver, room_id, self._clock(), to_be_closed=change.value == unmanaged.CLOSING
+        )
+        return Done(room_id=room_id, membership="join")
+
+    async def _close_room(self, change: Change) -> Done:
+        room_id = self._known_room(change)
+        await adopting.close_room(self._pool, self._homeserver, room_id, self._clock())
+        return Done(room_id=room_id)
 
     # Rooms
 

@@ -1,8 +1,9 @@
 """Taking people out again who came too close, and telling them why.
 
 `BarrierGuard` works off what `barrier_watch` has noted: whoever came later leaves as themselves, which is done in any
-room, also in one that the bot is not in; and is told in a room of their own with the bot. The brake is not asked: what
-people did by themselves a moment ago is undone, nothing that they were given. Each act is an entry of the audit log.
+room, also in one that the bot is not in (somebody of another homeserver is removed by who may there); and is told in a
+room of their own with the bot. The brake is not asked: what people did by themselves a moment ago is undone, nothing
+that they were given. Each act is an entry of the audit log.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import audit_store, barrier_store, direct_room, run_store, store
+from bridge.membership import audit_store, barrier_store, direct_room, elsewhere, run_store, store
 from bridge.membership.audit import Run
 from bridge.membership.barrier_store import OpenBreach
 from bridge.membership.barriers import BARRIERS
+from bridge.membership.guests import is_outside
 from bridge.membership.values import ACTIONS, Action, Change
 from bridge.patience import Backoff, Patience, Wake
 
@@ -30,9 +32,12 @@ log = logging.getLogger(__name__)
 _BACKOFF = Backoff(0.5, 60.0)
 
 
-class Homeserver(direct_room.Homeserver, Protocol):
+class Homeserver(direct_room.Homeserver, elsewhere.Rooms, Protocol):
     """What it takes to put a breach right."""
 
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
 
 
@@ -85,7 +90,7 @@ class BarrierGuard:
         run = Run(run_id, version, digest)
         entry = await audit_store.begin_entry(self._pool, run, change, breach.room_id, now)
         try:
-            await self._homeserver.leave(breach.room_id, as_user=breach.user_id, reason=breach.reason)
+            await self._part_from(breach)
         except HomeserverUnavailableError:
             raise
         except HomeserverError as error:
@@ -95,6 +100,13 @@ class BarrierGuard:
             at = self._clock()
             await audit_store.settle_membership(self._pool, entry, breach.room_id, breach.user_id, "leave", at)
         await run_store.finish_run(self._pool, run_id, self._clock())
+
+    async def _part_from(self, breach: OpenBreach) -> None:
+        room_id, user_id, server_name = breach.room_id, breach.user_id, self._homeserver.server_name
+        if is_outside(user_id, server_name):
+            await elsewhere.expel(self._homeserver, room_id, user_id, server_name, breach.reason)
+        else:
+            await self._homeserver.leave(room_id, as_user=user_id, reason=breach.reason)
 
     async def _change(self, breach: OpenBreach) -> Change:
         places: Mapping[RoomId | None, str] = {

@@ -56,6 +56,8 @@ class Exemptions:
 
     def of(self, value: str) -> Exempt:
         """Return whom the exceptions of one room concern today; those without a value are about every room."""
+        if not self._by_value:
+            return NOBODY
         of_all = (each for each in self._by_value.get("", ()) if not (value and each.adds))
         listed = [*of_all, *(self._by_value.get(fold(value), ()) if value else ())]
         if not listed:

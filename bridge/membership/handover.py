@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bridge.archive.values import StateEvent
 from bridge.clock import from_milliseconds
 from bridge.homeserver.event import Event
-from bridge.ids import RoomId, UserId
+from bridge.ids import RoomId, UserId, server_of
 from bridge.membership.barriers import Arrival, Breach, Seats, breaches
 from bridge.membership.presence import Power, powers
 from bridge.membership.values import HandOver
@@ -35,6 +35,7 @@ class Room:
     to_rank: int = 50
     """The level that it takes to change levels."""
     to_invite: int = 0
+    to_kick: int = 50
 
     def may(self, user_id: UserId, needed: int) -> bool:
         """Tell whether somebody has that level; creators have any."""
@@ -66,6 +67,7 @@ def room_of(room_id: RoomId, state: Iterable[Event]) -> Room:
             own if isinstance(own, dict) else {}, "m.room.power_levels", _level(levels, "state_default", 50)
         ),
         to_invite=_level(levels, "invite", 0),
+        to_kick=_level(levels, "kick", 50),
     )
 
 
@@ -131,6 +133,19 @@ def levels_after(content: Mapping[str, object], room: Room, giver: UserId, heir:
 def inviter(room: Room, barred: Collection[UserId] = ()) -> UserId | None:
     """Return who inside may invite somebody back: whoever has the most power and is not shut out; None: nobody."""
     able = [user for user in room.joined if user not in barred and room.may(user, room.to_invite)]
+    return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
+
+
+def sponsor_of_bot(room: Room, server_name: str) -> UserId | None:
+    """Return who of this server can make the bot an administrator: whoever inside has the most power, and enough."""
+    able = [user for user in room.administrators if server_of(user) == server_name and room.may(user, ADMINISTRATOR)]
+    return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
+
+
+def remover(room: Room, user_id: UserId, server_name: str) -> UserId | None:
+    """Return who of this server can take somebody out: whoever inside has the most power; None when nobody may."""
+    ours = [user for user in room.joined if server_of(user) == server_name and room.may(user, room.to_kick)]
+    able = [user for user in ours if rank_of(room, user) > rank_of(room, user_id)]
     return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
 
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
@@ -19,7 +20,6 @@ from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.homeserver.voice import Voice
 from bridge.ids import PersonId, UserId
 from bridge.membership import (
     acts,
@@ -32,6 +32,7 @@ from bridge.membership import (
     lifecycle_store,
     run_store,
     store,
+    unmanaged_store,
 )
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
@@ -39,13 +40,15 @@ from bridge.membership.audit import SERVICE, Run
 from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.guests import notices
 from bridge.membership.heirs import tell_heirs
 from bridge.membership.interventions import answer_interventions, begin_rests
 from bridge.membership.leaving import stages_for
 from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
+from bridge.membership.unmanaged import UnmanagedRoom
 from bridge.membership.values import Change, Plan
-from bridge.policy.schema import Policy
+from bridge.policy.schema import Policy, UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -57,10 +60,6 @@ Besides = Callable[[Survey], Sequence[Change]]
 
 LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
-
-
-class Homeserver(acts.Homeserver, Voice, Protocol):
-    """The rooms, and a voice in them."""
 
 
 class Accounts(acts.Accounts, JoinedRooms, Protocol):
@@ -97,7 +96,7 @@ class Reconciler:
     def __init__(
         self,
         pool: Pool,
-        homeserver: Homeserver,
+        homeserver: acts.Homeserver,
         accounts: Accounts,
         *,
         clock: Clock,
@@ -115,6 +114,10 @@ class Reconciler:
         """Read and decide, and change nothing."""
         now = self._clock()
         return await survey(self._pool, self._homeserver, self._accounts, policy, now, scope, timezone=self._timezone)
+
+    async def unmanaged_rooms(self, now: datetime) -> list[UnmanagedRoom]:
+        """Return the rooms that people made and about which something may be to be done."""
+        return await unmanaged_store.read_unmanaged(self._pool, self._homeserver.bot, now)
 
     async def reconcile(
         self,
@@ -150,12 +153,16 @@ class Reconciler:
             run_id, applied = await self._carry_out(found, _Occasion(cause, set_off_by, by), progress)
             await self._look_for_gone(found, applied)
             await self._follow_leavers(found)
+            for notice in notices(found.guests, found.guesthood, found.census):
+                await put_notice(self._pool, notice)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
             await tell_heirs(self._pool, self._homeserver, self._clock)
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
+                if policy.unmanaged_rooms is not UnmanagedRooms.CLOSE:
+                    await unmanaged_store.forget_closing(self._pool)
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
                 await former_room_store.mark_looked(self._pool, begun, self._clock())
         verdict = found.verdict
@@ -221,6 +228,7 @@ class Reconciler:
                 await barrier_store.put_barriers(connection, barriers, self._clock())
             if barriers:
                 users = None if whole else [account.user_id for account in found.desired.accounts.values()]
+                users = None if users is None else [*users, *(guest.user_id for guest in found.guests)]
                 await barrier_store.put_sides(connection, seats, users)
             for wall in found.walls.walls:
                 if wall.both:

@@ -17,7 +17,7 @@ from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership import elsewhere, member_store, rooms, spaces, store
 from bridge.membership.current import memberships_of
-from bridge.membership.store import Place
+from bridge.membership.place_store import Place
 from bridge.membership.values import FIELDS, Change, DesiredRoom
 from bridge.policy.schema import RoomKind
 from bridge.policy.settings import Settings

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -26,6 +26,7 @@ from bridge.membership.current import Membership, shapes_of
 from bridge.membership.member_store import note_drift
 from bridge.membership.reconcile import LOCK
 from bridge.membership.room_audit_store import Pass
+from bridge.membership.rooms import SETTINGS
 from bridge.patience import Backoff, Patience
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few rooms, each is compared at most once in this time."""
 _BACKOFF: Final = Backoff(1.0, 300.0)
+_RECORDED_EVERY: Final = timedelta(seconds=1)
+"""Where one room follows upon another; after a crash those of one second are compared again."""
 
 
 class Homeserver(gone_rooms.Homeserver, Protocol):
@@ -45,6 +48,15 @@ class Homeserver(gone_rooms.Homeserver, Protocol):
     bot: UserId
 
     async def room_ids(self) -> list[RoomId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A room as we know it and, read after that, as the homeserver has it."""
+
+    members: Mapping[UserId, str]
+    power: Mapping[UserId, int]
+    state: Sequence[Event]
 
 
 class RoomAudit:
@@ -87,23 +99,51 @@ class RoomAudit:
     ) -> Pass:
         rooms = sorted(await self._homeserver.room_ids())
         await self._look_for_gone(rooms)
-        for at in range(bisect_right(rooms, one.position), len(rooms)):
-            one = await self._compare(rooms[at], one)
+        first, recorded = bisect_right(rooms, one.position), self._clock()
+        ahead = self._read(rooms[first]) if first < len(rooms) else None
+        try:
+            for at, room_id in enumerate(rooms[first:], first + 1):
+                assert ahead is not None
+                reading, ahead = ahead, None
+                if at < len(rooms) and not seconds:  # the next comes in while this one is compared and recorded
+                    ahead = self._read(rooms[at])
+                one = await self._compare(room_id, reading, one)
+                if seconds or self._clock() - recorded >= _RECORDED_EVERY:
+                    await room_audit_store.put_pass(self._pool, one)
+                    recorded = self._clock()
+                progress(at, len(rooms))
+                if at < len(rooms) and seconds:
+                    await asyncio.sleep(seconds)
+                    ahead = self._read(rooms[at])
+        except HomeserverError:
             await room_audit_store.put_pass(self._pool, one)
-            progress(at + 1, len(rooms))
-            if seconds:
-                await asyncio.sleep(seconds)
+            raise
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
         one = replace(one, finished_at=self._clock())
         await room_audit_store.put_pass(self._pool, one)
         log.info("%d rooms were compared; missed and taken in: %d", one.rooms, one.repaired, extra=_ACTION)
         return one
 
-    async def _compare(self, room_id: RoomId, one: Pass) -> Pass:
+    def _read(self, room_id: RoomId) -> asyncio.Task[_Reading]:
+        """Begin to read what is known of a room, and what the homeserver says."""
+
+        async def read() -> _Reading:
+            async with self._pool.acquire() as connection:
+                members = await room_audit_store.read_members(connection, room_id)
+                power = await room_audit_store.read_power(connection, room_id)
+            return _Reading(members, power, await self._homeserver.state(room_id))
+
+        return asyncio.create_task(read())
+
+    async def _compare(self, room_id: RoomId, reading: asyncio.Task[_Reading], one: Pass) -> Pass:
         """Compare one room, and take in what was missed."""
         one = replace(one, position=room_id)
         try:
-            state = await self._homeserver.state(room_id)
-            found = await self._difference(room_id, state)
+            read = await reading
+            found = await self._difference(room_id, read)
             if found.events:
                 # Whoever applies may have just acted; what differs still while nobody does was missed.
                 found = await self._take_in(room_id)
@@ -112,7 +152,7 @@ class RoomAudit:
         except HomeserverError as error:
             log.warning("%s cannot be compared: %s", room_id, error.message, extra=_ACTION)
             return replace(one, failed=one.failed + 1)
-        members = sum(event.type == "m.room.member" for event in state)
+        members = sum(event.type == "m.room.member" for event in read.state)
         return replace(
             one, rooms=one.rooms + 1, members=one.members + members, repaired=one.repaired + len(found.events)
         )
@@ -120,25 +160,20 @@ class RoomAudit:
     async def _take_in(self, room_id: RoomId) -> Difference:
         async with self._pool.acquire() as connection, connection.transaction():
             await store.wait_for_applier(connection, LOCK)
-            found = await self._difference(room_id, await self._homeserver.state(room_id))
+            found = await self._difference(room_id, await self._read(room_id))
             if found.events:
                 users = {UserId(event.state_key) for event in found.members if event.state_key}
                 await room_audit_store.forget_moments(self._pool, room_id, users)
                 await self._membership.handle([replace(event, room_id=room_id) for event in found.events])
         return found
 
-    async def _difference(self, room_id: RoomId, state: Sequence[Event]) -> Difference:
-        managed = await store.read_place_keys(self._pool, {room_id})
-        shapes: dict[RoomId, Shape] = shapes_of(await store.read_places(self._pool)) if managed else {}
-        return compare(
-            room_id,
-            state,
-            await room_audit_store.read_members(self._pool, room_id),
-            await room_audit_store.read_power(self._pool, room_id),
-            shapes,
-            bot=self._homeserver.bot,
-            now=int(self._clock().timestamp() * 1000),
-        )
+    async def _difference(self, room_id: RoomId, read: _Reading) -> Difference:
+        bot = self._homeserver.bot
+        # Hardly a room has been set up by others, and how ten thousand were made is long to say.
+        by_others = any(event.type in SETTINGS and event.sender != bot for event in read.state)
+        shapes: dict[RoomId, Shape] = shapes_of(await store.read_places(self._pool)) if by_others else {}
+        now = int(self._clock().timestamp() * 1000)
+        return compare(room_id, read.state, read.members, read.power, shapes, bot=bot, now=now)
 
     async def _look_for_gone(self, rooms: Sequence[RoomId]) -> None:
         """Let go of managed rooms that the homeserver no longer has, and wake whoever makes them anew."""

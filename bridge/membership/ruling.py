@@ -18,8 +18,8 @@ from bridge.directory.person import attributes_of, is_employed
 from bridge.directory.selector import Selector, matches
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.barriers import NO_WALLS, Division, Walls
-from bridge.membership.desired import ranks_of
 from bridge.membership.exemptions import Exempt, Exemptions
+from bridge.membership.patterns import patterns_of
 from bridge.membership.plan_barriers import settled
 from bridge.membership.plan_scope import Scope, scope_of
 from bridge.membership.question import Question, question_of
@@ -207,7 +207,9 @@ class Rulings:
         rule = self.policy.rooms.get(room.rule)
         if not level or rule is None:
             return None
-        rank, selector, above = next(each for each in ranks_of(rule) if LEVELS[each[0]] == level)
+        rank, selector, above = next(
+            each for each in patterns_of(self.policy).rooms[rule.id].ranks if LEVELS[each[0]] == level
+        )
         reports = self._reports(room, row, [above]) if selector is None else ()
         return Power(level, rank, selector, above, reports)
 

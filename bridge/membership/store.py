@@ -1,7 +1,7 @@
 """What there is, in the database: accounts and managed rooms, and how far everything has been carried out.
 
-Who is in which room is written by `member_store`, what was done and why by `audit_store`; all of it is read together by
-`current_store`.
+Who is in which room is written by `member_store`, what was done and why by `audit_store`; the rows of managed rooms
+are read by `place_store`, whose names are here too; all of it is read together by `current_store`.
 """
 
 from __future__ import annotations
@@ -11,34 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership.place_store import Place as Place
+from bridge.membership.place_store import read_place_keys as read_place_keys
+from bridge.membership.place_store import read_places as read_places
 from bridge.membership.values import CurrentAccount, DesiredRoom
-from bridge.policy.schema import RoomKind
-from bridge.policy.settings import PLAIN, Settings, as_json, from_json
+from bridge.policy.settings import Settings, as_json
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from bridge.database import Connection, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A managed room as its row has it; `room_id` is None while only the intent is written."""
-
-    key: RoomKey
-    room_id: RoomId | None
-    kind: RoomKind
-    name: str
-    topic: str
-    parents: tuple[RoomKey, ...]
-    open_to: RoomKey | None
-    alias: str
-    settings: Settings = PLAIN
-    value: str | None = None
-    """Of `for_each`, where it is not the one in the key."""
-    order: tuple[str, ...] = ()
-    """Its place among what each of the `parents` lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +83,14 @@ async def ranked_beside(db: Connection | Pool, user_ids: Collection[UserId]) -> 
     return frozenset(PersonId(row["person_id"]) for row in rows)
 
 
-async def all_user_ids(db: Connection | Pool) -> list[UserId]:
-    """Return the user ID of every account ever made; none is used twice."""
-    return [UserId(row["user_id"]) for row in await db.fetch("SELECT user_id FROM account")]
+async def user_ids_like(db: Connection | Pool, beginnings: Collection[str]) -> list[UserId]:
+    """Return the user IDs of all accounts ever made, none of which is used twice, that begin with one of these."""
+    rows = await db.fetch(
+        """SELECT user_id FROM account
+           WHERE EXISTS (SELECT FROM unnest($1::text[]) AS beginning WHERE starts_with(user_id, beginning))""",
+        list(beginnings),
+    )
+    return [UserId(row["user_id"]) for row in rows]
 
 
 async def count_enabled(db: Connection | Pool) -> int:
@@ -154,20 +140,6 @@ async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: boo
 
 
 # Managed rooms
-
-
-async def read_place_keys(db: Connection | Pool, room_ids: Collection[RoomId]) -> dict[RoomId, RoomKey]:
-    """Return which of these are managed rooms, with their keys."""
-    rows = await db.fetch("SELECT room_id, key FROM managed_room WHERE room_id = ANY($1)", list(room_ids))
-    return {RoomId(row["room_id"]): RoomKey(row["key"]) for row in rows}
-
-
-async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
-    """Return every managed room, those of which only the intent is written among them."""
-    rows = await db.fetch(
-        "SELECT key, room_id, kind, name, topic, parents, orders, open_to, alias, settings, value FROM managed_room"
-    )
-    return {RoomKey(row["key"]): _place(row) for row in rows}
 
 
 async def read_created(db: Connection | Pool, rooms: Collection[RoomId]) -> dict[RoomId, datetime]:
@@ -247,20 +219,4 @@ async def put_cursor(db: Connection | Pool, cursor: Cursor) -> None:
                SET directory_version = excluded.directory_version, policy_digest = excluded.policy_digest""",
         cursor.directory_version,
         cursor.policy_digest,
-    )
-
-
-def _place(row: asyncpg.Record) -> Place:
-    return Place(
-        key=RoomKey(row["key"]),
-        room_id=row["room_id"],
-        kind=RoomKind(row["kind"]),
-        name=row["name"],
-        topic=row["topic"],
-        parents=tuple(row["parents"]),
-        open_to=row["open_to"],
-        alias=row["alias"],
-        settings=from_json(row["settings"]),
-        value=row["value"],
-        order=tuple(row["orders"]),
     )

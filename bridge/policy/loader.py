@@ -24,6 +24,7 @@ from bridge.document import (
     line,
     list_of,
     mapping_of,
+    matching,
     nearest,
     number,
     placed,
@@ -37,6 +38,7 @@ from bridge.policy.schema import (
     Barrier,
     Brake,
     Desk,
+    Guests,
     Policy,
     PolicyTest,
     Requests,
@@ -44,6 +46,7 @@ from bridge.policy.schema import (
     RoomKind,
     RuleId,
     Space,
+    UnmanagedRooms,
 )
 from bridge.policy.settings import Join, Rank
 from bridge.policy.vocabulary import EVERYONE, RESERVED, Vocabulary, identifier
@@ -92,12 +95,28 @@ class _Reader:
         requests = section.optional("requests", a(self._requests), Requests())
         archive = section.optional("archive", a(self._archive), retention.Said())
         retained = retention.retention(archive, self._retained)
+        guests = section.optional("guests", a(self._guests), None)
+        unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
         self._check_expectations()
-        made = self._spaces, self._rooms, self._desks
-        return Policy(company, accounts, *made, brake, tests, digest, barriers, requests, retained, *self._cases)
+        return Policy(
+            company,
+            accounts,
+            self._spaces,
+            self._rooms,
+            self._desks,
+            brake,
+            tests,
+            digest,
+            barriers,
+            requests,
+            retained,
+            guests,
+            unmanaged,
+            *self._cases,
+        )
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template
@@ -252,6 +271,18 @@ class _Reader:
         self._cases = section.optional("approvers", list_of(self._selector), ()), room_section.place_of(section)
         return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
+    def _guests(self, section: Section) -> Guests:
+        domains = section.optional("domains", list_of(placed(_DOMAIN)), ())
+        _refuse_repetition(domains)
+        guests = Guests(
+            sponsors=section.required("sponsors", self._selector),
+            domains=tuple(domain.value for domain in domains),
+            review=section.optional("review", duration, timedelta(days=90)),
+        )
+        if guests.review < timedelta(days=1) or guests.review % timedelta(days=1):
+            section.problem("`review` is in whole days, one at least, such as 90d", key="review")
+        return guests
+
     def _test(self, section: Section) -> PolicyTest:
         given = section.required("given", self._vocabulary.person)
         expected = section.optional("in", list_of(placed(line)), ())
@@ -340,6 +371,9 @@ def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
         if each.value in seen:
             each.problem(f"`{each.value}` is listed twice")
         seen.add(each.value)
+
+
+_DOMAIN = matching(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", "the name of a homeserver, such as partner.example")
 
 
 def _version(value: Value) -> int:

@@ -240,6 +240,29 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Guests:
+    """Who of those whom HR does not know may be in managed rooms: whoever somebody here answers for, for a while."""
+
+    sponsors: Selector
+    """Who may answer for guests."""
+    domains: tuple[str, ...] = ()
+    """The other homeservers from which guests may come."""
+    review: timedelta = timedelta(days=90)
+    """After so long, at the latest, somebody has to say again that the guest is wanted; whole days."""
+
+
+class UnmanagedRooms(StrEnum):
+    """What becomes of rooms that people made themselves."""
+
+    REPORT = "report"
+    """They are listed, and left alone."""
+    ADOPT = "adopt"
+    """The bot becomes an administrator of each."""
+    CLOSE = "close"
+    """That, and after a notice everybody is taken out."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """What the policy must do with a made-up person."""
 
@@ -275,6 +298,9 @@ class Policy:
     barriers: tuple[Barrier, ...] = ()
     requests: Requests = Requests()
     retention: Retention = Retention()
+    guests: Guests | None = None
+    """None: there are no guests."""
+    unmanaged_rooms: UnmanagedRooms = UnmanagedRooms.REPORT
     case_approvers: tuple[Selector, ...] = ()
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)

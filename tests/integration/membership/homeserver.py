@@ -149,12 +149,12 @@ class FakeHomeserver:
         self.act(room_id, as_user, "leave", as_user)
         self._end("leave", None)
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
         self._begin("kick", room_id, user_id)
-        room = self.rooms[room_id]
-        if BOT not in room.members() or user_id not in room.members() | room.members("invite"):
+        room, sender = self.rooms[room_id], as_user or BOT
+        if sender not in room.members() or user_id not in room.members() | room.members("invite"):
             raise HomeserverError("The target user is not in the room", status=403, errcode="M_FORBIDDEN")
-        self.act(room_id, BOT, "leave", user_id)
+        self.act(room_id, sender, "leave", user_id)
         self._end("kick", None)
 
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:

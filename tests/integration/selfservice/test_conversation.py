@@ -9,6 +9,7 @@ import pytest
 from bridge.directory.scim_shape import MUSTER
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import UserId
+from bridge.membership.unmanaged_store import begin_adopting
 from bridge.selfservice.conversation import MOST_ANSWERS
 from tests.integration.membership.conftest import user
 from tests.integration.membership.homeserver import BOT, KilledError
@@ -44,6 +45,17 @@ async def test_the_bot_does_not_come_to_rooms_of_more(office: Office) -> None:
     await office.hear()
     await office.speak()
     assert BOT not in office.homeserver.rooms[room_id].members()
+
+
+async def test_the_bot_stays_in_rooms_that_it_adopts(office: Office) -> None:
+    """There it is invited in somebody's name, and by its own will."""
+    room_id = office.homeserver.make_room(user("ann"))
+    office.homeserver.act(room_id, user("bob"), "join", user("bob"))
+    await begin_adopting(office.pool, room_id, office.company.clock())
+    office.homeserver.act(room_id, user("ann"), "invite", BOT)
+    await office.hear()
+    await office.speak()
+    assert ("leave", room_id, BOT) not in office.homeserver.requests
 
 
 async def test_the_bot_is_silent_when_somebody_else_comes(office: Office) -> None:
