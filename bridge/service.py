@@ -24,8 +24,9 @@ from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnch
 from bridge.archive.backfill import OriginalsConsumer, backfill
 from bridge.archive.blob import open_blobs
 from bridge.archive.checkpoint import origin_of
-from bridge.archive.disposal import nothing_held
 from bridge.archive.feed import Consumer, run_consumer
+from bridge.archive.held_media import HeldMedia
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
 from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
 from bridge.archive.nightly import Nightly
@@ -89,6 +90,7 @@ from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
 from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
+from bridge.selfservice.hold_notices import HoldNotices
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
 
@@ -142,6 +144,8 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
+        HoldNotices(pool, bot=services.homeserver.bot, clock=clock).run(listener.subscribe(SELFSERVICE)),
+        HeldMedia(pool, services.homeserver).run(listener.subscribe(SELFSERVICE)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
@@ -165,7 +169,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             pool,
             lambda: source.policy,
             services.homeserver.bot,
-            nothing_held,
+            held_seqs,
             clock=clock,
             timezone=config.directory.timezone,
             at_most=config.archive.dispose_at_most,
@@ -207,6 +211,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
             attributes=services.config.attributes,
         ),
+        HoldNotices(pool, bot=bot, clock=clock),
         SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
         MediaConsumer(pool, services.homeserver.server_name),

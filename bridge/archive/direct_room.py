@@ -35,8 +35,12 @@ class RoomFacts:
     @property
     def open_from(self) -> int:
         """From when on the room is not direct."""
-        third = sorted(self.people.values())[_CROWD - 1] if len(self.people) >= _CROWD else NEVER
-        return third if self.said_direct else min(third, self.named_at)
+        return self.crowd_from if self.said_direct else min(self.crowd_from, self.named_at)
+
+    @property
+    def crowd_from(self) -> int:
+        """From when on three people were there or invited: the room is open then, whatever else comes to light."""
+        return sorted(self.people.values())[_CROWD - 1] if len(self.people) >= _CROWD else NEVER
 
 
 def observe(facts: RoomFacts, event: Event, bot: UserId) -> RoomFacts:

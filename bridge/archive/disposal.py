@@ -32,11 +32,6 @@ class Held(Protocol):
         ...
 
 
-async def nothing_held(_db: Connection | Pool, _seqs: Collection[int], /) -> frozenset[int]:
-    """Return that none is."""
-    return frozenset()
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of records that were to be disposed of."""
@@ -63,8 +58,8 @@ async def dispose(pool: Pool, seqs: Sequence[int], order: Order, held: Held, at:
         if not free:
             return Outcome(0, tuple(sorted(kept)))
         positions = [seq for seq, _ in free]
-        entry_seq = await append_entry(connection, entry_for(order, positions, [leaf for _, leaf in free]), at)
-        gone = await disposal_store.dispose_events(connection, entry_seq)
+        entry = await append_entry(connection, entry_for(order, positions, [leaf for _, leaf in free]), at)
+        gone = await disposal_store.dispose_events(connection, entry.seq)
         if gone != len(positions):
             raise RefusedError(f"Expected to dispose of {len(positions)} records, PostgreSQL of {gone}; nothing was.")
         await disposal_store.forget_words(connection, positions)

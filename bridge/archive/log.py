@@ -26,17 +26,14 @@ async def record(pool: Pool, entry: Entry, at: datetime) -> None:
         await append_entry(connection, entry, at)
 
 
-async def append_entry(connection: Connection, entry: Entry, at: datetime) -> int:
-    """Do so within the caller's database transaction, which holds the ledger's end until it is over.
-
-    Returns the entry's position.
-    """
+async def append_entry(connection: Connection, entry: Entry, at: datetime) -> Recorded:
+    """Do so within the caller's database transaction, which holds the ledger's end until it is over."""
     event = entry_event(entry, at, os.urandom(8).hex())
     columns = columns_of([event], os.urandom(ledger.SALT_SIZE))
     while True:
         head, _ = await store.head_and_known(connection, [])
         if await store.append_events(connection, head, ledger.append(head, columns.leaves), columns, backfilled=False):
-            return head.size + 1
+            return Recorded(head.size + 1, event["event_id"], event["origin_server_ts"], entry)
 
 
 async def entries(

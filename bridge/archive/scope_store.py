@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.scope import Scope, Stay, stays_of
+from bridge.archive.segment import folded
 from bridge.archive.state_store import read_people_memberships
 from bridge.archive.store import MOMENT
-from bridge.ids import UserId
+from bridge.ids import RoomId, UserId
 
 if TYPE_CHECKING:
     from bridge.archive.store import Row
@@ -91,3 +92,15 @@ async def matching(db: Connection | Pool, bounds: Bounds, seqs: Collection[int])
         list(seqs),
     )
     return frozenset(row["seq"] for row in rows)
+
+
+async def rooms_called(db: Connection | Pool, name: str) -> list[RoomId]:
+    """Return the archived rooms with this ID, or with this name in the form in which search compares names."""
+    rows = await db.fetch(
+        "SELECT room_id FROM search_room WHERE room_id = $1 OR (name = $2 AND name <> '')"
+        " UNION SELECT room_id FROM event WHERE room_id = $1 AND room_id <> '' AND type = 'm.room.create'"
+        " AND state_key IS NOT NULL",
+        name,
+        folded(name).strip(),
+    )
+    return [RoomId(row["room_id"]) for row in rows]

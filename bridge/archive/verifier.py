@@ -108,7 +108,17 @@ def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
     at = event.get("origin_server_ts")
     told = f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z" if is_moment(at) else "unknown"
     content = event.get("content")
-    said = content.get("body") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    said = content.get("body")
+    if str(event.get("event_id")).startswith("muster:"):  # an entry of the archive's own log, which only Muster writes
+        return [
+            f"entry   {shown(event.get('event_id'))}",
+            f"by      {shown(event.get('sender'))}",
+            f"at      {told}, as the archive's clock said",
+            f"type    {shown(event.get('type'))}",
+            f"said    {shown(json.dumps(content.get('details'), ensure_ascii=False, sort_keys=True))}",
+            "PROVEN: these are exactly the bytes that were archived.",
+        ]
     return [
         f"event   {shown(event.get('event_id'))}",
         f"room    {shown(event.get('room_id'))}",

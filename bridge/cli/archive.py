@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from bridge.archive import rendering
 from bridge.archive.status import status
 from bridge.cli import archive_proof, archive_search
+from bridge.cli.archive_case import add_case
 from bridge.cli.archive_dispose import add_dispose
+from bridge.cli.archive_hold import add_hold
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_person import add_person
 from bridge.cli.archive_show import add_show
@@ -33,6 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
     add_trace(below)
     archive_proof.add_parsers(below)
     add_log(below)
+    add_case(below)
+    add_hold(below)
     add_dispose(below)
     add_person(below)
     figures = below.add_parser(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bridge.archive.disposal import nothing_held
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.retention import carry_out, find_preview, preview
 from bridge.archive.retention_text import preview_as_json, preview_as_text
 from bridge.cli.actor import actor_of, add_actor
@@ -34,15 +34,15 @@ async def dispose(args: argparse.Namespace, services: Services) -> int:
     """Print what would go, or dispose of it."""
     today, bot = services.clock().date(), services.homeserver.bot
     if not args.apply:
-        found = await preview(services.pool, services.policy(), bot, today, nothing_held)
+        found = await preview(services.pool, services.policy(), bot, today, held_seqs)
         if args.json:
             print_json(preview_as_json(found))
         else:
             print(preview_as_text(found))
         return 0
     actor = await actor_of(args, services)
-    planned = await find_preview(services.pool, services.policy(), bot, today, nothing_held, args.apply)
-    outcome = await carry_out(services.pool, planned, actor, nothing_held, services.clock)
+    planned = await find_preview(services.pool, services.policy(), bot, today, held_seqs, args.apply)
+    outcome = await carry_out(services.pool, planned, actor, held_seqs, services.clock)
     if args.json:
         print_json({"disposed": outcome.disposed, "held": len(outcome.held), "digest": planned.digest})
     else:

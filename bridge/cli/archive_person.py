@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.archive import person_store
-from bridge.archive.access import write_access
-from bridge.archive.disposal import nothing_held
+from bridge.archive.disclosure import write_access
 from bridge.archive.entry import Entry
 from bridge.archive.erase import carry_out, plan_erasure
 from bridge.archive.erasure_text import (
@@ -19,6 +18,7 @@ from bridge.archive.erasure_text import (
     erasure_as_json,
     erasure_as_text,
 )
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.log import record
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.command import from_here, print_json, width, with_services
@@ -98,7 +98,7 @@ async def erase_person(args: argparse.Namespace, services: Services) -> int:
     person = await load_person(services.pool, args.person)
     required = _required(args.keep, await person_store.read_keys(services.pool))
     erasure, keys = await plan_erasure(
-        services.pool, person.id, services.policy(), services.clock().date(), nothing_held, required
+        services.pool, person.id, services.policy(), services.clock().date(), held_seqs, required
     )
     if not args.apply:
         if args.json:
@@ -115,7 +115,7 @@ async def erase_person(args: argparse.Namespace, services: Services) -> int:
     files = args.output / "decision.json", args.output / "decision.txt"
     if taken := [str(file) for file in files if file.exists()]:
         raise RefusedError(f"{taken[0]} exists already; nothing was erased. Name another folder.")
-    outcome, dispositions = await carry_out(services.pool, erasure, args.reason, actor, nothing_held, services.clock)
+    outcome, dispositions = await carry_out(services.pool, erasure, args.reason, actor, held_seqs, services.clock)
     decided = Decided(erasure, person.user_name, args.reason, actor, services.clock(), keys, dispositions)
     write_new(files[0], json.dumps(decision_as_json(decided), indent=1, ensure_ascii=False) + "\n", mode=0o600)
     write_new(files[1], decision_as_text(decided, width()), mode=0o600)

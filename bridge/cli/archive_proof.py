@@ -16,12 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from bridge.archive import proof_store, rendering, signing
 from bridge.archive.bundle import bundle_as_text
 from bridge.archive.checkpoint import Checkpoint, origin_of, read_checkpoint, split_notes
-from bridge.archive.entry import Entry
-from bridge.archive.log import record
 from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
 from bridge.archive.verify import Signer, verify
-from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.actor import add_actor
+from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, with_services
 from bridge.errors import InputError, UnknownNameError
 from bridge.files import write_new, write_new_bytes
@@ -59,6 +58,7 @@ def add_parsers(below: Subparsers) -> None:
     one.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="prove it against the last checkpoint of a file too"
     )
+    add_case_option(one)
     add_actor(one)
     one.set_defaults(handler=with_services(prove_event))
     stamp = below.add_parser(
@@ -98,7 +98,7 @@ async def verify_archive(args: argparse.Namespace, services: Services) -> int:
 
 async def make_checkpoint(args: argparse.Namespace, services: Services) -> int:
     """Sign, and print what was signed."""
-    noted = await _notary(services).make()
+    noted = await notary_of(services).make()
     if args.json:
         checkpoint = noted.checkpoint
         print_json({"size": checkpoint.size, "root": checkpoint.root.hex(), "new": noted.is_new, "note": noted.note})
@@ -109,14 +109,15 @@ async def make_checkpoint(args: argparse.Namespace, services: Services) -> int:
 
 async def prove_event(args: argparse.Namespace, services: Services) -> int:
     """Write the proof of an event; sign anew when no checkpoint covers it yet."""
-    actor = await actor_of(args, services)
-    notary = _notary(services)
+    access = await access_of(args, services)
+    await access.insist(args.event)
+    notary = notary_of(services)
     note = await notary.covering(args.event)
     older = ""
     if args.checkpoint:
         older = max(_notes(args.checkpoint), key=lambda each: read_checkpoint(each).size)
     text = bundle_as_text(await prove(services.pool, args.event, notary.signer, note, older))
-    await record(services.pool, Entry("prove", actor, {"event": args.event}), services.clock())
+    await access.record("prove", {"event": args.event})
     if args.output is None:
         print(text, end="")
         return 0
@@ -150,7 +151,8 @@ async def print_verifier(_args: argparse.Namespace) -> int:
     return 0
 
 
-def _notary(services: Services) -> Notary:
+def notary_of(services: Services) -> Notary:
+    """Return who signs the archive."""
     config = services.config
     return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name))
 

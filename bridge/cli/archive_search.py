@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from bridge.archive.entry import Entry
-from bridge.archive.log import record
+from bridge.archive.access import Access
+from bridge.archive.rendering import wrapped
 from bridge.archive.search import search
 from bridge.archive.search_document import Kind
 from bridge.archive.search_query import Order, Query, Term, filter_of, parse, united
 from bridge.archive.search_rendering import found_as_json, found_as_text
-from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.actor import add_actor
+from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -60,27 +63,32 @@ def add_parser(below: Subparsers) -> None:
     )
     parser.add_argument("--limit", type=_count, default=20, metavar="N", help="hits at most (default: 20)")
     parser.add_argument("--page", metavar="PAGE", help="go on where the same search ended, which printed this")
+    add_case_option(parser)
     add_actor(parser)
     parser.set_defaults(handler=with_services(search_archive))
 
 
 async def search_archive(args: argparse.Namespace, services: Services) -> int:
     """Print the events that match."""
-    actor = await actor_of(args, services)
+    access = await access_of(args, services)
     found = await search(
         services.pool,
-        _query(args),
+        await _within(_query(args), access),
         server_name=services.config.homeserver.server_name,
         order=args.order,
         page=args.page,
         limit=args.limit,
         languages=services.config.archive.languages,
     )
-    await record(services.pool, Entry("search", actor, _details(args, len(found.hits))), services.clock())
+    passing = await access.passing(services.pool, [hit.seq for hit in found.hits])
+    found = replace(found, hits=tuple(hit for hit in found.hits if hit.seq in passing))
+    await access.record("search", _details(args, len(found.hits)))
     if args.json:
         print_json(found_as_json(found))
     else:
         print(found_as_text(found, width()))
+        if access.case and access.closed_because:
+            print("\n" + "\n".join(wrapped(access.closed_because, width(), "")))
     return 0
 
 
@@ -89,6 +97,25 @@ def _query(args: argparse.Namespace) -> Query:
     asked = [filter_of(name, value) for name in _filters() for value in getattr(args, name)]
     phrases = Query(tuple(Term(text, exact=True) for text in args.phrase))
     return reduce(united, asked, united(parse(" ".join(args.words)), phrases))
+
+
+async def _within(query: Query, access: Access) -> Query:
+    """Return the query within the dates of its case, and with the rooms that it opens."""
+    if access.case is None:
+        return query
+    scope = access.case.scope
+    starts = [at for at in (query.after, _milliseconds(scope.since)) if at is not None]
+    ends = [at for at in (query.before, _milliseconds(scope.until)) if at is not None]
+    return replace(
+        query,
+        after=max(starts, default=None),
+        before=min(ends, default=None),
+        scope=replace(query.scope, opened=await access.opened()),
+    )
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)
 
 
 def _details(args: argparse.Namespace, hits: int) -> dict[str, Any]:

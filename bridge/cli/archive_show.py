@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from bridge.announcements.store import read_heard
 from bridge.archive import disposal_store
-from bridge.archive.entry import Entry, entry_of
-from bridge.archive.log import record
+from bridge.archive.entry import entry_of
 from bridge.archive.log_text import entries_as_json, entries_as_text
 from bridge.archive.remains import Remains, remains_as_json, remains_as_text
 from bridge.archive.show import show
 from bridge.archive.story_text import Acknowledgements, Around, people_of, story_as_json, story_as_text
 from bridge.archive.values import Story
-from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.actor import add_actor
+from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, width, with_services
 from bridge.membership.called import called
 
@@ -35,16 +35,18 @@ def add_show(below: Subparsers) -> None:
         "event", metavar="EVENT", help="an event ID, quoted for the shell: '$…'; or an entry's of the log"
     )
     parser.add_argument("--all", action="store_true", dest="everybody", help="name everybody who could see it")
+    add_case_option(parser)
     add_actor(parser)
     parser.set_defaults(handler=with_services(show_event))
 
 
 async def show_event(args: argparse.Namespace, services: Services) -> int:
     """Print an event and what became of it."""
-    actor = await actor_of(args, services)
+    access = await access_of(args, services)
+    await access.insist(args.event)
     gone = await disposal_store.read_disposed(services.pool, args.event)
     if gone is not None:
-        await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())
+        await access.record("view", {"event": args.event})
         remains = Remains(args.event, *gone)
         if args.json:
             print_json(remains_as_json(remains))
@@ -53,7 +55,7 @@ async def show_event(args: argparse.Namespace, services: Services) -> int:
         return 0
     story = await show(services.pool, args.event)
     around = await _around(story, services)
-    await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())
+    await access.record("view", {"event": args.event})
     entry = entry_of(story.original.event)
     if args.json:
         print_json(entries_as_json([entry])[0] if entry else story_as_json(story, around))

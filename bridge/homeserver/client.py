@@ -204,6 +204,23 @@ class Homeserver:
         )
         return EventId(answer["event_id"])
 
+    # Media, through the admin API
+
+    async def is_media_protected(self, media_id: str) -> bool | None:
+        """Tell whether media of this server's own is kept from its purges; None when there is none."""
+        try:
+            answer = await self._request(Method.GET, f"{_ADMIN}/v1/{path('media', self.server_name, media_id)}")
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+        return bool(answer["media_info"].get("safe_from_quarantine"))
+
+    async def protect_media(self, media_id: str, *, protected: bool) -> None:
+        """Keep media of this server's own from its purges, or no longer; again is fine."""
+        word = "protect" if protected else "unprotect"
+        await self._request(Method.POST, f"{_ADMIN}/v1/{path('media', word, media_id)}")
+
     # Rooms the bot is not in, through the admin API
 
     async def state(self, room_id: RoomId) -> list[Event]:

@@ -60,6 +60,9 @@ def _unmatched(policy: Policy, census: Census) -> Iterator[_Doubt]:
     approvers = policy.brake.approvers
     if approvers and not any(census.select(each) & census.active for each in approvers):
         yield policy.brake.place, "nobody who works here today may approve: no selector of `approvers` matches anybody"
+    approvers = policy.case_approvers
+    if approvers and not any(census.select(each) & census.active for each in approvers):
+        yield policy.cases_place, "nobody who works here today may approve cases: `archive: approvers:` matches nobody"
 
 
 def _selectors(policy: Policy) -> Iterator[tuple[tuple[int, int], str, Selector]]:

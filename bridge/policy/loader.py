@@ -78,6 +78,8 @@ class _Reader:
         self._expectations: list[Placed[str]] = []
         self._barriers: set[str] = set()
         self._retained: dict[RuleId, retention.Kept] = {}
+        self._cases: tuple[tuple[Selector, ...], tuple[int, int]] = (), (0, 0)
+        """Who approves cases, and where that stands."""
         """What rooms say themselves of how long they are kept."""
 
     def policy(self, section: Section, digest: str) -> Policy:
@@ -113,6 +115,7 @@ class _Reader:
             retained,
             guests,
             unmanaged,
+            *self._cases,
         )
 
     def _account(self, section: Section) -> Accounts:
@@ -265,6 +268,7 @@ class _Reader:
         return requests
 
     def _archive(self, section: Section) -> retention.Said:
+        self._cases = section.optional("approvers", list_of(self._selector), ()), room_section.place_of(section)
         return retention.read_archive(section, (*self._rooms, *self._desks, RESERVED))
 
     def _guests(self, section: Section) -> Guests:

@@ -317,6 +317,15 @@ class Policy:
     guests: Guests | None = None
     """None: there are no guests."""
     unmanaged_rooms: UnmanagedRooms = UnmanagedRooms.REPORT
+    case_approvers: tuple[Selector, ...] = ()
+    """Who may let a case open direct rooms, where that is not `brake.approvers`."""
+    cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
+
+    @property
+    def approvers_of_cases(self) -> tuple[Selector, ...]:
+        """Who may let a case open direct rooms."""
+        return self.case_approvers or self.brake.approvers
 
     @property
     def exceptions(self) -> tuple[Exemption, ...]:

@@ -19,6 +19,7 @@ class Word(StrEnum):
     WHO = "who"
     ROOMS = "rooms"
     REQUEST = "request"
+    ACK = "ack"
     HELP = "help"
 
 

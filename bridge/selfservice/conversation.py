@@ -25,6 +25,7 @@ from bridge.policy.schema import Policy
 from bridge.selfservice import replies, store
 from bridge.selfservice.answers import Answers, Asker
 from bridge.selfservice.command import Command, Unclear, Word, parse
+from bridge.selfservice.hold_notices import HoldNotices
 from bridge.selfservice.replies import Text
 from bridge.selfservice.request import verdict_of
 from bridge.selfservice.request_store import find_asks
@@ -67,6 +68,7 @@ class Conversation:
         self._clock = clock
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
+        self._holds = HoldNotices(pool, bot=homeserver.bot, clock=clock)
         self.requests = Requests(pool, policy, clock=clock, timezone=timezone)
 
     async def handle(self, events: Sequence[Event]) -> None:
@@ -136,6 +138,8 @@ class Conversation:
             return replies.encrypted()
         if isinstance(command, Unclear):
             return replies.not_understood(command)
+        if command.word is Word.ACK:
+            return await self._holds.acknowledge_all(asker.user_id)
         return await self._answers.to(command, asker)
 
     async def _employee(self, user_id: UserId, now: datetime) -> Person | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,12 +15,23 @@ from bridge.clock import Clock, system_clock
 from bridge.config import Config, read_config
 from bridge.directory.intake import import_csv
 from bridge.errors import InputError, UnknownNameError
+from bridge.ids import UserId
 from tests.integration.archive.test_search import archived, redacted, said
 from tests.unit.archive.test_batch import an_event
 
 if TYPE_CHECKING:
     from bridge.app import Services
     from bridge.database import Pool
+
+
+BOT = UserId("@muster:x")
+
+
+@dataclass(frozen=True)
+class FewHomeserver:
+    """What these verbs use of the homeserver."""
+
+    bot: UserId = BOT
 
 
 @dataclass
@@ -30,6 +41,7 @@ class FewServices:
     pool: Pool
     config: Config
     clock: Clock = system_clock
+    homeserver: FewHomeserver = field(default_factory=FewHomeserver)
 
 
 async def muster(pool: Pool, *words: str, as_json: bool = False, folder: Path = Path("/nonexistent")) -> int:

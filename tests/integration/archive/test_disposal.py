@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 
 from bridge.archive.bundle import bundle_as_text
-from bridge.archive.disposal import BATCH, Outcome, dispose, nothing_held
+from bridge.archive.disposal import BATCH, Outcome, dispose
 from bridge.archive.disposition import Order
 from bridge.archive.entry import Actor
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.inspection import Problem
 from bridge.archive.ledger import BLOCK
 from bridge.archive.log import entries
@@ -52,7 +53,7 @@ async def test_payload_and_salt_go_and_the_leaf_stays(pool: Pool) -> None:
     await pool.execute("INSERT INTO event_text SELECT origin_ts, seq, 1, 'lunch' FROM event WHERE seq IN (7, 9)")
     await pool.execute("INSERT INTO set_aside (consumer, seq, error) VALUES ('desk', 7, 'quotes')")
     leaves = await pool.fetch("SELECT leaf FROM event WHERE seq <= 25 ORDER BY seq")
-    assert await dispose(pool, [5, 6, 7, 20], ORDER, nothing_held, AT) == Outcome(4)
+    assert await dispose(pool, [5, 6, 7, 20], ORDER, held_seqs, AT) == Outcome(4)
     assert await _left(pool) == [seq for seq in range(1, 26) if seq not in (5, 6, 7, 20)]
     assert await pool.fetch("SELECT leaf FROM event WHERE seq <= 25 ORDER BY seq") == leaves
     assert await pool.fetchval("SELECT count(*) FROM event WHERE salt IS NULL") == 4
@@ -69,8 +70,8 @@ async def test_payload_and_salt_go_and_the_leaf_stays(pool: Pool) -> None:
 async def test_disposing_again_changes_nothing(pool: Pool) -> None:
     """What is gone needs no second entry, and entries themselves are never disposed of."""
     await add(pool, 1, 9)
-    await dispose(pool, [2, 3], ORDER, nothing_held, AT)
-    assert await dispose(pool, [2, 3, 10], ORDER, nothing_held, AT) == Outcome(0)
+    await dispose(pool, [2, 3], ORDER, held_seqs, AT)
+    assert await dispose(pool, [2, 3, 10], ORDER, held_seqs, AT) == Outcome(0)
     assert len(await entries(pool)) == 1
 
 
@@ -98,7 +99,7 @@ async def test_what_is_held_stays(pool: Pool) -> None:
 async def test_a_record_emptied_otherwise_is_altered(pool: Pool, owner: Pool, tampering: str) -> None:
     """A note in the table excuses nothing that the entry does not name."""
     await signed(pool, 25)
-    await dispose(pool, [5, 6, 20], ORDER, nothing_held, AT)
+    await dispose(pool, [5, 6, 20], ORDER, held_seqs, AT)
     await owner.execute(tampering)
     verdict = await verify(pool, signer=SIGNER)
     assert (verdict.problem, verdict.first_bad) == (Problem.ALTERED, 12)
@@ -109,7 +110,7 @@ async def test_a_record_emptied_otherwise_is_altered(pool: Pool, owner: Pool, ta
 async def test_a_leaf_changed_in_a_disposed_record_is_found_in_its_block(pool: Pool, owner: Pool) -> None:
     """What vouches for it is the root of its block, kept since a checkpoint."""
     await signed(pool, 2 * BLOCK + 3)
-    await dispose(pool, [BLOCK + 5], ORDER, nothing_held, AT)
+    await dispose(pool, [BLOCK + 5], ORDER, held_seqs, AT)
     await owner.execute("UPDATE event SET leaf = sha256('') WHERE seq = $1", BLOCK + 5)
     verdict = await verify(pool)
     assert (verdict.problem, verdict.first_bad) == (Problem.REWRITTEN, BLOCK + 1)
@@ -118,7 +119,7 @@ async def test_a_leaf_changed_in_a_disposed_record_is_found_in_its_block(pool: P
 async def test_the_function_takes_only_what_an_entry_of_the_same_transaction_names(pool: Pool) -> None:
     """So nothing goes without an entry, and no old entry serves twice."""
     await add(pool, 1, 9)
-    await dispose(pool, [2], ORDER, nothing_held, AT)
+    await dispose(pool, [2], ORDER, held_seqs, AT)
     for seq in (3, 10, 99):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="no disposition of this transaction"):
             await pool.fetch("SELECT dispose_events($1)", seq)
@@ -129,7 +130,7 @@ async def test_a_disposed_record_is_shown_and_proven(
 ) -> None:
     """What is left: who, when, where, why it is gone, and that its leaf stands there."""
     note = await signed(pool, 25)
-    await dispose(pool, [7], ORDER, nothing_held, AT)
+    await dispose(pool, [7], ORDER, held_seqs, AT)
     assert await muster(pool, "show", "$7") == 0
     shown = capsys.readouterr().out
     assert "disposed" in shown
@@ -148,7 +149,8 @@ async def test_a_disposed_record_is_shown_and_proven(
 _KILLED = """
 import asyncio, sys
 from datetime import UTC, datetime
-from bridge.archive.disposal import BATCH, dispose, nothing_held
+from bridge.archive.disposal import BATCH, dispose
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.disposition import Order
 from bridge.archive.entry import Actor
 from bridge.database import open_database
@@ -157,7 +159,7 @@ async def main():
     async with open_database(sys.argv[1]) as pool:
         for first in range(1, 10_001, BATCH):
             seqs = range(first, first + BATCH)
-            await dispose(pool, seqs, Order(Actor("a", "a"), "retention", {}), nothing_held, datetime.now(UTC))
+            await dispose(pool, seqs, Order(Actor("a", "a"), "retention", {}), held_seqs, datetime.now(UTC))
 
 asyncio.run(main())
 """

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive.disposal import nothing_held
 from bridge.archive.erase import plan_erasure
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
 from bridge.archive.log import entries
 from bridge.archive.verify import verify
@@ -154,7 +154,7 @@ async def test_access_after_erasure_shows_what_is_left(pool: Pool, tmp_path: Pat
 
 async def _digest(pool: Pool) -> str:
     person = await load_person(pool, "m.tamm")
-    erasure, _ = await plan_erasure(pool, person.id, POLICY, NOW.date(), nothing_held, {})
+    erasure, _ = await plan_erasure(pool, person.id, POLICY, NOW.date(), held_seqs, {})
     return erasure.digest
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive.disposal import nothing_held
 from bridge.archive.entry import Actor
+from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
 from bridge.archive.log import entries
 from bridge.archive.nightly import Nightly
@@ -84,7 +84,7 @@ async def _company(pool: Pool) -> None:
 
 
 async def _look(pool: Pool, text: str = POLICY) -> Preview:
-    return await preview(pool, _policy(text), BOT, TODAY, nothing_held)
+    return await preview(pool, _policy(text), BOT, TODAY, held_seqs)
 
 
 async def _gone(pool: Pool) -> set[str]:
@@ -115,8 +115,8 @@ async def test_what_is_over_is_shown_by_rule_and_room(pool: Pool) -> None:
 async def test_exactly_what_was_shown_goes(pool: Pool) -> None:
     """An entry for each rule says why; the ledger verifies; afterwards nothing is over."""
     found = await _look(pool)
-    planned = await find_preview(pool, _policy(), BOT, TODAY, nothing_held, found.digest[:12])
-    outcome = await carry_out(pool, planned, DPO, nothing_held, _clock)
+    planned = await find_preview(pool, _policy(), BOT, TODAY, held_seqs, found.digest[:12])
+    outcome = await carry_out(pool, planned, DPO, held_seqs, _clock)
     assert outcome.disposed == 4
     assert await _gone(pool) == {"$canteen400", "$canteen40", "$direct400", "$club400"}
     rules = {one.entry.details["rule"] for one in await entries(pool)}
@@ -127,8 +127,8 @@ async def test_exactly_what_was_shown_goes(pool: Pool) -> None:
 
 async def test_a_preview_of_yesterday_still_counts(pool: Pool) -> None:
     """Who looks in the evening may decide in the morning."""
-    found = await preview(pool, _policy(), BOT, TODAY - timedelta(days=1), nothing_held)
-    planned = await find_preview(pool, _policy(), BOT, TODAY, nothing_held, found.digest)
+    found = await preview(pool, _policy(), BOT, TODAY - timedelta(days=1), held_seqs)
+    planned = await find_preview(pool, _policy(), BOT, TODAY, held_seqs, found.digest)
     assert planned.today == TODAY - timedelta(days=1)
 
 
@@ -139,14 +139,14 @@ async def test_something_else_than_was_shown_is_refused(pool: Pool, digest: str)
     await ingest(pool, [_said("$late", "!canteen", 50)], "backfill")
     for given in (digest, found.digest):
         with pytest.raises(RefusedError, match="Nothing was disposed of"):
-            await find_preview(pool, _policy(), BOT, TODAY, nothing_held, given)
+            await find_preview(pool, _policy(), BOT, TODAY, held_seqs, given)
 
 
 async def test_what_comes_after_the_preview_stays(pool: Pool) -> None:
     """Also when it is as old."""
     found = await _look(pool)
     await ingest(pool, [_said("$late", "!canteen", 50)], "backfill")
-    await carry_out(pool, found, DPO, nothing_held, _clock)
+    await carry_out(pool, found, DPO, held_seqs, _clock)
     assert "$late" not in await _gone(pool)
 
 
@@ -169,21 +169,21 @@ async def test_holds_win(pool: Pool) -> None:
 async def test_state_goes_when_the_room_has_nothing_and_nobody(pool: Pool) -> None:
     """Messages first, and what the room lived by at the next time."""
     text = POLICY.replace("unmanaged: 1y", "unmanaged: 9mo")
-    await carry_out(pool, await _look(pool, text), DPO, nothing_held, _clock)
+    await carry_out(pool, await _look(pool, text), DPO, held_seqs, _clock)
     assert "$!club@a:x" not in await _gone(pool)
     await pool.execute("INSERT INTO room_member VALUES ('!club', '@a:x', 'join', NULL, now())")
     assert (await _look(pool, text)).shares == []
     await pool.execute("UPDATE room_member SET membership = 'leave'")
     found = await _look(pool, text)
     assert [(one.name, one.count, one.limit.whole) for one in found.shares] == [("!club", 3, True)]
-    await carry_out(pool, found, DPO, nothing_held, _clock)
+    await carry_out(pool, found, DPO, held_seqs, _clock)
     assert "$!club@a:x" in await _gone(pool)
     assert "$!canteen@a:x" not in await _gone(pool)
     assert (await verify(pool)).ok
 
 
 def _nightly(pool: Pool, at_most: float) -> Nightly:
-    return Nightly(pool, _policy, BOT, nothing_held, clock=_clock, timezone="UTC", at_most=at_most)
+    return Nightly(pool, _policy, BOT, held_seqs, clock=_clock, timezone="UTC", at_most=at_most)
 
 
 async def test_the_service_disposes_at_night(pool: Pool) -> None:

@@ -52,6 +52,8 @@ brake: {approvers: [title eq "Boss", title eq "Trader"], protected: [title eq "z
     ]
     (told,) = said('brake: {approvers: [title eq "Boss", title eq "Driver"]}\n')
     assert told == "3: nobody who works here today may approve: no selector of `approvers` matches anybody"
+    (told,) = said("archive: {approvers: [title eq 'Driver']}\n".replace("'", '"'))
+    assert told == "3: nobody who works here today may approve cases: `archive: approvers:` matches nobody"
 
 
 def test_an_exception_for_nobody_is_told() -> None:
