@@ -166,12 +166,13 @@ async def read_links(db: Connection | Pool, sha256: bytes) -> list[Row]:
 async def read_mentions(db: Connection | Pool, mxcs: Collection[str]) -> list[Mention]:
     """Return the events that refer to these links, in the order in which they were sent."""
     rows = await db.fetch(
-        f"SELECT event_id, room_id, sender, type, {MOMENT} AS at, place, name, mxc"  # noqa: S608 - our own
+        f"SELECT seq, event_id, room_id, sender, type, {MOMENT} AS at, place, name, mxc"  # noqa: S608 - our own
         " FROM media_reference JOIN event USING (seq) WHERE mxc = ANY($1) ORDER BY at, seq",
         list(mxcs),
     )
     return [
         Mention(
+            seq=row["seq"],
             event_id=EventId(row["event_id"]),
             room_id=RoomId(row["room_id"]),
             sender=UserId(row["sender"]),

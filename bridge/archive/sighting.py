@@ -38,6 +38,7 @@ class StoredFile:
 class Mention:
     """An event that refers to the file."""
 
+    seq: int
     event_id: EventId
     room_id: RoomId
     sender: UserId
@@ -86,6 +87,8 @@ class Trace:
     """By user ID."""
     unknown: int
     """Links whose files are not there, any of which could be this one."""
+    closed: int = 0
+    """Events besides, which whoever asks may not see."""
 
     @property
     def rooms(self) -> frozenset[RoomId]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from bridge.archive.store import Row
     from bridge.database import Connection, Pool
 
+Passing = Callable[["Connection", Collection[int]], Awaitable[frozenset[int]]]
+"""Tells which of the events at these positions may be seen; see `access`."""
 _EVER = datetime(9999, 12, 31, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -48,13 +51,18 @@ async def target_of(text: str) -> Target:
     )
 
 
-async def trace(pool: Pool, target: Target) -> Trace:
-    """Return where a file went, as of one moment; raises `DatabaseUnavailableError`."""
+async def trace(pool: Pool, target: Target, passing: Passing) -> Trace:
+    """Return where a file went, as of one moment, as far as the gate lets it be seen.
+
+    Raises `DatabaseUnavailableError`.
+    """
     async with store.snapshot(pool) as connection:
         links = await _links(connection, target)
         sha256 = target.sha256 or next((row["sha256"] for row in links if row["sha256"]), None)
         row = await media_store.read_file(connection, sha256) if sha256 else None
-        mentions = await media_store.read_mentions(connection, [link["mxc"] for link in links])
+        found = await media_store.read_mentions(connection, [link["mxc"] for link in links])
+        passed = await passing(connection, {mention.seq for mention in found})
+        mentions = [mention for mention in found if mention.seq in passed]
         pasts = await _pasts(connection, {mention.room_id for mention in mentions})
         figures = await media_store.media_figures(connection)
     sightings, viewers = sightings_of(mentions, pasts)
@@ -65,6 +73,7 @@ async def trace(pool: Pool, target: Target) -> Trace:
         sightings=sightings,
         viewers=viewers,
         unknown=figures.waiting + figures.failed,
+        closed=len({mention.seq for mention in found} - passed),
     )
 
 

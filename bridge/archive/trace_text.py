@@ -47,6 +47,7 @@ def trace_as_json(trace: Trace, called: Mapping[UserId, str]) -> dict[str, Any]:
                 for viewer in trace.viewers
             ],
             "links_not_stored": trace.unknown,
+            "closed": trace.closed,
         }
     )
     return found
@@ -66,6 +67,8 @@ def _lines(trace: Trace, called: Mapping[UserId, str], width: int, *, everybody:
             yield from wrapped(f"not there: {reason}", width)
     if not trace.sightings:
         yield "No event in the archive refers to it."
+    if trace.closed:
+        yield f"{trace.closed:,} more in direct rooms, which only a case opens."
     if trace.unknown and trace.target.sha256:
         links, them = ("link was", "it") if trace.unknown == 1 else ("links were", "them")
         yield f"{trace.unknown:,} other {links} not fetched (yet); what is behind {them} is unknown."

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bridge.archive.entry import Entry
-from bridge.archive.log import record
 from bridge.archive.trace import target_of, trace
 from bridge.archive.trace_text import trace_as_json, trace_as_text
-from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.actor import add_actor
+from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, width, with_services
 from bridge.membership.called import called
 
@@ -32,18 +31,18 @@ def add_trace(below: Subparsers) -> None:
         help="a file on this machine, which is only hashed; its SHA-256 in hexadecimal; or an mxc:// link",
     )
     parser.add_argument("--all", action="store_true", dest="everybody", help="show every event and name everybody")
+    add_case_option(parser)
     add_actor(parser)
     parser.set_defaults(handler=with_services(trace_file))
 
 
 async def trace_file(args: argparse.Namespace, services: Services) -> int:
     """Print where a file went."""
-    actor = await actor_of(args, services)
+    access = await access_of(args, services)
     target = await target_of(args.what)
-    found = await trace(services.pool, target)
+    found = await trace(services.pool, target, access.passing)
     names = await called(services.pool, found.people, services.clock(), services.config.directory.timezone)
-    details = {"file": str(target), "events": len(found.sightings)}
-    await record(services.pool, Entry("trace", actor, details), services.clock())
+    await access.record("trace", {"file": str(target), "events": len(found.sightings)})
     if args.json:
         print_json(trace_as_json(found, names))
     else:

@@ -19,6 +19,7 @@ from bridge.archive.disposal import BATCH, Outcome, dispose
 from bridge.archive.disposition import Order
 from bridge.archive.entry import Actor
 from bridge.archive.hold_store import held_seqs
+from bridge.archive.ingest import ingest
 from bridge.archive.inspection import Problem
 from bridge.archive.ledger import BLOCK
 from bridge.archive.log import entries
@@ -29,6 +30,7 @@ from bridge.errors import MusterError
 from bridge.process import child
 from tests.integration.archive.test_cli import muster
 from tests.integration.archive.test_proof import KEY, ORIGIN, SIGNER, add, check, signed, verifier
+from tests.unit.archive.test_batch import an_event
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -131,6 +133,7 @@ async def test_a_disposed_record_is_shown_and_proven(
     """What is left: who, when, where, why it is gone, and that its leaf stands there."""
     note = await signed(pool, 25)
     await dispose(pool, [7], ORDER, held_seqs, AT)
+    await ingest(pool, [an_event("$n", type="m.room.name", state_key="", content={"name": "Hall"}, origin_server_ts=1)])
     assert await muster(pool, "show", "$7") == 0
     shown = capsys.readouterr().out
     assert "disposed" in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from bridge.archive.ingest import ingest
 from bridge.archive.media_fetch import MediaConsumer
 from bridge.archive.sighting import Target
 from bridge.archive.trace import target_of, trace
+from bridge.archive.trace_text import trace_as_text
 from bridge.errors import InputError
 from bridge.homeserver.event import Event
 from tests.integration.archive.test_cli import muster
@@ -72,6 +73,10 @@ async def archived(pool: Pool, *events: dict[str, Any], stored: Sequence[str] = 
             await media_store.put_file(connection, mxc, HASH, len(PDF), "application/pdf")
 
 
+async def _everything(_db: object, seqs: Collection[int]) -> frozenset[int]:
+    return frozenset(seqs)
+
+
 async def test_every_event_room_and_person_of_a_file_is_found(pool: Pool) -> None:
     """Also when the same bytes were uploaded again by somebody else; not what else is in these rooms."""
     await archived(
@@ -87,7 +92,7 @@ async def test_every_event_room_and_person_of_a_file_is_found(pool: Pool) -> Non
         stored=["mxc://x/1", "mxc://x/2"],
     )
     for target in (Target(sha256=HASH), Target(mxc="mxc://x/1"), Target(mxc="mxc://x/2")):
-        found = await trace(pool, target)
+        found = await trace(pool, target, _everything)
         assert [one.mention.event_id for one in found.sightings] == ["$first", "$second"]
         assert [(one.mention.sender, one.mention.name, one.mention.at) for one in found.sightings] == [
             ("@a:x", "budget.pdf", at(10)),
@@ -122,7 +127,7 @@ async def test_who_could_see_it_follows_the_rooms_history(pool: Pool, history: s
         member("@late:x", "join", 30),
         stored=["mxc://x/1"],
     )
-    assert set((await trace(pool, Target(sha256=HASH))).people) == people
+    assert set((await trace(pool, Target(sha256=HASH), _everything)).people) == people
 
 
 async def test_a_link_that_was_not_fetched_is_traced_too(pool: Pool) -> None:
@@ -130,10 +135,10 @@ async def test_a_link_that_was_not_fetched_is_traced_too(pool: Pool) -> None:
     await archived(pool, member("@a:x", "join", 0), shared("$file", "mxc://x/1", 10))
     async with store.transaction(pool) as connection:
         await media_store.put_failure(connection, "mxc://x/1", "gone", "404 M_NOT_FOUND: Not found")
-    found = await trace(pool, Target(mxc="mxc://x/1"))
+    found = await trace(pool, Target(mxc="mxc://x/1"), _everything)
     assert (found.file, found.links) == (None, {"mxc://x/1": "404 M_NOT_FOUND: Not found"})
     assert [one.mention.event_id for one in found.sightings] == ["$file"]
-    nothing = await trace(pool, Target(sha256=HASH))
+    nothing = await trace(pool, Target(sha256=HASH), _everything)
     assert (nothing.sightings, nothing.unknown) == ((), 1)
 
 
@@ -151,8 +156,10 @@ async def test_what_is_to_be_traced_is_a_file_a_hash_or_a_link(tmp_path: Path) -
 
 async def test_trace_says_where_a_file_went_and_leaves_an_entry(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     """On terminals within 80 columns and for scripts; who asked is in the log."""
+    named = an_event("$n", type="m.room.name", state_key="", content={"name": "Hall"}, origin_server_ts=1, room_id="!r")
     await archived(
         pool,
+        named,
         member("@a:x", "join", 0),
         member("@b:x", "join", 30),
         shared("$file", "mxc://x/1", 10),
@@ -186,3 +193,24 @@ async def test_a_file_that_is_nowhere_is_said(pool: Pool, capsys: pytest.Capture
         "No event in the archive refers to it.",
         "1 other link was not fetched (yet); what is behind it is unknown.",
     ]
+
+
+async def test_what_may_not_be_seen_is_only_counted(pool: Pool) -> None:
+    """An event that the gate closes is neither shown nor tells who could see it."""
+    await archived(
+        pool,
+        member("@a:x", "join", 0),
+        member("@b:x", "join", 1, "!other"),
+        shared("$first", "mxc://x/1", 10),
+        shared("$second", "mxc://x/1", 30, "!other", "@b:x"),
+        stored=["mxc://x/1"],
+    )
+    first = await pool.fetchval("SELECT seq FROM event WHERE event_id = '$first'")
+
+    async def only_first(_db: object, seqs: Collection[int]) -> frozenset[int]:
+        return frozenset(seqs) & {first}
+
+    found = await trace(pool, Target(sha256=HASH), only_first)
+    assert [one.mention.event_id for one in found.sightings] == ["$first"]
+    assert (found.people, found.closed) == (("@a:x",), 1)
+    assert "1 more in direct rooms, which only a case opens." in trace_as_text(found, {}, 80, everybody=False)
