@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.archive import ledger, store
+from bridge.archive.completeness import summarise
+from bridge.archive.completeness_store import read_statements
 from bridge.archive.ledger import Frontier
 from bridge.archive.values import Status
 
@@ -17,13 +19,14 @@ async def status(pool: Pool) -> Status:
     async with store.snapshot(pool) as connection:
         row = await store.read_status(connection)
         cursors = await store.read_cursors(connection)
+        statements = await read_statements(connection)
     return Status(
         size=row["size"],
         root=ledger.root(Frontier.of(row["size"], row["frontier"])),
         newest=row["newest"],
         rooms=row["rooms"],
         checked_at=row["checked_at"],
-        backfilled=row["backfilled"],
+        summary=summarise(statements),
         awaiting=row["awaiting"],
         set_aside=row["set_aside"],
         behind={cursor["consumer"]: row["size"] - cursor["seq"] for cursor in cursors},

@@ -9,11 +9,11 @@ from bridge.archive import rendering
 from bridge.archive.entry import Entry
 from bridge.archive.log import record
 from bridge.archive.search import search
-from bridge.archive.status import status
 from bridge.cli import archive_proof
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_show import add_show
+from bridge.cli.archive_status import add_status
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_show(below)
     archive_proof.add_parsers(below)
     add_log(below)
-    figures = below.add_parser(
-        "status", help="show size, root and completeness", description="Shows how large and how complete it is."
-    )
-    figures.set_defaults(handler=with_services(show_status))
+    add_status(below)
 
 
 def _add_search(below: Subparsers) -> None:
@@ -66,16 +63,6 @@ async def search_archive(args: argparse.Namespace, services: Services) -> int:
         print_json(rendering.hits_as_json(hits))
     else:
         print(rendering.hits_as_text(hits, width()) or "Nothing was found.")
-    return 0
-
-
-async def show_status(args: argparse.Namespace, services: Services) -> int:
-    """Print the archive's figures."""
-    found = await status(services.pool)
-    if args.json:
-        print_json(rendering.status_as_json(found))
-    else:
-        print(rendering.status_as_text(found))
     return 0
 
 

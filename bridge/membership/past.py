@@ -74,7 +74,7 @@ async def then_of(pool: Pool, person: PersonId, moment: datetime, setting: Setti
             account=await past_store.read_account_entry(db, user_id, moment) if user_id else None,
             presences=there,
             powers=powers(ranked),
-            rooms=(rooms := await _rooms(db, moment, setting)),
+            rooms=(rooms := await read_rooms(db, moment, setting)),
             comparisons=await state_store.read_comparisons(db, rooms),
             arrivals=await read_last_arrivals(db, person, moment),
         )
@@ -116,7 +116,7 @@ async def occupancies(pool: Pool, name: str | None, moment: datetime, setting: S
     Raises `UnknownNameError`, naming the nearest, when there was no such room.
     """
     async with snapshot(pool) as db:
-        rooms = await _rooms(db, moment, setting)
+        rooms = await read_rooms(db, moment, setting)
         chosen = list(rooms.values()) if name is None else [find_room(name, rooms)]
         common = await _common(db, [room.room_id for room in chosen], moment, setting)
         newest = {room.room_id for room in newest_by_key(rooms.values()).values()}
@@ -175,7 +175,8 @@ async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Sett
     )
 
 
-async def _rooms(db: Connection, moment: datetime, setting: Setting) -> dict[RoomId, RoomPast]:
+async def read_rooms(db: Connection, moment: datetime, setting: Setting) -> dict[RoomId, RoomPast]:
+    """Return every room that the archive knew by then."""
     state = await state_store.read_rooms_state(db, STATE_TYPES, moment)
     populated = await state_store.rooms_with_members(db)
     return pasts(state, bot=setting.bot, managed=await past_store.read_keys(db), populated=populated)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,6 +30,7 @@ class FewServices:
     pool: Pool
     config: Config
     clock: Clock = system_clock
+    homeserver: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(bot="@muster:x"))
 
 
 async def muster(pool: Pool, *words: str, as_json: bool = False, folder: Path = Path("/nonexistent")) -> int:
@@ -114,6 +116,21 @@ async def test_status_shows_the_figures(pool: Pool, capsys: pytest.CaptureFixtur
     assert await muster(pool, "status") == 0
     assert "events      3" in capsys.readouterr().out
     assert (await run_json(pool, capsys, "status"))["events"] == 3
+
+
+async def test_status_of_rooms_is_shown(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every room has a line and a statement of its own; an unknown room is refused with where to look."""
+    assert await muster(pool, "status", "--rooms") == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()] == ["room", "!other", "!r"]
+    assert await muster(pool, "status", "!r") == 0
+    assert "standing    uncompared\ncompared    never\n" in capsys.readouterr().out
+    rooms = await run_json(pool, capsys, "status", "--rooms")
+    assert [(room["room_id"], room["events"]) for room in rooms] == [("!other", 1), ("!r", 2)]
+    assert (await run_json(pool, capsys, "status", "!r")) == rooms[1]
+    for unknown in ("!none", "Nowhere"):
+        with pytest.raises(UnknownNameError, match=unknown):
+            await muster(pool, "status", unknown)
 
 
 async def test_whoever_looks_leaves_an_entry(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
