@@ -252,6 +252,7 @@ async def open_company(
     homeserver: Homeserver,
     accounts: SynapseAccounts,
     registration: Registration,
+    policy: str = POLICY,
 ) -> AsyncIterator[Company]:
     """Write the files, start the service, and leave a Synapse on which the next company can make its rooms."""
     url = f"http://{address[0]}:{address[1]}"
@@ -264,7 +265,7 @@ async def open_company(
         "apply": "automatic",
     }
     (folder / "config.yaml").write_text(json.dumps(config))
-    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "policy.yaml").write_text(policy)
     company = Company(
         folder=folder,
         url=url,
