@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.batch import storable
@@ -62,12 +63,33 @@ async def read_gone_rooms(db: Connection | Pool) -> frozenset[RoomId]:
     return frozenset(RoomId(row["room_id"]) for row in rows)
 
 
+async def oldest_compared(db: Connection | Pool, before: datetime) -> RoomId | None:
+    """Return the room that waits longest to be compared, of those not compared since; None when there is none.
+
+    Rooms that were never compared come first; one with an obstacle waits as if it had been compared, one that is gone
+    for ever.
+    """
+    found = await db.fetchrow(
+        """
+        SELECT room_id
+        FROM unnest($1::text[]) AS known (room_id)
+             LEFT JOIN room_seen USING (room_id) LEFT JOIN room_obstacle USING (room_id)
+        WHERE is_gone IS NOT TRUE AND coalesce(greatest(checked_at, tried_at) < $2, true)
+        ORDER BY greatest(checked_at, tried_at) NULLS FIRST LIMIT 1
+        """,
+        list(await read_archived_rooms(db)),
+        before,
+    )
+    return None if found is None else RoomId(found["room_id"])
+
+
 async def note_obstacle(db: Connection | Pool, room_id: RoomId, reason: str, *, is_gone: bool) -> None:
     """Note why the room cannot be compared; the first time of the same kind counts."""
     await db.execute(
         """
         INSERT INTO room_obstacle VALUES ($1, $2, $3)
-        ON CONFLICT (room_id) DO UPDATE SET is_gone = excluded.is_gone, reason = excluded.reason, since =
+        ON CONFLICT (room_id) DO UPDATE
+        SET is_gone = excluded.is_gone, reason = excluded.reason, tried_at = excluded.tried_at, since =
             CASE WHEN room_obstacle.is_gone = excluded.is_gone THEN room_obstacle.since ELSE excluded.since END
         """,
         room_id,

@@ -2,10 +2,11 @@
 
 -- Rooms that the homeserver does not let us compare, as long as that is so.
 CREATE TABLE room_obstacle (
-    room_id text COLLATE "C" PRIMARY KEY,
-    is_gone boolean NOT NULL,                    -- the homeserver has nothing of it any more
-    reason  text NOT NULL,                       -- its answer
-    since   timestamptz NOT NULL DEFAULT now()
+    room_id  text COLLATE "C" PRIMARY KEY,
+    is_gone  boolean NOT NULL,                   -- the homeserver has nothing of it any more
+    reason   text NOT NULL,                      -- its answer
+    since    timestamptz NOT NULL DEFAULT now(),
+    tried_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- Events that are archived without their content, because nobody had it any more. Rows are only added.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.archive.backfill import Completeness, OriginalsConsumer, backfill, count_missing
+from bridge.archive.backfill import Completeness, OriginalsConsumer, audit, backfill, count_missing
 from bridge.archive.completeness import BEGINNING, EXPIRED, STRIPPED, Missing, Standing, Statement
 from bridge.archive.completeness_store import read_statements
 from bridge.archive.ingest import ingest
@@ -233,6 +234,38 @@ async def test_room_that_is_listed_late_is_compared(pool: Pool) -> None:
     homeserver.unlisted = {"!r"}
     assert await backfill(homeserver, pool) == Completeness(rooms=1, failed=0, compared=3, missing=1)
     assert (await statement(pool, "!r")).standing is Standing.COMPLETE
+
+
+async def test_rooms_are_audited_one_after_another(pool: Pool) -> None:
+    """Between whole comparisons new rooms are compared first, then whichever waits longest, each once a while."""
+    homeserver = FakeHomeserver()
+    homeserver.rooms["!old"] = [created("!old")]
+    await backfill(homeserver, pool)
+    homeserver.say("!old", "$lost")
+    member = an_event("$m", room_id="!new", type="m.room.member", state_key="@a:x")
+    homeserver.rooms["!new"] = [created("!new"), member]
+    homeserver.rooms["!refused"] = [created("!refused"), {**member, "event_id": "$r", "room_id": "!refused"}]
+    homeserver.broken["!refused"] = HomeserverError("an internal error", status=500)
+    await ingest(pool, [member, *homeserver.rooms["!refused"]])
+    begun = datetime.now(UTC)
+    found = [await audit(homeserver, pool, begun) for _ in range(4)]
+    assert (set(found[:2]), found[2:]) == ({"!new", "!refused"}, ["!old", None])
+    assert sorted(await archived(pool)) == ["$create!new", "$create!old", "$create!refused", "$lost", "$m", "$r"]
+    assert (await statement(pool, "!refused")).obstacle is not None
+    homeserver.broken.clear()
+    later = datetime.now(UTC)
+    assert {await audit(homeserver, pool, later) for _ in range(3)} == {"!new", "!refused", "!old"}
+    assert (await statement(pool, "!refused")).standing is Standing.COMPLETE
+
+
+async def test_rights_that_were_lost_are_no_refusal_of_a_room(pool: Pool) -> None:
+    """Without an administrator's rights nothing can be compared; no room is to blame."""
+    homeserver = FakeHomeserver()
+    homeserver.rooms["!r"] = [created("!r")]
+    homeserver.broken["!r"] = HomeserverError("You are not a server admin", status=403)
+    with pytest.raises(HomeserverError, match="not a server admin"):
+        await backfill(homeserver, pool)
+    assert await read_statements(pool) == []
 
 
 async def test_content_that_expired_is_stated(pool: Pool) -> None:
