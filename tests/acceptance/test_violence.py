@@ -71,6 +71,7 @@ async def company(
             accounts=accounts,
             registration=registration,
             policy=_POLICY,
+            settings={"compare_every": "1d"},  # what comes, comes because it was delivered, or after a restart
         ) as opened,
     ):
         yield opened
