@@ -23,7 +23,7 @@ from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import psutil
 from aiohttp import web
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 _BATCH = 100
 _TOKEN = "hs-token"  # noqa: S105 - nobody's secret
 _ROUNDS = 5
+ONE_BY_ONE = (
+    'CREATE TABLE one_by_one (seq bigserial PRIMARY KEY, origin_ts bigint, event_id text COLLATE "C" UNIQUE,'
+    " room_id text, type text, sender text, body bytea)"
+)
+"""Where those who insert one by one do."""
 
 
 def make_event(number: int) -> dict[str, Any]:
@@ -86,6 +91,26 @@ def send(port: int, transactions: int, first: int) -> None:
     print("done", flush=True)
 
 
+class Meter(Protocol):
+    """Says how much CPU a server spends."""
+
+    async def begin(self, events: int) -> None:
+        """Note what it has spent before so many events come."""
+        ...
+
+    async def end(self) -> float:
+        """Return the seconds spent since, once the events are stored."""
+        ...
+
+
+class _OwnMeter:
+    async def begin(self, events: int) -> None:
+        self._began = time.process_time()
+
+    async def end(self) -> float:
+        return time.process_time() - self._began
+
+
 class Laboratory:
     """A durable PostgreSQL with our tables, and a meter of its CPU and of ours."""
 
@@ -95,18 +120,23 @@ class Laboratory:
         self.first = 0
         """Number of the next new event."""
 
-    async def answer(self, port: int, transactions: int) -> float:
-        """Have transactions sent there, one after the other; return the CPU seconds, ours and PostgreSQL's."""
+    async def answer(self, port: int, transactions: int, meter: Meter | None = None) -> float:
+        """Have transactions sent there, one after the other; return the CPU seconds, the server's and PostgreSQL's.
+
+        The server is this process, unless a `meter` says what another one has spent.
+        """
         command = [sys.executable, "-m", "bench.archive_ingest", str(port), str(transactions), str(self.first)]
         self.first += transactions * _BATCH
         sender = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert sender.stdin is not None
         assert sender.stdout is not None
         await sender.stdout.readline()
-        postgres, ours = self._postgres_cpu(), time.process_time()
+        meter = meter or _OwnMeter()
+        await meter.begin(transactions * _BATCH)
+        postgres = self._postgres_cpu()
         sender.stdin.write(b"\n")
         await sender.stdout.readline()
-        spent = time.process_time() - ours + self._postgres_cpu() - postgres
+        spent = await meter.end() + self._postgres_cpu() - postgres
         if await sender.wait():
             raise RuntimeError("a transaction was not answered with 200")
         return spent
@@ -205,10 +235,7 @@ async def measure_cpu() -> Figure:
     """Measure microseconds of CPU per event: ours, and mautrix's handler with an INSERT each."""
     transactions, ours, theirs = 50, list[float](), list[float]()
     async with laboratory() as lab:
-        await lab.pool.execute(
-            'CREATE TABLE one_by_one (seq bigserial PRIMARY KEY, origin_ts bigint, event_id text COLLATE "C" UNIQUE,'
-            " room_id text, type text, sender text, body bytea)"
-        )
+        await lab.pool.execute(ONE_BY_ONE)
         async with our_handler(lab.pool) as our_port, mautrix_handler(lab.pool) as their_port:
             for _ in range(_ROUNDS):
                 ours.append(await lab.answer(our_port, transactions))

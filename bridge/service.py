@@ -11,6 +11,7 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -21,7 +22,7 @@ from bridge.announcements.desk import DeskConsumer
 from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
-from bridge.archive.backfill import OriginalsConsumer, backfill
+from bridge.archive.backfill import OriginalsConsumer, audit, backfill
 from bridge.archive.blob import open_blobs
 from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
@@ -98,6 +99,8 @@ log = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(1.0, 60.0)
 """Between two tries of a comparison that failed."""
+_AUDIT_AFTER = timedelta(hours=1)
+"""A room is compared at most so often between two whole comparisons."""
 _HEALTH_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5.0
 """What a request under way gets to end when the service ends."""
@@ -148,6 +151,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         HeldMedia(pool, services.homeserver).run(listener.subscribe(SELFSERVICE)),
         source.watch(),
         _keep_complete(services),
+        _keep_audited(services),
         _keep_signed(services),
         keep_house(pool, clock),
         _fetch_media(services, listener.subscribe(MEDIA)),
@@ -284,6 +288,15 @@ async def _keep_complete(services: Services) -> None:
     async for _ in attend(services.homeserver, services.clock):
         with suppress(HomeserverUnavailableError):  # attending says so, and comes back
             await _compare(services)
+
+
+async def _keep_audited(services: Services) -> None:
+    """Compare one room after another, slowly, with what was archived of it."""
+    every = services.config.homeserver.compare_every.total_seconds()
+    while True:
+        await asyncio.sleep(every)
+        with suppress(HomeserverError, DatabaseError):  # of which others tell
+            await audit(services.homeserver, services.pool, services.clock() - _AUDIT_AFTER)
 
 
 async def _compare(services: Services) -> None:

@@ -1,9 +1,12 @@
 """Completeness: what the homeserver has and the archive has not.
 
-Synapse loses what it has queued for us whenever it restarts, so every room's timeline is compared with the archive: at
-the start and after each absence. A comparison walks back from the newest event to the one where the last whole
-comparison began, so every event is compared once, and one that was interrupted is done again. When it runs is left to
-the caller.
+Synapse loses what it has queued for us whenever it restarts, so every room is compared with the archive: at the start
+and after each absence (`backfill`), and between them one after another (`audit`). A comparison walks back the timeline
+from the newest event to the one where the last whole comparison began, so every event is compared once, and one that
+was interrupted is done again; where something is new it looks at the state too, part of which is not in the timeline
+when a room began on another server. Rooms that cannot be compared are noted with the reason, and those of which the
+homeserver has nothing any more are left as they are. When it runs is left to the caller, and what it amounts to, to
+`completeness`.
 
 An event that was redacted before we got it has lost its content; the original is fetched while Synapse retains it.
 """
@@ -13,10 +16,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.archive import store
-from bridge.archive.batch import is_redacted
+from bridge.archive import completeness_store, store
+from bridge.archive.batch import is_redacted, room_columns
+from bridge.archive.completeness import EXPIRED
 from bridge.archive.ingest import ingest
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver import wire
@@ -33,6 +39,7 @@ _PORTION = 2000
 """Events of a room that are held before they are archived; up to here, oldest first."""
 _BATCH = 500
 """Events of a database transaction; each may have 64 KiB."""
+_GONE = "the homeserver has nothing of this room"
 
 
 class Homeserver(Protocol):
@@ -44,6 +51,10 @@ class Homeserver(Protocol):
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of a room's timeline, newest first, and the token of the next older page or None."""
+        ...
+
+    async def raw_state(self, room_id: RoomId) -> list[dict[str, Any]]:
+        """Return a room's present state."""
         ...
 
     async def fetch_event(self, event_id: EventId) -> dict[str, Any] | None:
@@ -94,11 +105,10 @@ async def recover(homeserver: Homeserver, pool: Pool, event_ids: Sequence[EventI
     done = 0
     for row in rows:
         try:
-            event = await _original(homeserver, wire.decode(row["body"]))
+            await _archive(homeserver, pool, [wire.decode(row["body"])])
         except HomeserverError as error:
             _let_pass(error, row["event_id"])
             continue
-        await ingest(pool, [event], "backfill")
         with store.database_errors():
             await store.drop_redacted(pool, row["event_id"])
         done += 1
@@ -112,12 +122,16 @@ async def backfill(homeserver: Homeserver, pool: Pool) -> Completeness:
     archived until then stays, and the next time goes on.
     """
     await recover(homeserver, pool)
+    with store.database_errors():
+        archived = await completeness_store.read_archived_rooms(pool)
+        gone = await completeness_store.read_gone_rooms(pool)
+    listed = await homeserver.room_ids()
     rooms = failed = compared = missing = 0
-    for room_id in await homeserver.room_ids():
-        try:
-            found = await _complete(homeserver, pool, room_id)
-        except HomeserverError as error:
-            _let_pass(error, room_id)
+    # Synapse lists a new room late, and one that was deleted never again: what is not listed is asked for, once.
+    unlisted = archived - gone - set(listed)
+    for room_id in [*listed, *sorted(unlisted)]:
+        found = await _look_at(homeserver, pool, room_id, is_listed=room_id not in unlisted)
+        if found is None:
             failed += 1
         else:
             rooms += 1
@@ -126,20 +140,58 @@ async def backfill(homeserver: Homeserver, pool: Pool) -> Completeness:
     return Completeness(rooms, failed, compared, missing)
 
 
+async def audit(homeserver: Homeserver, pool: Pool, before: datetime) -> RoomId | None:
+    """Compare the room that waits longest, of those that were not compared since `before`; return which, or None.
+
+    Between two whole comparisons this finds what got lost unnoticed, and rooms that are new. Errors as of `backfill`.
+    """
+    with store.database_errors():
+        room_id = await completeness_store.oldest_compared(pool, before)
+    if room_id is not None:
+        await _look_at(homeserver, pool, room_id, is_listed=False)
+    return room_id
+
+
 async def count_missing(homeserver: Homeserver, pool: Pool) -> Completeness:
-    """Compare every room's whole timeline with the archive, and change nothing."""
-    rooms = failed = compared = missing = 0
+    """Compare every room's whole timeline and state with the archive, and change nothing."""
+    rooms = failed = compared = 0
+    missing: set[str] = set()
     for room_id in await homeserver.room_ids():
         try:
             async for page in _pages(homeserver, room_id):
                 compared += len(page)
-                missing += len(await _unknown(pool, page))
+                missing |= {event["event_id"] for event in await _unknown(pool, page)}
+            missing |= {event["event_id"] for event in await _unknown(pool, await homeserver.raw_state(room_id))}
         except HomeserverError as error:
             _let_pass(error, room_id)
             failed += 1
         else:
             rooms += 1
-    return Completeness(rooms, failed, compared, missing)
+    return Completeness(rooms, failed, compared, len(missing))
+
+
+async def _look_at(homeserver: Homeserver, pool: Pool, room_id: RoomId, *, is_listed: bool) -> Completeness | None:
+    """Compare one room; note why when that is not possible, and return None. A room that is not listed may be gone."""
+    reason, is_gone = "", False
+    try:
+        found = await _complete(homeserver, pool, room_id)
+    except HomeserverError as error:
+        if error.status in (
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.FORBIDDEN,
+        ):  # not about the room: we are no administrator
+            raise
+        _let_pass(error, room_id)
+        reason, is_gone = error.message, error.status == HTTPStatus.NOT_FOUND
+    else:
+        if not found.compared and not is_listed:
+            reason, is_gone = _GONE, True
+    with store.database_errors():
+        if reason:
+            await completeness_store.note_obstacle(pool, room_id, reason, is_gone=is_gone)
+            return None
+        await completeness_store.clear_obstacle(pool, room_id)
+    return found
 
 
 async def _complete(homeserver: Homeserver, pool: Pool, room_id: RoomId) -> Completeness:
@@ -161,9 +213,18 @@ async def _complete(homeserver: Homeserver, pool: Pool, room_id: RoomId) -> Comp
             break
     missing += await _archive(homeserver, pool, waiting)
     if newest:
+        if newest != reached:
+            missing += await _complete_state(homeserver, pool, room_id)
         with store.database_errors():
             await store.note_room(pool, room_id, newest, compared, missing)
     return Completeness(1, 0, compared, missing)
+
+
+async def _complete_state(homeserver: Homeserver, pool: Pool, room_id: RoomId) -> int:
+    """Archive what is missing of the room's state; return how many events that were."""
+    unknown = await _unknown(pool, await homeserver.raw_state(room_id))
+    unknown.sort(key=lambda event: Event.of(event).timestamp, reverse=True)
+    return await _archive(homeserver, pool, unknown)
 
 
 async def _pages(homeserver: Homeserver, room_id: RoomId) -> AsyncIterator[list[dict[str, Any]]]:
@@ -186,22 +247,27 @@ async def _unknown(pool: Pool, page: Sequence[Raw]) -> list[Raw]:
 
 async def _archive(homeserver: Homeserver, pool: Pool, newest_first: Sequence[Raw]) -> int:
     """Archive events oldest first, in their original form where that is known; return how many were new."""
-    originals = [
-        await _original(homeserver, event) if is_redacted(event) else event for event in reversed(newest_first)
-    ]
-    return sum(
-        [
-            await ingest(pool, originals[place : place + _BATCH], "backfill")
-            for place in range(0, len(originals), _BATCH)
-        ]
-    )
+    stored = 0
+    for place in range(len(newest_first), 0, -_BATCH):
+        batch: list[Raw] = []
+        lost: list[Raw] = []
+        for event in reversed(newest_first[max(place - _BATCH, 0) : place]):
+            original = await _original(homeserver, event) if is_redacted(event) else event
+            batch.append(original or event)
+            lost += [event] if original is None else []
+        if lost:
+            with store.database_errors():
+                ids = [str(event.get("event_id")) for event in lost]
+                await store.note_lost(pool, ids, room_columns(lost), EXPIRED)
+        stored += await ingest(pool, batch, "backfill")
+    return stored
 
 
-async def _original(homeserver: Homeserver, event: Raw) -> Raw:
-    """Return the event with the content that it was sent with, or as it is when nobody knows that any more."""
+async def _original(homeserver: Homeserver, event: Raw) -> Raw | None:
+    """Return the event with the content that it was sent with, or None when nobody knows that any more."""
     fetched = await homeserver.fetch_event(EventId(str(event.get("event_id"))))
     content = fetched.get("content") if fetched else None
-    return {**event, "content": content} if isinstance(content, dict) and content else event
+    return {**event, "content": content} if isinstance(content, dict) and content != event.get("content") else None
 
 
 def _let_pass(error: HomeserverError, what: str) -> None:

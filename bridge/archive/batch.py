@@ -6,7 +6,7 @@ total: no entry, whatever its shape, stops the others. Known events, positions a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class Arrivals:
     """To be archived, by event ID."""
     redacted: Mapping[str, Mapping[str, Any]]
     """Arrived without their content: the original is to be fetched first."""
+    stripped: Mapping[str, Mapping[str, Any]]
+    """Of the events to be archived, state that arrived without what its redaction took."""
     malformed: Sequence[Malformed]
 
 
@@ -63,6 +65,7 @@ def sort_out(entries: Sequence[object], *, keep_redacted: bool = True) -> Arriva
     """
     events: dict[str, Mapping[str, Any]] = {}
     redacted: dict[str, Mapping[str, Any]] = {}
+    stripped: dict[str, Mapping[str, Any]] = {}
     malformed: list[Malformed] = []
     for entry in entries:
         if not isinstance(entry, dict):
@@ -75,11 +78,13 @@ def sort_out(entries: Sequence[object], *, keep_redacted: bool = True) -> Arriva
             malformed.append(
                 _malformed(entry, f"expected an event's ID, got one that begins with {PREFIX}, an entry's")
             )
-        elif keep_redacted and is_redacted(entry) and "state_key" not in entry:
-            redacted.setdefault(event_id, entry)
-        else:
+        elif not (keep_redacted and is_redacted(entry)):
             events.setdefault(event_id, entry)
-    return Arrivals(events, redacted, malformed)
+        elif "state_key" in entry:
+            stripped[event_id] = events.setdefault(event_id, entry)
+        else:
+            redacted.setdefault(event_id, entry)
+    return Arrivals(events, redacted, stripped, malformed)
 
 
 def is_redacted(event: Mapping[str, Any]) -> bool:
@@ -95,7 +100,7 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
     return Columns(
         timestamps=[_timestamp(event.get("origin_server_ts")) for event in events],
         event_ids=[event["event_id"] for event in events],
-        room_ids=[_column(event.get("room_id")) for event in events],
+        room_ids=room_columns(events),
         types=[_column(event.get("type")) for event in events],
         senders=[_column(event.get("sender")) for event in events],
         state_keys=[_column(event["state_key"]) if "state_key" in event else None for event in events],
@@ -104,6 +109,11 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
         leaves=[leaf_hash(salt, body) for salt, body in zip(parts, bodies, strict=True)],
         bodies=bodies,
     )
+
+
+def room_columns(events: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the events' rooms as a column holds them."""
+    return [_column(event.get("room_id")) for event in events]
 
 
 def storable(text: str, length: int) -> str:

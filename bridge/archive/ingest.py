@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.archive import canonical, ledger, store
-from bridge.archive.batch import columns_of, sort_out
+from bridge.archive.batch import columns_of, room_columns, sort_out
+from bridge.archive.completeness import STRIPPED
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -33,12 +34,16 @@ async def ingest(pool: Pool, events: Sequence[object], source: Source = "live") 
     """
     arrivals = sort_out(events, keep_redacted=source == "live")
     # Alone, the statement that appends is a database transaction of its own.
-    is_plain = not (arrivals.redacted or arrivals.malformed)
+    is_plain = not (arrivals.redacted or arrivals.stripped or arrivals.malformed)
     async with store.connection_of(pool) if is_plain else store.transaction(pool) as connection:
+        if arrivals.stripped:
+            rooms = room_columns(arrivals.stripped.values())
+            await store.note_lost(connection, list(arrivals.stripped), rooms, STRIPPED)
         stored = await _append(connection, arrivals.events, backfilled=source == "backfill") if arrivals.events else 0
         if arrivals.redacted:
-            bodies = [canonical.encode_value(event) for event in arrivals.redacted.values()]
-            await store.keep_redacted(connection, list(arrivals.redacted), bodies)
+            kept = arrivals.redacted.values()
+            bodies = [canonical.encode_value(event) for event in kept]
+            await store.keep_redacted(connection, list(arrivals.redacted), room_columns(kept), bodies)
         if arrivals.malformed:
             await store.set_aside_entries(connection, arrivals.malformed)
     for entry in arrivals.malformed:

@@ -17,7 +17,6 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
-from bridge.archive.values import MediaFigures, Status
 
 _LAST_MOMENT = 253_402_300_799_999
 """Milliseconds; the end of the year 9999, after which there are no dates."""
@@ -73,60 +72,6 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "checkpoints": verdict.checkpoints,
         "since": verdict.since,
     }
-
-
-def status_as_text(status: Status) -> str:
-    """Return the archive's figures, one a line."""
-    behind = ", ".join(f"{name} {count:,}" for name, count in status.behind.items() if count)
-    since = f", all since {short(status.checked_at)}" if status.checked_at else ""
-    figures = {
-        "events": f"{status.size:,}",
-        "root": status.root.hex(),
-        "newest": short(status.newest) if status.newest else "-",
-        "compared": f"{status.rooms:,} rooms{since}",
-        "backfilled": f"{status.backfilled:,}",
-        "awaiting": f"{status.awaiting:,} originals of deleted messages",
-        "set aside": f"{status.set_aside:,}",
-        "media": _media(status.media),
-        "behind": behind or "no reader",
-    }
-    lines = [f"{name:<12}{value}" for name, value in figures.items()]
-    if status.media.reasons:
-        lines += ["not fetched", *(f"  {count:>8,}  {printable(why)}" for why, count in status.media.reasons.items())]
-    return "\n".join(lines)
-
-
-def status_as_json(status: Status) -> dict[str, Any]:
-    """Return the archive's figures as JSON."""
-    return {
-        "events": status.size,
-        "root": status.root.hex(),
-        "newest": status.newest.isoformat() if status.newest else None,
-        "rooms": status.rooms,
-        "checked_at": status.checked_at.isoformat() if status.checked_at else None,
-        "backfilled": status.backfilled,
-        "awaiting_original": status.awaiting,
-        "set_aside": status.set_aside,
-        "behind": dict(status.behind),
-        "media": media_as_json(status.media),
-    }
-
-
-def media_as_json(figures: MediaFigures) -> dict[str, Any]:
-    """Return how complete the media are as JSON."""
-    return {
-        "files": figures.files,
-        "bytes": figures.size,
-        "stored": figures.stored,
-        "waiting": figures.waiting,
-        "failed": figures.failed,
-        "reasons": dict(figures.reasons),
-    }
-
-
-def _media(figures: MediaFigures) -> str:
-    files = f"{figures.files:,} file{'' if figures.files == 1 else 's'}, {figures.size:,} bytes"
-    return f"{files}; {figures.waiting:,} waiting, {figures.failed:,} given up"
 
 
 def moment(timestamp: int) -> str:

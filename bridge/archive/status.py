@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.archive import ledger, store
+from bridge.archive.completeness import summarise
+from bridge.archive.completeness_store import read_statements
 from bridge.archive.ledger import Frontier
 from bridge.archive.media_store import media_figures
 from bridge.archive.values import Status
@@ -19,13 +21,14 @@ async def status(pool: Pool) -> Status:
         row = await store.read_status(connection)
         cursors = await store.read_cursors(connection)
         media = await media_figures(connection)
+        statements = await read_statements(connection)
     return Status(
         size=row["size"],
         root=ledger.root(Frontier.of(row["size"], row["frontier"])),
         newest=row["newest"],
         rooms=row["rooms"],
         checked_at=row["checked_at"],
-        backfilled=row["backfilled"],
+        summary=summarise(statements),
         awaiting=row["awaiting"],
         set_aside=row["set_aside"],
         behind={cursor["consumer"]: row["size"] - cursor["seq"] for cursor in cursors},

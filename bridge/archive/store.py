@@ -181,14 +181,30 @@ async def set_aside_entries(connection: Connection, malformed: Sequence[Malforme
     )
 
 
-async def keep_redacted(connection: Connection, event_ids: Sequence[str], bodies: Sequence[bytes]) -> None:
+async def keep_redacted(
+    connection: Connection, event_ids: Sequence[str], room_ids: Sequence[str], bodies: Sequence[bytes]
+) -> None:
     """Keep events that arrived redacted, unless they are archived or kept already."""
     await connection.execute(
-        "INSERT INTO redacted_arrival (event_id, body) SELECT * FROM unnest($1::text[], $2::bytea[])"
-        " AS given (event_id, body) WHERE NOT EXISTS (SELECT FROM event WHERE event.event_id = given.event_id)"
+        "INSERT INTO redacted_arrival (event_id, room_id, body)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[]) AS given (event_id, room_id, body)"
+        " WHERE NOT EXISTS (SELECT FROM event WHERE event.event_id = given.event_id)"
         " ON CONFLICT DO NOTHING",
         event_ids,
+        room_ids,
         bodies,
+    )
+
+
+async def note_lost(db: Connection | Pool, event_ids: Sequence[str], room_ids: Sequence[str], reason: str) -> None:
+    """Note that events, unless they are archived already, will be archived without their content."""
+    await db.execute(
+        "INSERT INTO lost_content (event_id, room_id, reason) SELECT *, $3 FROM unnest($1::text[], $2::text[])"
+        " AS given (event_id, room_id) WHERE NOT EXISTS (SELECT FROM event WHERE event.event_id = given.event_id)"
+        " ON CONFLICT DO NOTHING",
+        event_ids,
+        room_ids,
+        reason,
     )
 
 
@@ -273,7 +289,6 @@ async def read_status(db: Connection | Pool) -> Row:
                (SELECT received_at FROM event ORDER BY seq DESC LIMIT 1) AS newest,
                (SELECT count(*) FROM room_seen) AS rooms,
                (SELECT min(checked_at) FROM room_seen) AS checked_at,
-               (SELECT coalesce(sum(backfilled), 0)::bigint FROM room_seen) AS backfilled,
                (SELECT count(*) FROM redacted_arrival) AS awaiting,
                (SELECT count(*) FROM set_aside) AS set_aside
         FROM ledger_head

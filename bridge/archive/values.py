@@ -15,6 +15,7 @@ from bridge.ids import EventId
 
 if TYPE_CHECKING:
     from bridge.archive.audience import Audience
+    from bridge.archive.completeness import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ class Status:
     """Rooms that were compared with the homeserver."""
     checked_at: datetime | None
     """When the room that waits longest was compared."""
-    backfilled: int
-    """Events that were missing and were fetched."""
+    summary: Summary
+    """How complete the rooms are."""
     awaiting: int
     """Events that arrived redacted and whose original is still to be fetched."""
     set_aside: int

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
-from bridge.archive import rendering
-from bridge.archive.status import status
 from bridge.cli import archive_proof, archive_search
 from bridge.cli.archive_case import add_case
 from bridge.cli.archive_dispose import add_dispose
@@ -14,11 +11,10 @@ from bridge.cli.archive_hold import add_hold
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_person import add_person
 from bridge.cli.archive_show import add_show
+from bridge.cli.archive_status import add_status
 from bridge.cli.archive_trace import add_trace
-from bridge.cli.command import print_json, with_services
 
 if TYPE_CHECKING:
-    from bridge.app import Services
     from bridge.cli.command import Subparsers
 
 
@@ -39,17 +35,4 @@ def add_parser(subparsers: Subparsers) -> None:
     add_hold(below)
     add_dispose(below)
     add_person(below)
-    figures = below.add_parser(
-        "status", help="show size, root and completeness", description="Shows how large and how complete it is."
-    )
-    figures.set_defaults(handler=with_services(show_status))
-
-
-async def show_status(args: argparse.Namespace, services: Services) -> int:
-    """Print the archive's figures."""
-    found = await status(services.pool)
-    if args.json:
-        print_json(rendering.status_as_json(found))
-    else:
-        print(rendering.status_as_text(found))
-    return 0
+    add_status(below)

@@ -225,8 +225,13 @@ class Homeserver:
 
     async def state(self, room_id: RoomId) -> list[Event]:
         """Return the whole current state of any room."""
+        return [Event.of(raw) for raw in await self.raw_state(room_id)]
+
+    async def raw_state(self, room_id: RoomId) -> list[dict[str, Any]]:
+        """Return the whole current state of any room as the homeserver gives it."""
         answer = await self._request(Method.GET, f"{_ADMIN}/v1/{path('rooms', room_id, 'state')}")
-        return [Event.of(raw) for raw in answer["state"]]
+        state: list[dict[str, Any]] = answer["state"]
+        return state
 
     async def room_ids(self) -> list[RoomId]:
         """Return every room the homeserver knows."""

@@ -59,7 +59,7 @@ async def then_of(pool: Pool, person: PersonId, moment: datetime, setting: Setti
         members = await state_store.read_memberships(db, moment, user_id=user_id) if user_id else []
         there = {room_id: presence for (room_id, _), presence in presences(members).items()}
         ranked = await state_store.read_rooms_state(db, _POWER_TYPES, moment, there)
-        rooms = await _rooms(db, moment, setting)
+        rooms = await read_rooms(db, moment, setting)
         decided = None
         if policy is not None:
             company = await read_company(db, moment, policy, person if is_personal(policy) else None)
@@ -159,7 +159,7 @@ async def occupancies(pool: Pool, name: str | None, moment: datetime, setting: S
     Raises `UnknownNameError`, naming the nearest, when there was no such room.
     """
     async with snapshot(pool) as db:
-        rooms = await _rooms(db, moment, setting)
+        rooms = await read_rooms(db, moment, setting)
         chosen = list(rooms.values()) if name is None else [find_room(name, rooms)]
         common = await _common(db, [room.room_id for room in chosen], rooms, moment, setting)
         newest = {room.room_id for room in newest_by_key(rooms.values()).values()}
@@ -234,7 +234,8 @@ async def _facts(db: Connection, room: RoomPast, moment: datetime, setting: Sett
     )
 
 
-async def _rooms(db: Connection, moment: datetime, setting: Setting) -> dict[RoomId, RoomPast]:
+async def read_rooms(db: Connection, moment: datetime, setting: Setting) -> dict[RoomId, RoomPast]:
+    """Return every room that the archive knew by then."""
     state = await state_store.read_rooms_state(db, STATE_TYPES, moment)
     populated = await state_store.rooms_with_members(db)
     return pasts(state, bot=setting.bot, managed=await past_store.read_keys(db), populated=populated)

@@ -252,19 +252,24 @@ async def open_company(
     homeserver: Homeserver,
     accounts: SynapseAccounts,
     registration: Registration,
+    policy: str = POLICY,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Company]:
-    """Write the files, start the service, and leave a Synapse on which the next company can make its rooms."""
+    """Write the files, start the service, and leave a Synapse on which the next company can make its rooms.
+
+    `settings` go over those of the homeserver.
+    """
     url = f"http://{address[0]}:{address[1]}"
     path = folder / "registration.yaml"
     path.write_text(registration_file.text(registration, url=url, server_name=synapse.server_name))
     config = {
-        "homeserver": {"url": synapse.url, "server_name": synapse.server_name},
+        "homeserver": {"url": synapse.url, "server_name": synapse.server_name, **(settings or {})},
         "appservice": {"registration": str(path), "listen": f"{address[0]}:{address[1]}"},
         "database": database_url,
         "apply": "automatic",
     }
     (folder / "config.yaml").write_text(json.dumps(config))
-    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "policy.yaml").write_text(policy)
     company = Company(
         folder=folder,
         url=url,

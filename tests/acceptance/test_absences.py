@@ -23,34 +23,11 @@ from bridge.homeserver.registration import Registration
 from bridge.process import Process, child, free_port
 from tests.acceptance.company import Company, open_company
 from tests.acceptance.conftest import SERVER_NAME, Address
+from tests.acceptance.postgres import OwnPostgres
 from tests.waiting import wait_until
 
 SALES = {"square", "news", "department/Sales"}
 NOWHERE = "http://127.0.0.1:9"
-
-
-class OwnPostgres:
-    """A PostgreSQL that can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._running = AsyncExitStack()
-        self.url = ""
-
-    async def start(self) -> None:
-        """Start, at the address of the last time."""
-        self._server = await self._running.enter_async_context(EmbeddedPostgres(self._folder, durable=False))
-        self.url = self._server.url
-
-    async def kill(self) -> None:
-        """End it as a power cut would."""
-        os.kill(self._server.pid, signal.SIGKILL)
-        await self._server.ended()
-        await self._running.aclose()
-
-    async def stop(self) -> None:
-        """End it in good order."""
-        await self._running.aclose()
 
 
 @pytest.fixture

@@ -8,20 +8,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import aiohttp
 from aiohttp import web
 
 from bridge.archive.backfill import OriginalsConsumer, backfill, count_missing
+from bridge.archive.completeness import Standing
+from bridge.archive.completeness_store import read_statements
 from bridge.archive.feed import run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.show import show
 from bridge.archive.values import text_of
 from bridge.archive.verify import verify
 from bridge.database.listen import EVENTS, Listener
+from bridge.demo.synapse import AccessToken, LocalSynapse
 from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from bridge.homeserver.transactions import routes
-from bridge.ids import EventId
+from bridge.ids import EventId, RoomId
 from tests.acceptance.client import MatrixClient
 from tests.acceptance.conftest import Address
 from tests.waiting import wait_until
@@ -74,6 +79,50 @@ async def test_what_was_said_and_deleted_unheard_is_archived_as_it_was(
     assert (await count_missing(homeserver, pool)).missing == 0
     assert (await backfill(homeserver, pool)).missing == 0
     assert (await verify(pool)).ok
+
+
+async def test_room_that_everybody_left_and_forgot_is_complete(
+    pool: Pool, homeserver: Homeserver, human: Human
+) -> None:
+    """What was said in a room in which nobody is any more is fetched all the same."""
+    writer = await human(f"leaver-{secrets.token_hex(3)}")
+    room = await writer.create_room(preset="private_chat")
+    said = await writer.send(room, "the last word")
+    await writer.leave(room)
+    await writer.request("POST", f"/_matrix/client/v3/rooms/{quote(room, safe='')}/forget")
+    await backfill(homeserver, pool)
+    assert (await show(pool, EventId(said))).backfilled
+    [stated] = await read_statements(pool, [RoomId(room)])
+    assert stated.standing is Standing.COMPLETE
+
+
+async def test_room_that_was_deleted_is_frozen(
+    pool: Pool,
+    homeserver: Homeserver,
+    human: Human,
+    http: aiohttp.ClientSession,
+    synapse: LocalSynapse,
+    synapse_admin: AccessToken,
+) -> None:
+    """After a room was deleted from Synapse its archive stays, and says until when it was compared."""
+    writer = await human(f"deleted-{secrets.token_hex(3)}")
+    room = await writer.create_room(preset="private_chat")
+    await writer.send(room, "soon gone")
+    await backfill(homeserver, pool)
+    [before] = await read_statements(pool, [RoomId(room)])
+    admin = await MatrixClient.of_token(http, synapse.url, synapse_admin)
+    place = f"/_synapse/admin/v2/rooms/{quote(room, safe='')}"
+    deletion = (await admin.request("DELETE", place, {"purge": True}))["delete_id"]
+
+    async def is_gone() -> bool:
+        state = await admin.request("GET", f"/_synapse/admin/v2/rooms/delete_status/{deletion}")
+        return bool(state["status"] == "complete")
+
+    await wait_until(is_gone, seconds=60)
+    assert (await backfill(homeserver, pool)).failed == 1
+    [frozen] = await read_statements(pool, [RoomId(room)])
+    assert frozen.standing is Standing.FROZEN
+    assert (frozen.events, frozen.checked_at) == (before.events, before.checked_at)
 
 
 async def test_original_of_what_synapse_delivers_redacted_is_fetched(

@@ -149,6 +149,21 @@ async def test_status_shows_the_figures(pool: Pool, capsys: pytest.CaptureFixtur
     assert (await run_json(pool, capsys, "status"))["events"] == 5
 
 
+async def test_status_of_rooms_is_shown(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every room has a line and a statement of its own; an unknown room is refused with where to look."""
+    assert await muster(pool, "status", "--rooms") == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()] == ["room", "!other", "!r"]
+    assert await muster(pool, "status", "!r") == 0
+    assert "standing    uncompared\ncompared    never\n" in capsys.readouterr().out
+    rooms = await run_json(pool, capsys, "status", "--rooms")
+    assert [(room["room_id"], room["events"]) for room in rooms] == [("!other", 2), ("!r", 3)]
+    assert (await run_json(pool, capsys, "status", "!r")) == rooms[1]
+    for unknown in ("!none", "Nowhere"):
+        with pytest.raises(UnknownNameError, match=unknown):
+            await muster(pool, "status", unknown)
+
+
 async def test_whoever_looks_leaves_an_entry(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     """Each search, view and proof is an entry of the ledger before its answer is seen, newest first in the log."""
     await muster(pool, "search", "budget", "--room", "!other")

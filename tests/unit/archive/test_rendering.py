@@ -14,29 +14,17 @@ from rich.cells import cell_len
 from bridge.archive.inspection import Finding, Problem, Verdict
 from bridge.archive.rendering import (
     moment,
-    status_as_text,
     verdict_as_json,
     verdict_as_text,
 )
 from bridge.archive.story_text import Around, story_as_json, story_as_text
-from bridge.archive.values import Status, Story, Version
+from bridge.archive.values import Story, Version
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from tests.unit.archive.test_batch import an_event
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec=None), max_size=300)
-STATUS = Status(
-    size=12345,
-    root=bytes(32),
-    newest=NOON,
-    rooms=3,
-    checked_at=NOON,
-    backfilled=1,
-    awaiting=0,
-    set_aside=2,
-    behind={"search": 5, "membership": 0},
-)
 
 
 def a_version(redaction: dict[str, Any] | None = None, **fields: Any) -> Version:
@@ -107,14 +95,6 @@ def test_verdict_names_what_and_where() -> None:
     for problem in Problem:
         text = verdict_as_text(replace(bad, finding=Finding(problem, 1)))
         assert all(len(line) <= 80 for line in text.split("\n"))
-
-
-def test_status_fits_its_columns() -> None:
-    """Each figure has a line, and readers that are up to date are not named."""
-    text = status_as_text(STATUS)
-    assert all(len(line) <= 80 for line in text.split("\n"))
-    assert "events      12,345" in text
-    assert text.endswith("behind      search 5")
 
 
 def test_impossible_times_are_said_to_be_unknown() -> None:
