@@ -9,6 +9,7 @@
      "inclusion": ["…"],       RFC 9162 section 2.1.3, base64
      "checkpoint": "…",        the signed note
      "public_key": "…",        in PEM
+     "rotations": ["…"],       statements about new keys, signed by old and new; there when keys were replaced
      "consistency": {"checkpoint": "…", "path": ["…"]}}
 
 `consistency` (RFC 9162 section 2.1.4) is there when somebody asks what an older checkpoint has to do with this one.
@@ -47,6 +48,8 @@ class Bundle:
     public_key: str
     """PEM."""
     consistency: Consistency | None = None
+    rotations: Sequence[str] = ()
+    """Statements about new keys, notes as `rotation` has them."""
 
 
 def bundle_as_text(bundle: Bundle) -> str:
@@ -62,6 +65,8 @@ def bundle_as_text(bundle: Bundle) -> str:
         "checkpoint": bundle.note,
         "public_key": bundle.public_key,
     }
+    if bundle.rotations:
+        document["rotations"] = list(bundle.rotations)
     if bundle.consistency:
         path = [_text(step) for step in bundle.consistency.path]
         document["consistency"] = {"checkpoint": bundle.consistency.note, "path": path}

@@ -26,14 +26,17 @@ async def record(pool: Pool, entry: Entry, at: datetime) -> None:
         await append_entry(connection, entry, at)
 
 
-async def append_entry(connection: Connection, entry: Entry, at: datetime) -> None:
-    """Do so within the caller's database transaction, which holds the ledger's end until it is over."""
+async def append_entry(connection: Connection, entry: Entry, at: datetime) -> int:
+    """Do so within the caller's database transaction, which holds the ledger's end until it is over.
+
+    Returns the entry's position.
+    """
     event = entry_event(entry, at, os.urandom(8).hex())
     columns = columns_of([event], os.urandom(ledger.SALT_SIZE))
     while True:
         head, _ = await store.head_and_known(connection, [])
         if await store.append_events(connection, head, ledger.append(head, columns.leaves), columns, backfilled=False):
-            return
+            return head.size + 1
 
 
 async def entries(

@@ -125,6 +125,16 @@ async def read_newest_checkpoint(db: Connection | Pool) -> Stored | None:
     return _stored(row) if row else None
 
 
+async def read_rotations(db: Connection | Pool) -> list[str]:
+    """Return the statements about new keys, by size, unchecked."""
+    return [row["note"] for row in await db.fetch("SELECT note FROM key_rotation ORDER BY size")]
+
+
+async def add_rotation(connection: Connection, size: int, note: str) -> None:
+    """Keep the statement about a new key."""
+    await connection.execute("INSERT INTO key_rotation (size, note) VALUES ($1, $2)", size, note)
+
+
 async def is_checkpoint_due(db: Connection | Pool, every: timedelta, leaves: int) -> bool:
     """Return whether so many events came since the last checkpoint, or any and so much time passed.
 

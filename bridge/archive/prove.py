@@ -63,7 +63,18 @@ async def prove(pool: Pool, event_id: str, signer: Signer, note: str, older: str
     if not includes(record.seq - 1, checkpoint.size, record.leaf, path, checkpoint.root):
         raise _altered(event_id)
     public_key = signing.public_pem(signer.key)
-    return Bundle(event_id, record.body, record.salt, record.leaf, record.seq - 1, path, note, public_key, consistency)
+    return Bundle(
+        event_id,
+        record.body,
+        record.salt,
+        record.leaf,
+        record.seq - 1,
+        path,
+        note,
+        public_key,
+        consistency,
+        signer.rotations,
+    )
 
 
 async def _record(connection: Connection, event_id: str) -> _Record:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.archive import proof_store, store
-from bridge.archive.checkpoint import Checkpoint, check_checkpoint
+from bridge.archive.checkpoint import Checkpoint
 from bridge.archive.inspection import Finding, Inspection, Mark, Problem, Verdict
 from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
 from bridge.archive.proof_store import Stored
+from bridge.archive.rotation import Span, check_in_span, spans_of
 from bridge.errors import InputError, RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -34,10 +35,25 @@ class Signer:
 
     origin: str
     key: Ed25519PublicKey
+    """The one that is trusted."""
+    rotations: tuple[str, ...] = ()
+    """Statements about new keys, unchecked."""
+    spans: tuple[Span, ...] = ()
+    """What follows from them: where each key counts; without any, the trusted one does everywhere."""
 
     def check(self, note: str) -> Checkpoint:
         """Return what was signed; raises `InputError` and `RefusedError`."""
-        return check_checkpoint(note, self.origin, self.key)
+        return check_in_span(note, self.origin, self.spans or (Span(self.key, 0, None),))
+
+
+async def signer_of(db: Connection | Pool, origin: str, trusted: Ed25519PublicKey) -> Signer:
+    """Return who has signed the archive, as far as it follows from a trusted key."""
+    notes = await proof_store.read_rotations(db)
+    try:
+        spans = spans_of(origin, trusted, notes)
+    except InputError as error:
+        raise RefusedError(f"What is stored of the archive's keys was altered. {error.message}") from error
+    return Signer(origin, trusted, tuple(notes), spans)
 
 
 async def verify(

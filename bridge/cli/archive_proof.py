@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from bridge.archive.entry import Entry
 from bridge.archive.log import record
 from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
-from bridge.archive.verify import Signer, verify
+from bridge.archive.verify import Signer, signer_of, verify
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.command import print_json, with_services
 from bridge.errors import InputError, UnknownNameError
@@ -152,7 +153,8 @@ async def print_verifier(_args: argparse.Namespace) -> int:
 
 def _notary(services: Services) -> Notary:
     config = services.config
-    return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name))
+    reopen = functools.partial(signing.open_key_of, config.data)
+    return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name), reopen)
 
 
 async def _known_signer(services: Services, *, asked: bool) -> Signer | None:
@@ -160,7 +162,8 @@ async def _known_signer(services: Services, *, asked: bool) -> Signer | None:
     if not asked and await proof_store.read_newest_checkpoint(services.pool) is None:
         return None
     config = services.config
-    return Signer(origin_of(config.homeserver.server_name), signing.open_public_key(config.data))
+    trusted = signing.open_public_key(config.data)
+    return await signer_of(services.pool, origin_of(config.homeserver.server_name), trusted)
 
 
 def _kept(path: Path | None, signer: Signer | None) -> list[Checkpoint]:
