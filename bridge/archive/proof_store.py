@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bridge.archive.filing import Filed
 from bridge.archive.inspection import Portion
 from bridge.archive.ledger import BLOCK, HASH_SIZE, SALT_SIZE
 
@@ -66,6 +67,19 @@ async def read_rows(connection: Connection, start: int, end: int) -> list[Row]:
         end,
     )
     return [(seq, int.from_bytes(at, signed=True), *rest) for seq, at, *rest in rows]
+
+
+async def read_filed(connection: Connection, start: int, end: int) -> list[Filed]:
+    """Return the events behind `start` up to `end` with the columns beside them; not what was disposed of."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, body, origin_ts, event_id, room_id, type, sender, state_key, relates_to FROM event
+        WHERE seq > $1 AND seq <= $2 AND body IS NOT NULL ORDER BY seq
+        """,
+        start,
+        end,
+    )
+    return [Filed(seq, tuple(columns), body) for seq, body, *columns in rows]
 
 
 async def first_outside(connection: Connection, size: int) -> int | None:

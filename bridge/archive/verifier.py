@@ -92,7 +92,7 @@ def check(text: str, key_text: str | None, kept_text: str | None) -> list[str]:
     leaf = binary(bundle, "leaf")
     if len(leaf) != 32:
         raise NotProven("the bundle's leaf is no hash.")
-    lines = event_lines(bundle, leaf)
+    lines = disposed_lines(bundle, index, checkpoint) if bundle.get("event") is None else event_lines(bundle, leaf)
     if inclusion_root(index, checkpoint.size, leaf, binaries(bundle, "inclusion")) != checkpoint.root:
         raise NotProven("the inclusion proof does not lead from the event's leaf to the signed root.")
     lines.append(f"PROVEN: it stands at position {index + 1} of {checkpoint.size} in the archive {checkpoint.origin}.")
@@ -108,10 +108,54 @@ def check(text: str, key_text: str | None, kept_text: str | None) -> list[str]:
     return lines
 
 
+def disposed_lines(bundle: dict[str, Any], index: int, checkpoint: Checkpoint) -> list[str]:
+    """Return who had the record destroyed and why; only its leaf is left, and the entry that says so."""
+    if bundle.get("disposition") is None:
+        raise NotProven("the bundle holds neither the event nor the entry that disposed of it.")
+    entry = field(bundle, "disposition", dict)
+    body, place = binary(entry, "event"), field(entry, "leaf_index", int)
+    leaf = sha256(b"\0" + binary(entry, "salt") + body).digest()
+    if inclusion_root(place, checkpoint.size, leaf, binaries(entry, "inclusion")) != checkpoint.root:
+        raise NotProven("the entry that disposed of the event does not stand in the archive.")
+    said = entry_of(body)
+    details = said["content"]["details"]
+    if not any(first <= index + 1 <= last for first, last in spans(details.get("positions"))):
+        raise NotProven(f"the entry at position {place + 1} disposed of other records, not of position {index + 1}.")
+    return [
+        "event   disposed of: its content is gone, and its ID cannot be proven any more",
+        f"by      {shown(said.get('sender'))}",
+        f"when    {moment(said)}, by the archive's clock",
+        f"reason  {shown(details.get('reason'))}",
+        f"PROVEN: the entry at position {place + 1} disposed of what stood at position {index + 1}.",
+    ]
+
+
+def entry_of(body: bytes) -> dict[str, Any]:
+    """Return a disposition, as it was archived."""
+    try:
+        entry = json.loads(body.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        entry = None
+    if isinstance(entry, dict) and entry.get("type") == "muster.dispose":
+        content = entry.get("content")
+        is_ours = str(entry.get("event_id")).startswith("muster:")  # an ID that no homeserver's event can have
+        if is_ours and isinstance(content, dict) and isinstance(content.get("details"), dict):
+            return entry
+    raise NotProven("what the bundle names as the disposition is none.")
+
+
+def spans(positions: object) -> list[tuple[int, int]]:
+    """Return the first and last positions that a disposition names."""
+    found = positions if isinstance(positions, list) else []
+    return [
+        (span[0], span[1])
+        for span in found
+        if isinstance(span, list) and len(span) == 2 and all(type(one) is int for one in span)
+    ]
+
+
 def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
-    """Return who said what when; only that there was something, when the record was disposed of."""
-    if bundle.get("event") is None:
-        return ["The event was disposed of. Its content and its ID can not be told any more; its leaf is all there is."]
+    """Return who said what when."""
     body = binary(bundle, "event")
     if sha256(b"\0" + binary(bundle, "salt") + body).digest() != leaf:
         raise NotProven("the event and its salt do not give the leaf: the event was altered.")
@@ -121,15 +165,13 @@ def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
         return ["PROVEN: these are exactly the bytes that were archived; they are nested too deep to be shown."]
     if event.get("event_id") != bundle.get("event_id"):
         raise NotProven("the event has another ID than the bundle says.")
-    at = event.get("origin_server_ts")
-    told = f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z" if is_moment(at) else "unknown"
     content = event.get("content")
     said = content.get("body") if isinstance(content, dict) else None
     return [
         f"event   {shown(event.get('event_id'))}",
         f"room    {shown(event.get('room_id'))}",
         f"sender  {shown(event.get('sender'))}",
-        f"sent    {told}, as the sender's server says",
+        f"sent    {moment(event)}, as the sender's server says",
         f"text    {shown(said)}" if isinstance(said, str) else f"type    {shown(event.get('type'))}",
         "PROVEN: these are exactly the bytes that were archived.",
     ]
@@ -342,9 +384,12 @@ def decoded(text: object, name: str) -> bytes:
         raise NotProven(f"{name} is no base64.") from error
 
 
-def is_moment(value: object) -> bool:
-    """Return whether that is milliseconds of a year with four digits."""
-    return type(value) is int and 0 < value < 253_402_300_800_000
+def moment(event: dict[str, Any]) -> str:
+    """Return when the event says that it was sent, in UTC."""
+    at = event.get("origin_server_ts")
+    if type(at) is not int or not 0 < at < 253_402_300_800_000:  # milliseconds of a year with four digits
+        return "unknown"
+    return f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z"
 
 
 def shown(text: object) -> str:

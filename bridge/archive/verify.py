@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.archive import proof_store, store
 from bridge.archive.checkpoint import Checkpoint
+from bridge.archive.filing import first_misfiled
 from bridge.archive.inspection import Finding, Inspection, Mark, Problem, Verdict
 from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
 from bridge.archive.proof_store import Stored
@@ -63,12 +64,14 @@ async def verify(
     signer: Signer | None = None,
     kept: Sequence[Checkpoint] = (),
     since: int = 0,
+    filing: bool = False,
 ) -> Verdict:
     """Recompute the ledger from the stored events and name the first position that does not agree.
 
     With a `signer` every stored checkpoint must be theirs and agree, and those `kept` elsewhere, which were checked.
-    `since` is the size of a stored checkpoint; what it covers is believed. `progress` is called with the events done
-    and the events of the ledger. Raises `DatabaseUnavailableError`, and `UnknownNameError` for an unknown `since`.
+    `since` is the size of a stored checkpoint; what it covers is believed. With `filing` the columns by which events
+    are found are compared with the events too, which takes several times as long. `progress` is called with the events
+    done and the events of the ledger. Raises `DatabaseUnavailableError`, and `UnknownNameError` for an unknown `since`.
     """
     async with store.snapshot(pool) as connection:
         size, joined = await store.read_head(connection)
@@ -84,6 +87,8 @@ async def verify(
         await inspect(connection, inspection, size, lambda: progress(inspection.seen.size, size))
         verdict = replace(inspection.conclude(), since=since)
         finding = verdict.finding or await _surplus(connection, size) or forged
+        if finding is None and filing:
+            finding = await _misfiled(connection, since, size, lambda done: progress(done, size))
         return replace(verdict, finding=finding and await _named(connection, finding))
 
 
@@ -156,6 +161,16 @@ def _later(kept: Sequence[Checkpoint], signed: set[Mark], since: int) -> set[Mar
 async def _surplus(connection: Connection, size: int) -> Finding | None:
     seq = await proof_store.first_outside(connection, size)
     return None if seq is None else Finding(Problem.SURPLUS, seq)
+
+
+async def _misfiled(connection: Connection, place: int, size: int, looked: Callable[[int], None]) -> Finding | None:
+    while place < size:
+        end = min(place + BLOCK, size)
+        if found := first_misfiled(await proof_store.read_filed(connection, place, end)):
+            return Finding(Problem.MISFILED, found[0], column=found[1])
+        looked(end)
+        place = end
+    return None
 
 
 async def _named(connection: Connection, finding: Finding) -> Finding:

@@ -43,6 +43,11 @@ def add_parsers(below: Subparsers) -> None:
     )
     check.add_argument("--since", metavar="CHECKPOINT", help="begin at a checkpoint: its number of events, or its file")
     check.add_argument("--checkpoints", type=Path, metavar="FILE", help="compare with checkpoints kept elsewhere, too")
+    check.add_argument(
+        "--index",
+        action="store_true",
+        help="compare the columns by which events are found (room, sender, type, …), too; takes several times as long",
+    )
     check.set_defaults(handler=with_services(verify_archive))
     mark = below.add_parser(
         "checkpoint",
@@ -89,7 +94,7 @@ async def verify_archive(args: argparse.Namespace, services: Services) -> int:
         last = _kept(Path(args.since), signer)[-1]
         kept, since = [*kept, last], last.size
     with _shown_progress() as progress:
-        verdict = await verify(services.pool, progress, signer=signer, kept=kept, since=since)
+        verdict = await verify(services.pool, progress, signer=signer, kept=kept, since=since, filing=args.index)
     if args.json:
         print_json(rendering.verdict_as_json(verdict))
     else:
