@@ -90,11 +90,15 @@ async def open_storage(config: Config, *, to_read: bool = False) -> AsyncIterato
     The database is brought up to date; `to_read` takes it as it is, or not at all, and changes nothing in it.
     """
     async with AsyncExitStack() as stack:
-        embedded, url = None, config.database
+        embedded, url, owner = None, config.database, config.database_owner
         if url is None:
             embedded = await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))
-            url = embedded.url
-        opened = open_to_read(url) if to_read else open_database(url, max_connections=_MOST_DATABASE_CONNECTIONS)
+            url, owner = embedded.service_url, embedded.url
+        opened = (
+            open_to_read(url)
+            if to_read
+            else open_database(url, owner=owner, max_connections=_MOST_DATABASE_CONNECTIONS)
+        )
         pool = await stack.enter_async_context(opened)
         yield Storage(pool, url, embedded)
 

@@ -109,6 +109,8 @@ class Config:
     appservice: AppserviceConfig
     database: str | None = field(repr=False)
     """A `postgresql://` address, which may hold a password, or None for the embedded server."""
+    database_owner: str | None = field(repr=False)
+    """The same for the role that owns the tables and upgrades them; None when there is no other."""
     data: Path
     policy: Path
     applying: Applying
@@ -161,6 +163,7 @@ def _config(section: Section, path: Path) -> Config:
         homeserver=section.required("homeserver", a(_homeserver)),
         appservice=section.optional("appservice", a(appservice), appservice(Section(None))),
         database=section.optional("database", _database, None),
+        database_owner=section.optional("database_owner", _owner, None),
         data=folder / section.optional("data", document.path, Path("data")),
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
@@ -238,6 +241,11 @@ def _read_database(value: Value) -> str | None:
     return found
 
 
+def _read_owner(value: Value) -> str | None:
+    """Return None for `none`, or the address; `$NAME` takes it from the environment."""
+    return None if line.make(value) == "none" else _read_database(value)
+
+
 def _read_public_url(value: Value) -> str | None:
     """Return None for `request`, or the address without a slash at its end."""
     return None if line.make(value) == "request" else url.make(value).rstrip("/")
@@ -261,6 +269,7 @@ def _read_timezone(value: Value) -> str:
 
 
 _database: Kind[str | None] = Kind(_read_database, lambda: None)
+_owner: Kind[str | None] = Kind(_read_owner, lambda: None)
 _address: Kind[tuple[str, int]] = Kind(_read_address, lambda: ("127.0.0.1", 29330))
 _statuses = mapping_of(choice(*Standing), line)
 _timezone: Kind[str] = Kind(_read_timezone, lambda: "UTC")

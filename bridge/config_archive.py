@@ -1,18 +1,26 @@
-"""The part of the configuration about the archive: how often it is signed, where that is anchored, what is searched."""
+"""The part of the configuration about the archive: how it is signed and anchored, searched, and disposed of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bridge import document
 from bridge.archive.segment import LANGUAGES, STEMMERS
-from bridge.document import Kind, Section, Value, duration, line, list_of, nearest, url
+from bridge.document import Kind, Section, Value, choice, duration, line, list_of, nearest, number, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
+
+
+class Disposing(StrEnum):
+    """Who disposes of what is over: the service by itself, or `muster archive dispose` alone."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +36,15 @@ class AnchorsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed and searched."""
+    """How the archive is signed, searched and kept."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
     languages: tuple[str, ...] = LANGUAGES
     """Snowball's names of the languages whose inflections search knows."""
+    dispose: Disposing = Disposing.MANUAL
+    dispose_at_most: float = 0.05
+    """The fraction of what is there that the service disposes of in one night."""
 
 
 def archive(section: Section, folder: Path) -> ArchiveConfig:
@@ -42,6 +53,8 @@ def archive(section: Section, folder: Path) -> ArchiveConfig:
     return ArchiveConfig(
         checkpoint_every=section.optional("checkpoint_every", _every, timedelta(hours=1)),
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
+        dispose=section.optional("dispose", choice(*Disposing), Disposing.MANUAL),
+        dispose_at_most=section.optional("dispose_at_most", number(0, 1), 0.05),
         languages=section.optional("languages", list_of(_language), LANGUAGES),
     )
 

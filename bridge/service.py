@@ -23,11 +23,14 @@ from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
 from bridge.archive.backfill import OriginalsConsumer, backfill
 from bridge.archive.checkpoint import origin_of
+from bridge.archive.disposal import nothing_held
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
+from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
 from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
+from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
@@ -153,6 +156,17 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             at_once=config.homeserver.concurrency,
         )
         tasks.append(Upkeep(reconciler, pool, lambda: source.policy, clock=clock, timezone=timezone).run(wakes))
+    if config.archive.dispose is Disposing.AUTOMATIC:
+        nightly = Nightly(
+            pool,
+            lambda: source.policy,
+            services.homeserver.bot,
+            nothing_held,
+            clock=clock,
+            timezone=config.directory.timezone,
+            at_most=config.archive.dispose_at_most,
+        )
+        tasks.append(nightly.run())
     if (watch := config.directory.feeds.watch) is not None:
         tasks.append(
             DropFolder(

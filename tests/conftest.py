@@ -50,17 +50,30 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 async def template_database(postgres: EmbeddedPostgres) -> str:
     """The name of a database in which every upgrade has been applied, to be copied."""
     await postgres.create_database(_TEMPLATE)
-    async with open_database(postgres.url_for(_TEMPLATE)):
+    async with open_database(postgres.service_url_for(_TEMPLATE), owner=postgres.url_for(_TEMPLATE)):
         return _TEMPLATE
 
 
 @pytest.fixture
-async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
-    """The address of a fresh database with the present tables."""
+async def owner_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """The address of a fresh database with the present tables, for the role that owns them."""
     name = f"test_{secrets.token_hex(8)}"
     await postgres.create_database(name, template=template_database)
     yield postgres.url_for(name)
     await postgres.drop_database(name)
+
+
+@pytest.fixture
+def database_url(owner_url: str) -> str:
+    """The same for the role of the running service."""
+    return owner_url.replace("//muster@", "//muster_service@")
+
+
+@pytest.fixture
+async def owner(owner_url: str) -> AsyncIterator[Pool]:
+    """A pool of the tables' owner, who may change what the service must not."""
+    async with open_database(owner_url, max_connections=2) as opened:
+        yield opened
 
 
 @pytest.fixture

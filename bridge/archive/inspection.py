@@ -13,7 +13,7 @@ import struct
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -21,15 +21,15 @@ from itertools import accumulate
 
 from bridge.archive.ledger import BLOCK, EMPTY, SALT_SIZE, Frontier, append, root, subtrees
 
-Row = tuple[int, int, bytes, bytes, bytes]
-"""Position, time of arrival (microseconds), salt, leaf, body."""
+Row = tuple[int, int, bytes | None, bytes, bytes | None]
+"""Position, time of arrival (microseconds), salt, leaf, body; of what was disposed of salt and body are None."""
 
 
 class Problem(StrEnum):
     """What is wrong with a row."""
 
     ALTERED = "altered"
-    """Salt or body do not give the leaf."""
+    """Salt or body do not give the leaf, or are gone and no entry of the ledger says why."""
     MISSING = "missing"
     """There is no row at this position."""
     REORDERED = "reordered"
@@ -163,9 +163,9 @@ class Inspection:
             self.finding = Finding(Problem.REWRITTEN, first)
         return True
 
-    def look_at(self, rows: Sequence[Row]) -> None:
-        """Check the next block row by row."""
-        leaves = [sha256(b"\0" + salt + body).digest() for _, _, salt, _, body in rows]
+    def look_at(self, rows: Sequence[Row], disposed: Collection[int] = ()) -> None:
+        """Check the next block row by row; `disposed` are the positions that are rightly empty."""
+        leaves = [_leaf_of(row, disposed) for row in rows]
         self.finding = self._first_bad(rows, leaves)
         if self.finding is None:
             self._latest = rows[-1][1] if rows else self._latest
@@ -200,10 +200,10 @@ class Inspection:
     def _first_bad(self, rows: Sequence[Row], leaves: Sequence[bytes]) -> Finding | None:
         latest = self._latest
         for expected, row, leaf in zip(range(self._seen.size + 1, 2**63), rows, leaves, strict=False):
-            seq, received_at, salt, recorded, _ = row
+            seq, received_at, salt, recorded, body = row
             if seq != expected:
                 return Finding(Problem.MISSING, expected)
-            if leaf != recorded or len(salt) != SALT_SIZE:
+            if leaf != recorded or (body is not None and len(salt or b"") != SALT_SIZE):
                 return Finding(Problem.ALTERED, seq)
             if latest >= received_at:
                 return Finding(Problem.REORDERED, seq)
@@ -219,6 +219,14 @@ class Inspection:
             if recorded != seen:
                 return Finding(Problem.REWRITTEN, start + 1)
         return None
+
+
+def _leaf_of(row: Row, disposed: Collection[int]) -> bytes:
+    """Return the leaf that a row gives; what was disposed of vouches for its own, which the root holds it to."""
+    seq, _, salt, recorded, body = row
+    if salt is None and body is None:
+        return recorded if seq in disposed else b""
+    return sha256(b"\0" + (salt or b"") + (body or b"")).digest()
 
 
 def _numbers(kind: str, column: bytes) -> array[int]:

@@ -108,12 +108,12 @@ class Notary:
         return noted
 
     async def covering(self, event_id: str) -> str:
-        """Return a checkpoint that covers the event: the newest, or one made for it. Raises as `make`."""
+        """Return a checkpoint for proving the event: the newest that will do, or one made for it. Raises as `make`."""
         async with store.connection_of(self._pool) as connection:
             await self.look_for_key(connection)
             last = await proof_store.read_newest_checkpoint(connection)
-            record = await store.read_record(connection, event_id)
-        if last and (record is None or record["seq"] <= last.size):
+            needed = await proof_store.read_last_needed(connection, event_id)
+        if last and (needed is None or needed <= last.size):
             return last.note
         return (await self.make()).note
 

@@ -34,6 +34,15 @@ class Stored:
     made_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A record that is there, with its position."""
+
+    seq: int
+    salt: bytes
+    body: bytes
+
+
 async def read_portion(connection: Connection, start: int, end: int) -> Portion:
     """Return the rows behind `start` up to `end`, each column as one value, which is ten times faster than rows."""
     row = await connection.fetchrow(
@@ -53,13 +62,26 @@ async def read_portion(connection: Connection, start: int, end: int) -> Portion:
         BLOCK,
     )
     assert row is not None
-    if row["seqs"] is None:
+    if not row["count"]:
         return Portion(0, b"", b"", b"", b"", b"", b"", row["root"])
     return Portion(*row)
 
 
+async def read_disposed(connection: Connection, start: int, end: int) -> tuple[dict[int, int], dict[int, bytes]]:
+    """Return what is noted as disposed of behind `start` up to `end`: position → entry's position → entry's body."""
+    rows = await connection.fetch("SELECT seq, entry_seq FROM disposed WHERE seq > $1 AND seq <= $2", start, end)
+    gone = {row["seq"]: row["entry_seq"] for row in rows}
+    entries = await connection.fetch(
+        "SELECT seq, body FROM event WHERE seq = ANY($1) AND body IS NOT NULL", list(set(gone.values()))
+    )
+    return gone, {row["seq"]: row["body"] for row in entries}
+
+
 async def read_rows(connection: Connection, start: int, end: int) -> list[Row]:
-    """Return (position, time of arrival, salt, leaf, body) of the events behind `start` up to `end`."""
+    """Return (position, time of arrival, salt, leaf, body) of the events behind `start` up to `end`.
+
+    Salt and body are None where they were disposed of.
+    """
     rows = await connection.fetch(
         "SELECT seq, timestamptz_send(received_at), salt, leaf, body FROM event WHERE seq > $1 AND seq <= $2"
         " ORDER BY seq",
@@ -169,10 +191,24 @@ async def is_checkpoint_due(db: Connection | Pool, every: timedelta, leaves: int
     return due
 
 
-async def read_record(connection: Connection, event_id: str) -> tuple[int, bytes, bytes, bytes] | None:
-    """Return (position, salt, leaf, body) of an event, or None."""
+async def read_record(connection: Connection, event_id: str) -> tuple[int, bytes | None, bytes, bytes | None] | None:
+    """Return (position, salt, leaf, body) of an event, or None; what was disposed of has no salt and no body."""
     row = await connection.fetchrow("SELECT seq, salt, leaf, body FROM event WHERE event_id = $1", event_id)
     return tuple(row) if row else None
+
+
+async def read_located(connection: Connection, seq: int) -> Located | None:
+    """Return the record at a position, None when there is none or it was disposed of."""
+    row = await connection.fetchrow("SELECT seq, salt, body FROM event WHERE seq = $1 AND body IS NOT NULL", seq)
+    return Located(*row) if row else None
+
+
+async def read_last_needed(connection: Connection, event_id: str) -> int | None:
+    """Return how many events a checkpoint must cover to prove the event, or its disposal; None when there is none."""
+    found: int | None = await connection.fetchval(
+        "SELECT coalesce(entry_seq, seq) FROM event LEFT JOIN disposed USING (seq) WHERE event_id = $1", event_id
+    )
+    return found
 
 
 async def is_anchored(db: Connection | Pool, size: int, anchor: str) -> bool:

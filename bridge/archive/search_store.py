@@ -134,7 +134,7 @@ async def read_hits(connection: Connection, seqs: Sequence[int]) -> list[asyncpg
     return await connection.fetch(
         """
         SELECT seq, body, tokens @@ $2::text::tsquery AS deleted, tokens @@ $3::text::tsquery AS edited
-        FROM event JOIN event_text USING (origin_ts, seq) WHERE seq = ANY ($1)
+        FROM event JOIN event_text USING (origin_ts, seq) WHERE seq = ANY ($1) AND body IS NOT NULL
         """,
         list(seqs),
         quoted(DELETED),

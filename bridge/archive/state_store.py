@@ -31,7 +31,8 @@ async def read_memberships(
     column, value = ("room_id", room_id) if user_id is None else ("state_key", user_id)
     rows = await db.fetch(
         f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
-            WHERE type = 'm.room.member' AND state_key IS NOT NULL AND {column} = $1 AND {MOMENT} <= $2
+            WHERE type = 'm.room.member' AND state_key IS NOT NULL AND body IS NOT NULL AND {column} = $1
+                  AND {MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         value,
         until,
@@ -43,7 +44,7 @@ async def read_people_memberships(db: Connection | Pool, people: Collection[User
     """Return the membership events of these users, in the order in which they counted."""
     rows = await db.fetch(
         f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
-            WHERE type = 'm.room.member' AND state_key = ANY($1) ORDER BY at, seq""",  # noqa: S608 - our own constants
+            WHERE type = 'm.room.member' AND state_key = ANY($1) AND body IS NOT NULL ORDER BY at, seq""",  # noqa: S608 - our own constants
         list(people),
     )
     return [_state_event(row) for row in rows]
@@ -55,7 +56,8 @@ async def read_rooms_state(
     """Return the events of these types with an empty state key, of these rooms or of all, in the order they counted."""
     rows = await db.fetch(
         f"""SELECT {_COLUMNS}, {MOMENT} AS at FROM event
-            WHERE type = ANY($1) AND state_key = '' AND ($3::text[] IS NULL OR room_id = ANY($3)) AND {MOMENT} <= $2
+            WHERE type = ANY($1) AND state_key = '' AND body IS NOT NULL
+                  AND ($3::text[] IS NULL OR room_id = ANY($3)) AND {MOMENT} <= $2
             ORDER BY at, seq""",  # noqa: S608 - our own constants
         list(types),
         until,

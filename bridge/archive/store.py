@@ -155,10 +155,10 @@ async def move_cursor(db: Connection | Pool, consumer: str, seq: int) -> None:
 
 
 async def read_events(db: Connection | Pool, consumer: str, limit: int) -> list[Row]:
-    """Return (seq, body) of the next events after the consumer's cursor."""
+    """Return (seq, body) of the next events after the consumer's cursor; what was disposed of is left out."""
     return await db.fetch(
         "SELECT seq, body FROM event WHERE seq > coalesce((SELECT seq FROM feed_cursor WHERE consumer = $1), 0)"
-        " ORDER BY seq LIMIT $2",
+        " AND body IS NOT NULL ORDER BY seq LIMIT $2",
         consumer,
         limit,
     )
@@ -216,8 +216,10 @@ async def read_record(db: Connection | Pool, event_id: str) -> Row | None:
 
 
 async def read_related(db: Connection | Pool, event_ids: Collection[str]) -> list[Row]:
-    """Return (seq, body) of what edits, redacts, reacts or answers to these events, in the order of the archive."""
-    return await db.fetch("SELECT seq, body FROM event WHERE relates_to = ANY($1) ORDER BY seq", event_ids)
+    """Return (seq, body) of what edits, redacts, reacts or answers to these events and is still there, in order."""
+    return await db.fetch(
+        "SELECT seq, body FROM event WHERE relates_to = ANY($1) AND body IS NOT NULL ORDER BY seq", event_ids
+    )
 
 
 async def is_awaiting_original(db: Connection | Pool, event_id: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.archive import proof_store, store
 from bridge.archive.checkpoint import Checkpoint
+from bridge.archive.disposition import accounted
 from bridge.archive.filing import first_misfiled
 from bridge.archive.inspection import Finding, Inspection, Mark, Problem, Verdict
 from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
@@ -104,7 +105,8 @@ async def inspect(connection: Connection, inspection: Inspection, size: int, loo
             await asyncio.sleep(0)  # the next question is on its way while this block is hashed
             if not inspection.agrees(portion):
                 await asyncio.wait([reading])
-                inspection.look_at(await proof_store.read_rows(connection, place, end))
+                rows = await proof_store.read_rows(connection, place, end)
+                inspection.look_at(rows, accounted(*await proof_store.read_disposed(connection, place, end)))
             if inspection.seen.size < end:
                 return
             looked()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from bridge.archive import rendering
 from bridge.archive.status import status
 from bridge.cli import archive_proof, archive_search
+from bridge.cli.archive_dispose import add_dispose
 from bridge.cli.archive_key import add_rotate_key
 from bridge.cli.archive_log import add_log
+from bridge.cli.archive_person import add_person
 from bridge.cli.archive_show import add_show
 from bridge.cli.command import print_json, with_services
 
@@ -31,6 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
     archive_proof.add_parsers(below)
     add_rotate_key(below)
     add_log(below)
+    add_dispose(below)
+    add_person(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.archive.log import entries
 from bridge.archive.log_text import entries_as_json, entries_as_text
+from bridge.archive.pseudonym import without_names
+from bridge.archive.pseudonym_key import open_pseudonym_key
 from bridge.cli.command import print_json, width, with_services
 from bridge.membership.moment import parse_beginning, parse_moment
 
@@ -30,6 +32,7 @@ def add_log(below: Subparsers) -> None:
     parser.add_argument("--since", metavar="TIME", help="only from then on: 2027-02-11, 2027-02-11T14:00")
     parser.add_argument("--until", metavar="TIME", help="only until then; a date means its end")
     parser.add_argument("--limit", type=_count, default=100, metavar="N", help="entries at most (default: 100)")
+    parser.add_argument("--pseudonyms", action="store_true", help="name nobody: pseudonyms for names and words")
     parser.set_defaults(handler=with_services(show_log))
 
 
@@ -44,6 +47,9 @@ async def show_log(args: argparse.Namespace, services: Services) -> int:
         until=args.until and parse_moment(args.until, timezone=timezone, now=services.clock()),
         limit=args.limit,
     )
+    if args.pseudonyms:
+        key = open_pseudonym_key(services.config.data)
+        found = [without_names(one, key) for one in found]
     if args.json:
         print_json(entries_as_json(found))
     else:

@@ -6,9 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bridge.announcements.store import read_heard
+from bridge.archive import disposal_store
 from bridge.archive.entry import Entry, entry_of
 from bridge.archive.log import record
 from bridge.archive.log_text import entries_as_json, entries_as_text
+from bridge.archive.remains import Remains, remains_as_json, remains_as_text
 from bridge.archive.show import show
 from bridge.archive.story_text import Acknowledgements, Around, people_of, story_as_json, story_as_text
 from bridge.archive.values import Story
@@ -40,6 +42,15 @@ def add_show(below: Subparsers) -> None:
 async def show_event(args: argparse.Namespace, services: Services) -> int:
     """Print an event and what became of it."""
     actor = await actor_of(args, services)
+    gone = await disposal_store.read_disposed(services.pool, args.event)
+    if gone is not None:
+        await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())
+        remains = Remains(args.event, *gone)
+        if args.json:
+            print_json(remains_as_json(remains))
+        else:
+            print(remains_as_text(remains, width()))
+        return 0
     story = await show(services.pool, args.event)
     around = await _around(story, services)
     await record(services.pool, Entry("view", actor, {"event": args.event}), services.clock())

@@ -17,6 +17,7 @@ from aiohttp import web
 from bridge.app import open_homeserver, open_storage
 from bridge.cli.command import from_here, print_json, width
 from bridge.config import AppserviceConfig, Config, load_config, load_registration
+from bridge.database.privileges import unprotected
 from bridge.directory.refusal import is_sensitive
 from bridge.directory.refused_store import Refused, load_refused
 from bridge.directory.store import count_people
@@ -108,6 +109,20 @@ def _privacy(refused: Sequence[Refused]) -> Finding:
     return Finding("privacy", Grade.ADVICE, found, "Let the sender stop sending them; muster directory refused.")
 
 
+def ledger_is_protected(exposed: Sequence[str], role: str) -> Finding:
+    """Return whether the service's role can only add to the ledger; else how to give it a role that can."""
+    if not exposed:
+        return Finding("ledger", Grade.OK, f"the service, as {role}, can add to it and neither change nor remove")
+    return Finding(
+        "ledger",
+        Grade.ADVICE,
+        f"the service, as {role}, could change and remove what is archived",
+        "Give it a role of its own, as the owner or an administrator of the database; then set `database_owner` to the "
+        "address that is `database` now, `database` to the new role's, and start Muster.",
+        "CREATE ROLE muster_service LOGIN PASSWORD '…';\nGRANT CONNECT ON DATABASE muster TO muster_service;",
+    )
+
+
 def _first(error: DocumentError) -> str:
     others = len(error.problems) - 1
     return f"{error.problems[0]}{f' and {others} more' if others else ''}"
@@ -120,6 +135,9 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
             yield Finding("database", Grade.OK, f"PostgreSQL {version}{', embedded' if storage.embedded else ''}")
             theirs = await storage.pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float")
             yield clocks_agree(time.time(), theirs)
+            yield ledger_is_protected(
+                await unprotected(storage.pool), await storage.pool.fetchval("SELECT current_user")
+            )
             yield user_directory_is_bearable(await count_people(storage.pool))
             yield _privacy(await load_refused(storage.pool))
     except DatabaseError as error:

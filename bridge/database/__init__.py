@@ -25,6 +25,7 @@ from mautrix.util.async_db import (
     UpgradeTable,
 )
 
+from bridge.database import privileges
 from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError
 
 if TYPE_CHECKING:
@@ -55,38 +56,25 @@ _ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 @asynccontextmanager
-async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator[Pool]:
+async def open_database(url: str, *, owner: str | None = None, max_connections: int = 10) -> AsyncIterator[Pool]:
     """Connect, upgrade, and yield the pool; close it at the end.
 
-    `url` is a `postgresql://` URL. Raises `DatabaseUnavailableError` when nothing answers there,
-    `DatabaseVersionError` when the database is newer than this code and `DatabaseError` when PostgreSQL refuses or
-    the database is somebody else's.
+    `url` is a `postgresql://` URL, the service's; `owner` that of the role that owns the tables, which upgrades them
+    and says what the service may do with each (`privileges`). Without `owner` the service's role does so when it may,
+    and else takes the tables of this version. Raises `DatabaseUnavailableError` when nothing answers there,
+    `DatabaseVersionError` when the database is newer than this code, or older and not to be upgraded, and
+    `DatabaseError` when PostgreSQL refuses or the database is somebody else's.
     """
     with _translated():
-        database = cast(
-            "PostgresDatabase",
-            Database.create(
-                url,
-                upgrade_table=_upgrade_table(),
-                owner_name=_OWNER,
-                ignore_foreign_tables=False,
-                # A pool of at least one would connect again by itself, and log tracebacks while it cannot.
-                db_args={
-                    "min_size": 0,
-                    "max_size": max_connections,
-                    "init": _prepare_connection,
-                    "reset": _leave_connection,
-                },
-            ),
+        await _bring_up_to_date(url, owner)
+        # A pool of at least one would connect again by itself, and log tracebacks while it cannot.
+        pool = await asyncpg.create_pool(
+            url, min_size=0, max_size=max_connections, init=_prepare_connection, reset=_leave_connection
         )
     try:
-        with _translated():
-            await _upgrade_alone(database, url)
-        yield database.pool
+        yield pool
     finally:
-        with suppress(*AWAY):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await database.stop()
+        await _close(pool)
 
 
 @asynccontextmanager
@@ -96,7 +84,7 @@ async def open_to_read(url: str) -> AsyncIterator[Pool]:
     Raises as `open_database`, and `DatabaseVersionError` for a database that is older, too, or has no tables yet.
     """
     with _translated():
-        pool = asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             url,
             min_size=0,
             max_size=2,
@@ -104,42 +92,69 @@ async def open_to_read(url: str) -> AsyncIterator[Pool]:
             reset=_leave_connection,
             server_settings={"default_transaction_read_only": "on"},
         )
-        await pool
     try:
         with _translated():
-            await _check_version(pool)
+            await _check_version(pool, "`muster run` upgrades it; back it up first.")
         yield pool
     finally:
-        with suppress(*AWAY):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await pool.close()
+        await _close(pool)
 
 
-async def _check_version(pool: Pool) -> None:
-    """Insist that the tables are ours, and those of this version."""
+async def _close(pool: Pool) -> None:
+    with suppress(*AWAY):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
+
+
+async def _bring_up_to_date(url: str, owner: str | None) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await _check_server(connection)
+        role = await connection.fetchval("SELECT current_user")
+        if owner is None and not await privileges.may_make_tables(connection):
+            await _check_version(connection, "Set `database_owner` to the address of the role that owns its tables.")
+            return
+    finally:
+        await connection.close()
+    await _upgrade_alone(owner or url, role)
+
+
+async def _check_version(db: Connection | Pool, mend: str) -> None:
+    """Insist that the tables are ours, and those of this version; `mend` is said of an older one."""
     table = _upgrade_table()
-    if await pool.fetchval("SELECT to_regclass($1)", table.version_table_name) is None:
+    if await db.fetchval("SELECT to_regclass($1)", table.version_table_name) is None:
         raise DatabaseVersionError("The database has no tables of Muster's yet. `muster run` makes them.")
-    if (owner := await pool.fetchval("SELECT owner FROM database_owner")) != _OWNER:
+    if (owner := await db.fetchval("SELECT owner FROM database_owner")) != _OWNER:
         raise DatabaseNotOwned(owner)
-    found, ours = await pool.fetchval(f"SELECT version FROM {table.version_table_name}"), len(table.upgrades)  # noqa: S608
+    found, ours = await db.fetchval(f"SELECT version FROM {table.version_table_name}"), len(table.upgrades)  # noqa: S608
     if found > ours:
         raise UnsupportedDatabaseVersion(table.database_name, found, ours)
     if found < ours:
-        raise DatabaseVersionError(
-            f"The database is older (v{found}) than this Muster (v{ours}). `muster run` upgrades it; back it up first."
-        )
+        raise DatabaseVersionError(f"The database is older (v{found}) than this Muster (v{ours}). {mend}")
 
 
-async def _upgrade_alone(database: PostgresDatabase, url: str) -> None:
-    """Bring the tables to this version while no other process does, and leave the pool open."""
+async def _upgrade_alone(url: str, service: str) -> None:
+    """Bring the tables to this version while no other process does, and let the service's role use them."""
+    database = cast(
+        "PostgresDatabase",
+        Database.create(
+            url,
+            upgrade_table=_upgrade_table(),
+            owner_name=_OWNER,
+            ignore_foreign_tables=False,
+            db_args={"min_size": 0, "max_size": 1},
+        ),
+    )
     guard = await asyncpg.connect(url)
     try:
-        await _check_server(guard)
         await guard.execute("SELECT pg_advisory_lock($1)", UPGRADE_LOCK)
         await database.start()
+        await privileges.grant(guard, service)
     finally:
         await guard.close()
+        with suppress(*AWAY):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await database.stop()
 
 
 async def _check_server(connection: Connection) -> None:

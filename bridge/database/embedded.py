@@ -36,12 +36,15 @@ from bridge.errors import DatabaseError, DatabaseUnavailableError
 from bridge.process import Process, child, last_line
 
 _ROLE = "muster"
+_SERVICE = "muster_service"
+"""The role of the running service, which owns nothing."""
 _DATABASE = "muster"
 _MAINTENANCE_DATABASE = "postgres"
 _UNPRIVILEGED = "nobody"
 _PORT = "5432"  # names the socket; there is no TCP port
 _START_SECONDS = 300  # crash recovery of a large cluster takes minutes; it answers as soon as it can
 _POLL_SECONDS = 0.02
+_MAKE_SERVICE = f"DO $$ BEGIN IF to_regrole('{_SERVICE}') IS NULL THEN CREATE ROLE {_SERVICE} LOGIN; END IF; END $$"
 _WATCH_SECONDS = 0.5
 _LONGEST_SOCKET_PATH = 107
 _SOCKET = f".s.PGSQL.{_PORT}"
@@ -94,12 +97,24 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """The address of the database `muster`, for asyncpg and libpq."""
+        """The address of the database `muster`, for its owner, as asyncpg and libpq read it."""
         return self.url_for(_DATABASE)
 
+    @property
+    def service_url(self) -> str:
+        """The address of the database `muster`, for the role of the running service."""
+        return self.service_url_for(_DATABASE)
+
+    def service_url_for(self, name: str) -> str:
+        """Return the address of the database `name`, for the role of the running service."""
+        return self._url_for(name, _SERVICE)
+
     def url_for(self, name: str) -> str:
-        """Return the address of the database `name`."""
-        return f"postgresql://{_ROLE}@/{quote(name, safe='')}?host={quote(str(self._socket_folder))}&port={_PORT}"
+        """Return the address of the database `name`, for the owner of all of them."""
+        return self._url_for(name, _ROLE)
+
+    def _url_for(self, name: str, role: str) -> str:
+        return f"postgresql://{role}@/{quote(name, safe='')}?host={quote(str(self._socket_folder))}&port={_PORT}"
 
     @property
     def pid(self) -> int:
@@ -251,6 +266,7 @@ class EmbeddedPostgres:
             raise self._unavailable(f"did not answer within {_START_SECONDS} s") from error
         if not await _answers(self.url):
             await self.create_database(_DATABASE)
+        await self._maintain(_MAKE_SERVICE)
 
     def _options(self) -> Iterator[str]:
         yield from ("-k", ".", "-p", _PORT, "-c", "listen_addresses=")

@@ -109,7 +109,7 @@ class Workplace:
 
     def write_config(self, *, apply: str) -> None:
         """Write `config.yaml` with `apply` as given: `manual` or `automatic`."""
-        _write_config(self.config, self.synapse, self.muster.url, self.postgres.url, apply)
+        _write_config(self.config, self.synapse, self.muster.url, self.postgres, apply)
 
     def described(self) -> dict[str, object]:
         """Return what a script needs to use all this."""
@@ -155,7 +155,7 @@ async def open_workplace(folder: Path) -> AsyncIterator[Workplace]:
             )
         )
         admin_token = await _install_bot(synapse, session, registration)
-        async with open_database(postgres.url, max_connections=2) as pool:
+        async with open_database(postgres.service_url, owner=postgres.url, max_connections=2) as pool:
             scim_token = await create_token(pool, "demo")
         muster = RunningMuster(folder / "config.yaml", muster_url, session)
         stack.push_async_callback(muster.stop)
@@ -192,7 +192,7 @@ async def _install_bot(
     return admin_token
 
 
-def _write_config(config: Path, synapse: LocalSynapse, muster_url: str, database_url: str, apply: str) -> None:
+def _write_config(config: Path, synapse: LocalSynapse, muster_url: str, postgres: EmbeddedPostgres, apply: str) -> None:
     """Write the configuration, readable by us alone."""
     content: Mapping[str, object] = {
         "homeserver": {"url": synapse.url, "server_name": synapse.server_name},
@@ -200,7 +200,8 @@ def _write_config(config: Path, synapse: LocalSynapse, muster_url: str, database
             "registration": str(config.with_name("synapse") / "registration.yaml"),
             "listen": muster_url.removeprefix("http://"),
         },
-        "database": database_url,
+        "database": postgres.service_url,
+        "database_owner": postgres.url,
         "data": "data",
         "policy": "policy.yaml",
         "apply": apply,

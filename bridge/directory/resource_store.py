@@ -188,7 +188,7 @@ async def find_users(connection: Connection, keys: Collection[str], *, deleted: 
 
 async def analyze(connection: Connection) -> None:
     """Let PostgreSQL look at the tables again; after many rows have come at once it would guess badly."""
-    await connection.execute("ANALYZE scim_resource, group_member")
+    await connection.execute("SELECT analyze_people()")
 
 
 def _has_left(row: asyncpg.Record) -> bool:

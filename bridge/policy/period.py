@@ -34,6 +34,16 @@ class Period:
         day = min(start.day, calendar.monthrange(year, month + 1)[1])
         return start.replace(year=year, month=month + 1, day=day) + timedelta(days=self.days)
 
+    def before(self, end: datetime) -> datetime:
+        """Return a moment such that the period that begins then or earlier is over at `end`.
+
+        At the end of a month it may be up to three days earlier than it had to be; never later.
+        """
+        start = end - timedelta(days=self.days)
+        year, month = divmod(start.year * 12 + start.month - 1 - self.months, 12)
+        day = min(start.day, calendar.monthrange(year, month + 1)[1])
+        return start.replace(year=year, month=month + 1, day=day)
+
     def __str__(self) -> str:
         """Return the period as the policy writes it, in the largest unit that fits."""
         number, small, large, factor = (self.months, "mo", "y", 12) if self.months else (self.days, "d", "w", 7)

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from bridge.document import Kind, Placed, Section, Value, a, line, mapping_of, nearest, placed
 from bridge.ids import RoomKey
 from bridge.policy.period import FOR_EVER, Period, parse, period
-from bridge.policy.schema import Policy, Retention, RuleId
+from bridge.policy.schema import Keep, Policy, Retention, RuleId
+
+DIRECT = "direct"
+"""What stands for direct rooms, which people made themselves."""
+UNMANAGED = "unmanaged"
+"""What stands for all others that people made themselves."""
 
 
-def retention_of(policy: Policy, room: RoomKey | None) -> Period | None:
+def retention_of(policy: Policy, room: RoomKey | None, *, direct: bool = False) -> Period | None:
     """Return how long what is said in a room is kept; None: for ever. A room without a key is one that people made."""
-    rule = (room or "").partition("/")[0]
-    return policy.retention.rooms.get(rule, policy.retention.default)
+    if room is None:
+        return policy.retention.direct if direct else policy.retention.unmanaged
+    return policy.retention.rooms.get(room.partition("/")[0], policy.retention.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +46,23 @@ class Said:
     default: Period | None = None
     classes: dict[str, Placed[Period | None]] = field(default_factory=dict)
     rooms: dict[RuleId, Kept] = field(default_factory=dict)
+    direct: Kept | None = None
+    unmanaged: Kept | None = None
+    keep: dict[str, Keep] = field(default_factory=dict)
 
 
 def read_archive(section: Section, rules: Collection[RuleId]) -> Said:
     """Return what the policy says of the archive; `rules` are the ids of what makes rooms in which people talk."""
-    return section.optional("retain", a(lambda each: _read_retain(each, rules)), Said())
+    said = section.optional("retain", a(lambda each: _read_retain(each, rules)), Said())
+    days = mapping_of(a(_read_keep), _one_of((*rules, DIRECT, UNMANAGED)))
+    return replace(said, keep=section.optional("keep", days, {}))
+
+
+def _read_keep(section: Section) -> Keep:
+    found = Keep(section.optional("from", _day, None), section.optional("until", _day, None))
+    if found == Keep():
+        section.problem("expected `from`, `until` or both")
+    return found
 
 
 def _read_retain(section: Section, rules: Collection[RuleId]) -> Said:
@@ -51,6 +70,8 @@ def _read_retain(section: Section, rules: Collection[RuleId]) -> Said:
         section.optional("default", period, None),
         section.optional("classes", mapping_of(placed(period), _class_name), {}),
         section.optional("rooms", mapping_of(kept, _one_of(rules)), {}),
+        section.optional(DIRECT, kept, None),
+        section.optional(UNMANAGED, kept, None),
     )
 
 
@@ -59,10 +80,20 @@ def retention(said: Said, own: Mapping[RuleId, Kept]) -> Retention:
     for rule in own.keys() & said.rooms.keys():
         said.rooms[rule].problem(f"`{rule}` says `retain` itself; say it in one place")
     rooms = {rule: _settled(each, said.classes) for rule, each in sorted({**own, **said.rooms}.items())}
-    named = {each.value.name for each in (*own.values(), *said.rooms.values()) if isinstance(each.value, Class)}
+    made_by_people = [each for each in (said.direct, said.unmanaged) if each is not None]
+    named = {
+        each.value.name
+        for each in (*own.values(), *said.rooms.values(), *made_by_people)
+        if isinstance(each.value, Class)
+    }
     unused = {name: each.place for name, each in said.classes.items() if name not in named}
     return Retention(
-        said.default, rooms, {name: (place.line, place.column) for name, place in unused.items() if place is not None}
+        said.default,
+        said.default if said.direct is None else _settled(said.direct, said.classes),
+        said.default if said.unmanaged is None else _settled(said.unmanaged, said.classes),
+        rooms,
+        said.keep,
+        {name: (place.line, place.column) for name, place in unused.items() if place is not None},
     )
 
 
@@ -86,6 +117,14 @@ def _one_of(rules: Collection[RuleId]) -> Kind[str]:
     return Kind(make, str)
 
 
+def _read_day(value: Value) -> date | None:
+    written = line.make(value)
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        value.expected("a day such as 2027-03-01")
+
+
 def _is_name(written: str) -> bool:
     return bool(re.fullmatch(r"[a-z][a-z0-9-]{0,59}", written)) and written != FOR_EVER
 
@@ -104,6 +143,7 @@ def _read_kept(value: Value) -> Period | Class | None:
     return Class(written) if _is_name(written) else found
 
 
+_day: Kind[date | None] = Kind(_read_day, lambda: None)
 _class_name = Kind(_read_class_name, str)
 _kept: Kind[Period | Class | None] = Kind(_read_kept, lambda: None)
 kept = placed(_kept)

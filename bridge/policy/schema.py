@@ -228,13 +228,29 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Days that bound how long what is said is kept, whatever its period."""
+
+    begins: date | None = None
+    """What was said before is not kept."""
+    ends: date | None = None
+    """Until then everything is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long what is said in rooms is kept; None: for ever."""
 
     default: Period | None = None
-    """For rooms that are not named, those that people made themselves included."""
+    """For rooms that are not named."""
+    direct: Period | None = None
+    """For direct rooms, which people made themselves."""
+    unmanaged: Period | None = None
+    """For all others that people made themselves."""
     rooms: Mapping[RuleId, Period | None] = field(default_factory=dict)
     """For all rooms of a rule or a desk."""
+    keep: Mapping[str, Keep] = field(default_factory=dict)
+    """For all rooms of a rule or a desk, for `direct` and for `unmanaged`."""
     unused: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Classes that no room names, and where they stand."""
 

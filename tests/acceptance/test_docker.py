@@ -43,8 +43,10 @@ def test_the_readmes_two_lines_make_a_configuration_for_containers(
     subprocess.run(["/bin/sed", "-i", sed, "config.yaml"], cwd=tmp_path, check=True)  # noqa: S603 - the README's own
     database = "postgresql://muster:secret@postgres/muster"
     monkeypatch.setenv("MUSTER_DATABASE", database)
+    monkeypatch.setenv("MUSTER_OWNER", database.replace("muster:", "owner:"))
     config = load_config(tmp_path / "config.yaml")
     assert config.database == database
+    assert config.database_owner == database.replace("muster:", "owner:")
     assert config.homeserver.url == "http://synapse:8008"
     assert (config.appservice.host, config.appservice.port) == ("0.0.0.0", 29330)  # noqa: S104 - inside the container
     assert "http://muster:29330" in (tmp_path / "registration.yaml").read_text()

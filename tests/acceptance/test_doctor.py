@@ -35,6 +35,7 @@ GREEN = [
     "policy",
     "database",
     "clock",
+    "ledger",
     "user directory",
     "privacy",
     "homeserver",

@@ -13,7 +13,7 @@ from tests.acceptance.company import ENTERPRISE, POLICY, Company
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    pass
+    from bridge.database import Pool
 
 SALES = {"square", "news", "department/Sales"}
 
@@ -192,7 +192,7 @@ async def test_a_bad_policy_changes_nothing(company: Company) -> None:
     assert "policy.yaml:9:51: error: " in checked.out + checked.err
 
 
-async def test_what_was_said_stays_findable(company: Company) -> None:
+async def test_what_was_said_stays_findable(company: Company, owner: Pool) -> None:
     """A redacted message is found and shown; the ledger verifies, and names a record that was altered."""
     await company.hire("mari")
     await company.is_in("mari", SALES)
@@ -209,7 +209,7 @@ async def test_what_was_said_stays_findable(company: Company) -> None:
     assert "The Zebra contract is void" in shown.out
     assert (await company.muster("archive", "verify")).code == 0
 
-    await company.pool.execute(
+    await owner.execute(
         "UPDATE event SET body = convert_to(replace(convert_from(body, 'UTF8'), 'void', 'fine'), 'UTF8') "
         "WHERE event_id = $1",
         event_id,

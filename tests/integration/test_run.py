@@ -81,9 +81,9 @@ async def test_a_bad_policy_at_the_first_start_is_told(folder: Path) -> None:
     assert "Traceback" not in said
 
 
-async def test_a_database_of_a_newer_muster_is_told(folder: Path, database_url: str) -> None:
+async def test_a_database_of_a_newer_muster_is_told(folder: Path, owner_url: str) -> None:
     """Nothing is waited for that does not pass."""
-    async with open_database(database_url) as pool:
+    async with open_database(owner_url) as pool:
         await pool.execute("UPDATE version SET version = version + 1")
     code, said = await _outcome(folder)
     assert code == 1

@@ -22,6 +22,7 @@ DOCUMENTS = (
     "docs/policy.md",
     "docs/architecture.md",
     "docs/archive.md",
+    "docs/retention.md",
     "docs/why.md",
     "docs/selfservice.md",
     "docker/README.md",

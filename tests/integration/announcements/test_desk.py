@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +27,9 @@ from tests.integration.announcements.company import (
     redaction,
     text,
 )
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
 
 
 async def _only(muster: Muster) -> Summary:
@@ -277,15 +280,15 @@ async def test_a_poster_without_an_account_of_ours_is_named_by_localpart(
     assert homeserver.bodies(NEWS)[0].startswith("📣 bo\n")
 
 
-async def test_all_is_written_or_nothing(muster: Muster) -> None:
+async def test_all_is_written_or_nothing(muster: Muster, owner: Pool) -> None:
     """When the database fails while an announcement is being written, no part of it stays, and it comes again."""
-    await muster.pool.execute("ALTER TABLE desk_answer ADD CONSTRAINT broken CHECK (room_id <> '!desk')")
+    await owner.execute("ALTER TABLE desk_answer ADD CONSTRAINT broken CHECK (room_id <> '!desk')")
     message = text("The gate is closed.")
     with pytest.raises(Exception, match="broken"):
         await muster.hear(message)
     assert await store.load_summaries(muster.pool, 10) == []
     assert await muster.pool.fetchval("SELECT count(*) FROM delivery") == 0
-    await muster.pool.execute("ALTER TABLE desk_answer DROP CONSTRAINT broken")
+    await owner.execute("ALTER TABLE desk_answer DROP CONSTRAINT broken")
     await muster.hear(message)
     assert (await _report(muster)).targeted == 3
 

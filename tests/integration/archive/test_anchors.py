@@ -60,7 +60,7 @@ class Room:
         return [content["body"] for content in self.said.values()]
 
 
-async def test_room_gets_each_checkpoint_once(pool: Pool) -> None:
+async def test_room_gets_each_checkpoint_once(pool: Pool, owner: Pool) -> None:
     """Also when a crash comes before that is recorded, and only the newest of those that waited."""
     room = Room()
     anchors = [RoomAnchor(room, room.find)]
@@ -68,7 +68,7 @@ async def test_room_gets_each_checkpoint_once(pool: Pool) -> None:
     assert room.said == {}
     note = await signed(pool, 5)
     await publish(pool, anchors)
-    await pool.execute("DELETE FROM checkpoint_anchor")
+    await owner.execute("DELETE FROM checkpoint_anchor")
     await publish(pool, anchors)
     await publish(pool, anchors)
     assert room.bodies == [note]
@@ -82,14 +82,14 @@ async def test_room_gets_each_checkpoint_once(pool: Pool) -> None:
     assert room.bodies == [note, newest]
 
 
-async def test_file_holds_one_checkpoint_after_another(pool: Pool, tmp_path: Path) -> None:
+async def test_file_holds_one_checkpoint_after_another(pool: Pool, owner: Pool, tmp_path: Path) -> None:
     """Appended, each once, in the form that verifying reads, and after whatever stood there."""
     anchor = FileAnchor(tmp_path / "kept")
     notes = []
     for size in (5, 9, 12):
         notes.append(await signed(pool, size))
         await publish(pool, [anchor])
-        await pool.execute("DELETE FROM checkpoint_anchor")
+        await owner.execute("DELETE FROM checkpoint_anchor")
         await publish(pool, [anchor])
     assert split_notes((tmp_path / "kept").read_text()) == notes
 
@@ -122,21 +122,21 @@ async def is_due(pool: Pool) -> bool:
     return await proof_store.is_checkpoint_due(pool, HOUR, LEAVES)
 
 
-async def test_a_checkpoint_is_due_when_something_came_and_time_passed(pool: Pool) -> None:
+async def test_a_checkpoint_is_due_when_something_came_and_time_passed(pool: Pool, owner: Pool) -> None:
     """Not without anything new, not for the events by which checkpoints are anchored, at once after many events."""
     assert not await is_due(pool)
     await ingest(pool, [an_event("$1")])
     assert await is_due(pool)
     await signed(pool, 2)
     assert not await is_due(pool)
-    await pool.execute("UPDATE ledger_checkpoint SET made_at = now() - interval '2 h'")
+    await owner.execute("UPDATE ledger_checkpoint SET made_at = now() - interval '2 h'")
     assert not await is_due(pool)
     await proof_store.add_anchor(pool, 2, "room", "$anchor", None)
     await ingest(pool, [an_event("$anchor")])
     assert not await is_due(pool)
     await ingest(pool, [an_event("$3")])
     assert await is_due(pool)
-    await pool.execute("UPDATE ledger_checkpoint SET made_at = now()")
+    await owner.execute("UPDATE ledger_checkpoint SET made_at = now()")
     assert not await is_due(pool)
     assert await proof_store.is_checkpoint_due(pool, HOUR, 2)
 

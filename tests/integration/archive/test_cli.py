@@ -118,11 +118,11 @@ async def test_what_cannot_be_found_is_one_message(pool: Pool) -> None:
         await muster(pool, "search", "!?")
 
 
-async def test_verify_tells_by_its_exit_code(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_verify_tells_by_its_exit_code(pool: Pool, owner: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     """0 while everything agrees, 1 with the position once it does not."""
     assert await muster(pool, "verify") == 0
     assert "5 events: every event and the root agree." in capsys.readouterr().out
-    await pool.execute("UPDATE event SET body = body || ' ' WHERE seq = 2")
+    await owner.execute("UPDATE event SET body = body || ' ' WHERE seq = 2")
     assert await muster(pool, "verify", as_json=True) == 1
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["ok"], verdict["problem"], verdict["first_bad"]) == (False, "altered", 2)

@@ -54,11 +54,11 @@ async def test_delivering_again_changes_nothing(pool: Pool) -> None:
     assert await checked_size(pool) == 3
 
 
-async def test_times_of_arrival_rise_even_when_the_clock_does_not(pool: Pool) -> None:
+async def test_times_of_arrival_rise_even_when_the_clock_does_not(pool: Pool, owner: Pool) -> None:
     """After the clock was set back, new events still arrive after the old ones, so that their order can be checked."""
     await ingest(pool, [an_event("$a")])
-    await pool.execute("UPDATE event SET received_at = received_at + interval '1 day'")
-    await pool.execute("UPDATE ledger_head SET received_at = received_at + interval '1 day'")
+    await owner.execute("UPDATE event SET received_at = received_at + interval '1 day'")
+    await owner.execute("UPDATE ledger_head SET received_at = received_at + interval '1 day'")
     await ingest(pool, [an_event("$b"), an_event("$c")])
     assert await checked_size(pool) == 3
 
@@ -173,9 +173,9 @@ async def test_lost_connection_leaves_nothing_half(pool: Pool) -> None:
     assert await checked_size(pool) == 50
 
 
-async def test_refused_insert_leaves_nothing_half(pool: Pool) -> None:
+async def test_refused_insert_leaves_nothing_half(pool: Pool, owner: Pool) -> None:
     """When PostgreSQL refuses after the rows were written, neither rows nor head have moved."""
-    await pool.execute(
+    await owner.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;"
         " CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON event DEFERRABLE INITIALLY DEFERRED"

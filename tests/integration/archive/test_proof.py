@@ -101,11 +101,11 @@ async def test_checkpoints_over_many_blocks_agree(pool: Pool) -> None:
         "UPDATE ledger_head SET size = 16, frontier = substr(frontier, 1, 32); DELETE FROM event WHERE seq > 16",
     ],
 )
-async def test_changed_history_is_never_signed(pool: Pool, tampering: str) -> None:
+async def test_changed_history_is_never_signed(pool: Pool, owner: Pool, tampering: str) -> None:
     """Neither what was signed before nor what came since may have changed; the administrators are told, once."""
     await signed(pool, 20)
     await add(pool, 21, 25)
-    await pool.execute(tampering)
+    await owner.execute(tampering)
     for _ in range(2):
         with pytest.raises(RefusedError):
             await Notary(pool, KEY, ORIGIN).make()
@@ -151,11 +151,11 @@ async def test_two_processes_make_one_checkpoint(pool: Pool) -> None:
         ("UPDATE ledger_checkpoint SET frontier = '' WHERE size = 10", Problem.FORGED, 10),
     ],
 )
-async def test_tampering_is_named(pool: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
+async def test_tampering_is_named(pool: Pool, owner: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
     """The first record that was altered, removed or moved; a rewritten one between the checkpoints around it."""
     for size in (10, 20, 25):
         await signed(pool, size)
-    await pool.execute(tampering)
+    await owner.execute(tampering)
     verdict = await verify(pool, signer=SIGNER)
     assert (verdict.ok, verdict.problem, verdict.first_bad) == (False, problem, first_bad)
     if verdict.finding and problem not in (Problem.MISSING, Problem.FORGED):
@@ -163,11 +163,11 @@ async def test_tampering_is_named(pool: Pool, tampering: str, problem: Problem, 
         assert (verdict.finding.event_id, verdict.finding.room_id) == tuple(found or ())
 
 
-async def test_rewriting_everything_is_told_by_what_is_kept_elsewhere(pool: Pool) -> None:
+async def test_rewriting_everything_is_told_by_what_is_kept_elsewhere(pool: Pool, owner: Pool) -> None:
     """Whoever owns the database can begin anew and delete the checkpoints; a copy of one outside tells."""
     kept = SIGNER.check(await signed(pool, 25))
-    await pool.execute("DELETE FROM ledger_checkpoint; DELETE FROM ledger_block; DELETE FROM event")
-    await pool.execute("UPDATE ledger_head SET size = 0, frontier = ''")
+    await owner.execute("DELETE FROM ledger_checkpoint; DELETE FROM ledger_block; DELETE FROM event")
+    await owner.execute("UPDATE ledger_head SET size = 0, frontier = ''")
     await ingest(pool, [an_event(f"$forged{number}") for number in range(30)])
     assert (await verify(pool, signer=SIGNER)).ok
     verdict = await verify(pool, signer=SIGNER, kept=[kept])
@@ -176,23 +176,23 @@ async def test_rewriting_everything_is_told_by_what_is_kept_elsewhere(pool: Pool
     assert verdict.finding.checkpoint == 25
 
 
-async def test_truncated_tail_is_told_by_what_is_kept_elsewhere(pool: Pool) -> None:
+async def test_truncated_tail_is_told_by_what_is_kept_elsewhere(pool: Pool, owner: Pool) -> None:
     """Also when the checkpoints of the tail are gone with it."""
     kept = SIGNER.check(await signed(pool, 25))
-    await pool.execute("DELETE FROM ledger_checkpoint")
-    await pool.execute(REWIND)
+    await owner.execute("DELETE FROM ledger_checkpoint")
+    await owner.execute(REWIND)
     assert (await verify(pool, signer=SIGNER)).ok
     verdict = await verify(pool, signer=SIGNER, kept=[kept])
     assert (verdict.problem, verdict.first_bad) == (Problem.MISSING, 25)
 
 
-async def test_verifying_since_believes_what_was_signed(pool: Pool) -> None:
+async def test_verifying_since_believes_what_was_signed(pool: Pool, owner: Pool) -> None:
     """Whole blocks below the checkpoint are not read; what came since is."""
     await signed(pool, BLOCK + 3)
     await add(pool, BLOCK + 4, BLOCK + 9)
-    await pool.execute("UPDATE event SET body = '' WHERE seq = 5")
+    await owner.execute("UPDATE event SET body = '' WHERE seq = 5")
     assert (await verify(pool, signer=SIGNER, since=BLOCK + 3)).ok
-    await pool.execute("UPDATE event SET body = '' WHERE seq = $1", BLOCK + 5)
+    await owner.execute("UPDATE event SET body = '' WHERE seq = $1", BLOCK + 5)
     assert (await verify(pool, signer=SIGNER, since=BLOCK + 3)).first_bad == BLOCK + 5
     with pytest.raises(UnknownNameError, match=f"no checkpoint of 7 events.*There are: {BLOCK + 3}"):
         await verify(pool, signer=SIGNER, since=7)
@@ -324,17 +324,17 @@ async def test_poison_is_proven(pool: Pool, verifier: list[str], tmp_path: Path)
         assert (code, "exactly the bytes" in said) == (0, True)
 
 
-async def test_altered_event_is_not_proven(pool: Pool) -> None:
+async def test_altered_event_is_not_proven(pool: Pool, owner: Pool) -> None:
     """Neither one that does not give its leaf nor one that is no longer in the tree, nor what never was."""
     note = await signed(pool, 25)
     with pytest.raises(UnknownNameError, match=r"\$none"):
         await prove(pool, "$none", SIGNER, note)
-    await pool.execute("UPDATE event SET body = body || ' ' WHERE seq = 7")
-    await pool.execute("UPDATE event SET event_id = '$moved' WHERE seq = 9")
+    await owner.execute("UPDATE event SET body = body || ' ' WHERE seq = 7")
+    await owner.execute("UPDATE event SET event_id = '$moved' WHERE seq = 9")
     for name in ("$7", "$moved"):
         with pytest.raises(RefusedError, match="muster archive verify"):
             await prove(pool, name, SIGNER, note)
-    await pool.execute(FORGE % 8)
+    await owner.execute(FORGE % 8)
     with pytest.raises(RefusedError, match="cannot be proven"):
         await prove(pool, "$5", SIGNER, note)
     await add(pool, 26, 26)
@@ -342,11 +342,11 @@ async def test_altered_event_is_not_proven(pool: Pool) -> None:
         await prove(pool, "$26", SIGNER, note)
 
 
-async def test_proofs_do_not_need_the_stored_blocks(pool: Pool) -> None:
+async def test_proofs_do_not_need_the_stored_blocks(pool: Pool, owner: Pool) -> None:
     """They are only quicker with them."""
     note = await signed(pool, 2 * BLOCK + 1)
     with_blocks = await bundle_of(pool, 5, note)
-    await pool.execute("DELETE FROM ledger_block")
+    await owner.execute("DELETE FROM ledger_block")
     assert await bundle_of(pool, 5, note) == with_blocks
 
 
@@ -354,7 +354,7 @@ async def test_proofs_do_not_need_the_stored_blocks(pool: Pool) -> None:
 
 
 async def test_the_commands_go_together(
-    pool: Pool, verifier: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pool: Pool, owner: Pool, verifier: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Checkpoint, prove, verify: as an administrator types them, with the key of the data folder."""
     await add(pool, 1, 10)
@@ -371,7 +371,7 @@ async def test_the_commands_go_together(
     for extra in (["--since", "10"], ["--since", str(tmp_path / "kept")], ["--checkpoints", str(tmp_path / "kept")]):
         assert await muster(pool, "verify", *extra, folder=tmp_path) == 0
         assert "signed checkpoints that agree: 2" in capsys.readouterr().out
-    await pool.execute(FORGE % 11)
+    await owner.execute(FORGE % 11)
     assert await muster(pool, "verify", folder=tmp_path) == 1
     said = capsys.readouterr().out
     assert "between position 11 and 12, events were rewritten" in said

@@ -85,7 +85,7 @@ async def test_checkpoints_of_every_key_are_verified(pool: Pool) -> None:
         assert (await verify(pool, signer=signer, since=21)).ok
 
 
-async def test_a_replaced_key_signs_no_more(pool: Pool) -> None:
+async def test_a_replaced_key_signs_no_more(pool: Pool, owner: Pool) -> None:
     """Not by itself, and what a thief puts into the table with it is named."""
     await add(pool, 1, 20)
     await replaced(pool, FIRST, SECOND)
@@ -95,28 +95,28 @@ async def test_a_replaced_key_signs_no_more(pool: Pool) -> None:
     await Notary(pool, SECOND, ORIGIN).make()
     [root] = [each.frontier for each in await proof_store.read_checkpoints(pool) if each.size == 25]
     forged = sign_checkpoint(Checkpoint(ORIGIN, 25, root[:32]), FIRST)
-    await pool.execute("UPDATE ledger_checkpoint SET note = $1 WHERE size = 25", forged)
+    await owner.execute("UPDATE ledger_checkpoint SET note = $1 WHERE size = 25", forged)
     verdict = await verify(pool, signer=await signer_of(pool, ORIGIN, SECOND.public_key()))
     assert (verdict.problem, verdict.first_bad) == (Problem.FORGED, 25)
 
 
-async def test_removing_the_statement_is_told(pool: Pool) -> None:
+async def test_removing_the_statement_is_told(pool: Pool, owner: Pool) -> None:
     """Then what the first key has signed is nobody's."""
     await add(pool, 1, 20)
     await replaced(pool, FIRST, SECOND)
-    await pool.execute("DELETE FROM key_rotation")
+    await owner.execute("DELETE FROM key_rotation")
     verdict = await verify(pool, signer=await signer_of(pool, ORIGIN, SECOND.public_key()))
     assert (verdict.problem, verdict.first_bad) == (Problem.FORGED, 20)
-    await pool.execute("INSERT INTO key_rotation (size, note) VALUES (21, 'nothing')")
+    await owner.execute("INSERT INTO key_rotation (size, note) VALUES (21, 'nothing')")
     with pytest.raises(RefusedError, match="keys was altered"):
         await signer_of(pool, ORIGIN, SECOND.public_key())
 
 
-async def test_a_changed_history_is_not_handed_over(pool: Pool) -> None:
+async def test_a_changed_history_is_not_handed_over(pool: Pool, owner: Pool) -> None:
     """The new key vouches for what the old one signed, so it must be that still."""
     await add(pool, 1, 20)
     await Notary(pool, FIRST, ORIGIN).make()
-    await pool.execute("UPDATE event SET body = body || ' ' WHERE seq = 7")
+    await owner.execute("UPDATE event SET body = body || ' ' WHERE seq = 7")
     with pytest.raises(RefusedError, match="position 7"):
         await replaced(pool, FIRST, SECOND)
     assert await pool.fetchval("SELECT count(*) FROM key_rotation") == 0

@@ -189,7 +189,7 @@ async def test_messages_of_any_shape_do_not_stop_the_index(pool: Pool) -> None:
     assert await found(pool, "\ud800ends\0") == ["$8"]
 
 
-async def test_flags_are_the_same_in_any_order_of_arrival(pool: Pool) -> None:
+async def test_flags_are_the_same_in_any_order_of_arrival(pool: Pool, owner: Pool) -> None:
     """What comes after its edit or redaction ends like what comes before; forgeries count for nothing."""
     events = [
         said("$o", "first"),
@@ -203,7 +203,7 @@ async def test_flags_are_the_same_in_any_order_of_arrival(pool: Pool) -> None:
     assert set(await found(pool, "is:deleted")) == {"$o", "$e"}
     assert set(await found(pool, "is:edited")) == {"$o", "$e", "$forged"}
     consumer = SearchConsumer(pool, BOT)
-    await pool.execute("TRUNCATE event_text")
+    await owner.execute("TRUNCATE event_text")
     rows = await pool.fetch("SELECT seq, body FROM event ORDER BY origin_ts, seq DESC")
     for row in rows:
         await consumer.handle([Event.of(wire.decode(row["body"]), row["seq"])])

@@ -39,9 +39,9 @@ async def test_untouched_archive_verifies(pool: Pool) -> None:
     assert seen[-1] == (SIZE, SIZE)
 
 
-async def test_empty_archive_verifies(pool: Pool) -> None:
+async def test_empty_archive_verifies(pool: Pool, owner: Pool) -> None:
     """An archive without events is whole."""
-    await pool.execute("DELETE FROM event; UPDATE ledger_head SET size = 0, frontier = ''")
+    await owner.execute("DELETE FROM event; UPDATE ledger_head SET size = 0, frontier = ''")
     assert (await verify(pool)).ok
 
 
@@ -67,9 +67,9 @@ async def test_empty_archive_verifies(pool: Pool) -> None:
         ),
     ],
 )
-async def test_tampering_is_named(pool: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
+async def test_tampering_is_named(pool: Pool, owner: Pool, tampering: str, problem: Problem, first_bad: int) -> None:
     """Whatever is changed behind Muster's back, the verdict says what and where."""
-    await pool.execute(tampering)
+    await owner.execute(tampering)
     verdict = await verify(pool)
     assert (verdict.ok, verdict.problem, verdict.first_bad) == (False, problem, first_bad)
 
@@ -86,10 +86,10 @@ async def test_tampering_is_named(pool: Pool, tampering: str, problem: Problem, 
         ("relates_to", "'$3'"),
     ],
 )
-async def test_hidden_event_is_named(pool: Pool, column: str, value: str) -> None:
+async def test_hidden_event_is_named(pool: Pool, owner: Pool, column: str, value: str) -> None:
     """A changed column leaves the ledger as it was; who asks for it is told the first, and which column."""
     assert (await verify(pool, filing=True)).ok
-    await pool.execute(f"UPDATE event SET {column} = {value} WHERE seq = 12")  # noqa: S608
+    await owner.execute(f"UPDATE event SET {column} = {value} WHERE seq = 12")  # noqa: S608
     assert (await verify(pool)).ok
     verdict = await verify(pool, filing=True)
     assert verdict.finding is not None

@@ -7,7 +7,7 @@ import json
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,9 @@ from bridge.housekeeping import tidy
 from tests.integration.directory.sender import KEY, MAX_BODY, NEXT_KEY, Hooks, person
 from tests.unit.directory.deliveries import PRIVATE, bamboohr, generic
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
 
 
 async def test_unknown_person_is_created_changed_and_leaves(hooks: Hooks) -> None:
@@ -163,10 +166,12 @@ async def test_source_touches_only_its_own_people(hooks: Hooks) -> None:
     )
 
 
-async def test_event_that_cannot_be_does_not_stop_the_others(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
+async def test_event_that_cannot_be_does_not_stop_the_others(
+    hooks: Hooks, owner: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is set aside with its reason, which names attributes and no values; a poisonous row too."""
     await hooks.tell(generic(person("1", userName="a"), person("2", userName="b")))
-    await hooks.pool.execute("ALTER TABLE scim_resource ADD CHECK (display_name <> 'poison')")
+    await owner.execute("ALTER TABLE scim_resource ADD CHECK (display_name <> 'poison')")
     with caplog.at_level(logging.INFO):
         await hooks.tell(generic(person("2", userName="A"), person("1", displayName="poison"), person("1", title="x")))
     assert (await hooks.inbox_rows())[2:] == [

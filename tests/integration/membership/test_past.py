@@ -58,9 +58,10 @@ WITHOUT_LOUNGE = POLICY.replace("  lounge: {name: Lounge, members: active eq tru
 class Past:
     """A company whose every step is a day later than the last, with an archive."""
 
-    def __init__(self, company: Company, folder: Path) -> None:
+    def __init__(self, company: Company, owner: Pool, folder: Path) -> None:
         self.company = company
         self.pool = company.pool
+        self.owner = owner
         self.folder = folder
         company.now = MARCH
         company.homeserver._time = int(MARCH.timestamp() * 1000)
@@ -107,7 +108,7 @@ class Past:
             today.date(),
             _STORY_ENDS,
         )
-        await self.pool.execute(
+        await self.owner.execute(
             "UPDATE event SET received_at = $1::timestamptz + seq * interval '1 microsecond' WHERE received_at > $2",
             today,
             _STORY_ENDS,
@@ -139,9 +140,9 @@ def raw(event: Event) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def past(empty_company: Company, tmp_path: Path) -> Past:
+async def past(empty_company: Company, owner: Pool, tmp_path: Path) -> Past:
     """Ann and Bob are hired on the 2nd of March; Bob moves to IT on the 3rd; Ann leaves on the 4th; it is the 5th."""
-    story = Past(empty_company, tmp_path)
+    story = Past(empty_company, owner, tmp_path)
     await story.rule(POLICY)
     await story.say("ann", department="Sales", title="Head")
     await story.say("bob", department="Sales")

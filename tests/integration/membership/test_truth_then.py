@@ -21,6 +21,7 @@ from tests.integration.membership.test_past import Past, at, explained, listed, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bridge.database import Pool
     from tests.integration.membership.conftest import Company
 
 BASE = """\
@@ -46,9 +47,9 @@ rooms:
 
 
 @pytest.fixture
-async def story(empty_company: Company, tmp_path: Path) -> Past:
+async def story(empty_company: Company, owner: Pool, tmp_path: Path) -> Past:
     """Nobody works here yet; it is the 2nd of March."""
-    return Past(empty_company, tmp_path)
+    return Past(empty_company, owner, tmp_path)
 
 
 async def room_of(story: Past, capsys: pytest.CaptureFixture[str], person: str, when: str | None, room: str) -> Any:

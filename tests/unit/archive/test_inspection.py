@@ -52,6 +52,8 @@ def test_altered_row_is_named(size: int, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, size - 1))
     column = data.draw(st.sampled_from(["salt", "leaf", "body"]))
     seq, moment, salt, leaf, body = rows[place]
+    assert salt is not None
+    assert body is not None
     rows[place] = {
         "salt": (seq, moment, salt + b"x", leaf, body),
         "leaf": (seq, moment, salt, bytes(32), body),
@@ -87,6 +89,7 @@ def test_row_rewritten_with_its_leaf_is_found_by_the_tree(size: int, data: st.Da
     head = head_of(rows)
     place = data.draw(st.integers(0, size - 1))
     seq, moment, salt, _, _ = rows[place]
+    assert salt is not None
     rows[place] = (seq, moment, salt, leaf_hash(salt, b"forged"), b"forged")
     finding = inspect(rows, head).finding
     assert finding is not None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.errors import DocumentError
 from bridge.ids import RoomKey
 from bridge.policy.lint import warnings
 from bridge.policy.loader import load
 from bridge.policy.period import Period, parse
 from bridge.policy.retention import retention_of
+from bridge.policy.schema import Keep
 
 POLICY = """
 version: 1
@@ -104,3 +106,35 @@ def test_a_period_is_written_as_it_is_read(period: Period) -> None:
 def test_what_is_no_period_is_none(written: str) -> None:
     """Units are years, months, weeks and days, and a century is the longest."""
     assert parse(written) is None
+
+
+def test_rooms_that_people_made_have_their_own_period() -> None:
+    """Those in which no more than two ever were, and all others; without a word the default."""
+    text = POLICY + "    direct: short\n    unmanaged: 2y\n"
+    policy = load(text, "policy.yaml")
+    assert retention_of(policy, None, direct=True) == Period(days=30)
+    assert retention_of(policy, None) == Period(months=24)
+    assert retention_of(load(POLICY, "policy.yaml"), None, direct=True) == Period(months=84)
+
+
+def test_days_bound_what_is_kept() -> None:
+    """From a day on, and until a day, for a rule or for what people made."""
+    text = POLICY + "  keep: {canteen: {from: 2024-01-01}, direct: {until: 2028-12-31}}\n"
+    keep = load(text, "policy.yaml").retention.keep
+    assert keep == {"canteen": Keep(begins=date(2024, 1, 1)), "direct": Keep(ends=date(2028, 12, 31))}
+
+
+@pytest.mark.parametrize(
+    ("keep", "problem"),
+    [
+        ("{cantine: {from: 2024-01-01}}", "there is no room or desk `cantine`; did you mean `canteen`?"),
+        ("{canteen: {}}", "expected `from`, `until` or both"),
+        ("{canteen: {from: soon}}", "expected a day such as 2027-03-01, came soon"),
+        ("{canteen: {form: 2024-01-01}}", "unknown key `form`; did you mean `from`?"),
+    ],
+)
+def test_days_that_are_none_are_told(keep: str, problem: str) -> None:
+    """With what was expected."""
+    with pytest.raises(DocumentError) as raised:
+        load(f"{POLICY}  keep: {keep}\n", "policy.yaml")
+    assert problem in raised.value.message
