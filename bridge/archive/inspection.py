@@ -158,26 +158,27 @@ class Inspection:
         if b"".join(leaves) != portion.leaves:
             return False
         self._latest = times[-1]
-        self._grow(leaves)
-        if self.finding is None and portion.root is not None and self.block not in (None, portion.root):
-            self.finding = Finding(Problem.REWRITTEN, first)
+        self._grow(leaves, portion.root)
         return True
 
-    def look_at(self, rows: Sequence[Row], disposed: Collection[int] = ()) -> None:
-        """Check the next block row by row; `disposed` are the positions that are rightly empty."""
+    def look_at(self, rows: Sequence[Row], disposed: Collection[int] = (), kept: bytes | None = None) -> None:
+        """Check the next block row by row; `disposed` are the positions that are rightly empty.
+
+        `kept` is the block's root as it is kept, when it is.
+        """
         leaves = [_leaf_of(row, disposed) for row in rows]
         self.finding = self._first_bad(rows, leaves)
         if self.finding is None:
             self._latest = rows[-1][1] if rows else self._latest
-            self._grow(leaves)
+            self._grow(leaves, kept)
 
     def conclude(self) -> Verdict:
         """Compare with the recorded head and the marks behind it, once all rows were looked at."""
         finding = self.finding or self._contradiction(self._seen, ()) or self._end()
         return Verdict(self._head.size, root(self._head), finding, self.agreeing)
 
-    def _grow(self, leaves: Sequence[bytes]) -> None:
-        """Add a block's leaves to the tree, and compare it with what is signed of sizes up to there."""
+    def _grow(self, leaves: Sequence[bytes], kept: bytes | None) -> None:
+        """Add a block's leaves to the tree, and compare it with what is signed of sizes up to there, and kept of it."""
         before = self._seen
         if len(leaves) == BLOCK:
             self.block = root(append(EMPTY, leaves))
@@ -187,6 +188,8 @@ class Inspection:
             self.block = None
             self._seen = append(before, leaves)
         self.finding = self._contradiction(before, leaves)
+        if self.finding is None and kept is not None and self.block not in (None, kept):
+            self.finding = Finding(Problem.REWRITTEN, before.size + 1)
 
     def _contradiction(self, before: Frontier, leaves: Sequence[bytes]) -> Finding | None:
         while self._marks and self._marks[0].size <= self._seen.size:

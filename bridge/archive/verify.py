@@ -106,7 +106,8 @@ async def inspect(connection: Connection, inspection: Inspection, size: int, loo
             if not inspection.agrees(portion):
                 await asyncio.wait([reading])
                 rows = await proof_store.read_rows(connection, place, end)
-                inspection.look_at(rows, accounted(*await proof_store.read_disposed(connection, place, end)))
+                disposed = accounted(*await proof_store.read_disposed(connection, place, end))
+                inspection.look_at(rows, disposed, portion.root)
             if inspection.seen.size < end:
                 return
             looked()

@@ -19,6 +19,7 @@ from bridge.archive.disposal import BATCH, Outcome, dispose, nothing_held
 from bridge.archive.disposition import Order
 from bridge.archive.entry import Actor
 from bridge.archive.inspection import Problem
+from bridge.archive.ledger import BLOCK
 from bridge.archive.log import entries
 from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
@@ -103,6 +104,15 @@ async def test_a_record_emptied_otherwise_is_altered(pool: Pool, owner: Pool, ta
     assert (verdict.problem, verdict.first_bad) == (Problem.ALTERED, 12)
     with pytest.raises(MusterError, match="altered"):
         await prove(pool, "$12", SIGNER, await pool.fetchval("SELECT note FROM ledger_checkpoint"))
+
+
+async def test_a_leaf_changed_in_a_disposed_record_is_found_in_its_block(pool: Pool, owner: Pool) -> None:
+    """What vouches for it is the root of its block, kept since a checkpoint."""
+    await signed(pool, 2 * BLOCK + 3)
+    await dispose(pool, [BLOCK + 5], ORDER, nothing_held, AT)
+    await owner.execute("UPDATE event SET leaf = sha256('') WHERE seq = $1", BLOCK + 5)
+    verdict = await verify(pool)
+    assert (verdict.problem, verdict.first_bad) == (Problem.REWRITTEN, BLOCK + 1)
 
 
 async def test_the_function_takes_only_what_an_entry_of_the_same_transaction_names(pool: Pool) -> None:

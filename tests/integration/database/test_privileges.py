@@ -103,3 +103,9 @@ async def test_the_service_alone_takes_no_older_database(postgres: EmbeddedPostg
     with pytest.raises(DatabaseVersionError, match=r"is older .* Set `database_owner`"):
         async with open_database(urls[0]):
             pass
+
+
+async def test_the_service_may_refresh_the_planners_figures(pool: Pool) -> None:
+    """After an import of many people, through a function of the owner's: only owners may analyze."""
+    await pool.execute("SELECT analyze_people()")
+    assert await pool.fetchval("SELECT reltuples >= 0 FROM pg_class WHERE relname = 'scim_resource'")
