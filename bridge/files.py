@@ -37,3 +37,36 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MusterError(f"{path} cannot be made: {error.strerror}.") from error
+
+
+def sync(path: Path) -> None:
+    """Return when the file and its name are on the disk."""
+    for each in (path, path.parent):
+        try:
+            descriptor = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise MusterError(f"{each} cannot be written to the disk: {error.strerror}.") from error
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put a file in the place of another, at once; it keeps the other's owner when that can be done."""
+    try:
+        if target.exists() and os.geteuid() == 0:
+            owner = target.stat()
+            os.chown(source, owner.st_uid, owner.st_gid)
+        source.replace(target)
+    except OSError as error:
+        raise MusterError(f"{target} cannot be replaced: {error.strerror}.") from error
+    sync(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; that it is gone already is fine."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MusterError(f"{path} cannot be removed: {error.strerror}.") from error

@@ -259,7 +259,8 @@ async def _keep_signed(services: Services) -> None:
     except MusterError as error:
         log.error("the archive is not signed: %s", error.message, extra={"action": "archive.checkpoint"})
         return
-    notary = Notary(services.pool, key, origin_of(config.homeserver.server_name))
+    reopen = functools.partial(signing.open_key_of, config.data)
+    notary = Notary(services.pool, key, origin_of(config.homeserver.server_name), reopen)
     publish = functools.partial(anchors.publish, services.pool, _anchors(services))
     await notary.run(config.archive.checkpoint_every, publish)
 

@@ -52,10 +52,24 @@ def origin_of(server_name: str) -> str:
     return f"{server_name}/muster"
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
-    """Return the signed note."""
-    signed = note_key_id(checkpoint.origin, key.public_key()) + key.sign(checkpoint.statement.encode())
-    return f"{checkpoint.statement}\n— {checkpoint.origin} {base64.b64encode(signed).decode()}\n"
+def sign_checkpoint(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
+    """Return the note, signed with each of the keys."""
+    lines = (signature_line(checkpoint.origin, checkpoint.statement, key) for key in keys)
+    return f"{checkpoint.statement}\n{''.join(lines)}"
+
+
+def signature_line(name: str, statement: str, key: Ed25519PrivateKey) -> str:
+    """Return the line with which a key signs a statement (C2SP signed-note, "Signatures")."""
+    signed = note_key_id(name, key.public_key()) + key.sign(statement.encode())
+    return f"— {name} {base64.b64encode(signed).decode()}\n"
+
+
+def is_signed_by(note: str, name: str, key: Ed25519PublicKey) -> bool:
+    """Return whether the key has signed the note's statement in that name."""
+    try:
+        return _is_signed(note, name, key)
+    except InvalidSignature:
+        return False
 
 
 def read_checkpoint(note: str) -> Checkpoint:
@@ -79,18 +93,11 @@ def check_checkpoint(note: str, origin: str, key: Ed25519PublicKey) -> Checkpoin
     checkpoint = read_checkpoint(note)
     if checkpoint.origin != origin:
         raise RefusedError(f"The checkpoint is of {checkpoint.origin}; expected one of {origin}.")
-    expected = note_key_id(origin, key)
-    for line in note.partition("\n\n")[2].splitlines():
-        _, name, encoded = line.split(" ")
-        signed = _decoded(encoded)
-        if name == origin and signed[:_ID_SIZE] == expected and len(signed) == _ID_SIZE + _SIGNATURE_SIZE:
-            try:
-                key.verify(signed[_ID_SIZE:], checkpoint.statement.encode())
-            except InvalidSignature as error:
-                raise RefusedError(
-                    f"The checkpoint of {checkpoint.size} events was altered after it was signed."
-                ) from error
+    try:
+        if _is_signed(note, origin, key):
             return checkpoint
+    except InvalidSignature as error:
+        raise RefusedError(f"The checkpoint of {checkpoint.size} events was altered after it was signed.") from error
     raise RefusedError(
         f"The checkpoint of {checkpoint.size} events was not signed with this key. If the key "
         "is a new one, put back the archive-key.pem of your backup."
@@ -101,6 +108,19 @@ def split_notes(text: str) -> list[str]:
     """Return the signed notes of a file in which they follow one another."""
     parts = [f"{part}\n" for part in re.split(r"\n{2,}", text.replace("\r\n", "\n").strip("\n")) if part]
     return ["\n".join(parts[place : place + 2]) for place in range(0, len(parts), 2)]
+
+
+def _is_signed(note: str, name: str, key: Ed25519PublicKey) -> bool:
+    """Return whether the key has signed the note; raises `InvalidSignature` when something else than it says."""
+    statement, _, lines = note.partition("\n\n")
+    expected = note_key_id(name, key)
+    for line in lines.splitlines():
+        _, signer, encoded = line.split(" ")
+        signed = _decoded(encoded)
+        if signer == name and signed[:_ID_SIZE] == expected and len(signed) == _ID_SIZE + _SIGNATURE_SIZE:
+            key.verify(signed[_ID_SIZE:], f"{statement}\n".encode())
+            return True
+    return False
 
 
 def _decoded(text: str) -> bytes:

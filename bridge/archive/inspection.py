@@ -42,6 +42,8 @@ class Problem(StrEnum):
     """The rows agree with themselves, but from here on not with a signed checkpoint."""
     FORGED = "forged"
     """A checkpoint that the archive's key did not sign, or that was altered; the position is its size."""
+    MISFILED = "misfiled"
+    """A column by which the event is found says something else than the event, which is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Finding:
     """Where that was said."""
     checkpoint: int = 0
     """Size of the signed checkpoint that tells so; 0 when it is not one that does."""
+    column: str = ""
+    """Which one, when it is misfiled."""
 
 
 @dataclass(frozen=True, slots=True)

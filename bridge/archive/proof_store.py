@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bridge.archive.filing import Filed
 from bridge.archive.inspection import Portion
 from bridge.archive.ledger import BLOCK, HASH_SIZE, SALT_SIZE
 
@@ -31,6 +32,15 @@ class Stored:
     frontier: bytes
     note: str
     made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A record that is there, with its position."""
+
+    seq: int
+    salt: bytes
+    body: bytes
 
 
 async def read_portion(connection: Connection, start: int, end: int) -> Portion:
@@ -79,6 +89,19 @@ async def read_rows(connection: Connection, start: int, end: int) -> list[Row]:
         end,
     )
     return [(seq, int.from_bytes(at, signed=True), *rest) for seq, at, *rest in rows]
+
+
+async def read_filed(connection: Connection, start: int, end: int) -> list[Filed]:
+    """Return the events behind `start` up to `end` with the columns beside them; not what was disposed of."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, body, origin_ts, event_id, room_id, type, sender, state_key, relates_to FROM event
+        WHERE seq > $1 AND seq <= $2 AND body IS NOT NULL ORDER BY seq
+        """,
+        start,
+        end,
+    )
+    return [Filed(seq, tuple(columns), body) for seq, body, *columns in rows]
 
 
 async def first_outside(connection: Connection, size: int) -> int | None:
@@ -138,6 +161,16 @@ async def read_newest_checkpoint(db: Connection | Pool) -> Stored | None:
     return _stored(row) if row else None
 
 
+async def read_rotations(db: Connection | Pool) -> list[str]:
+    """Return the statements about new keys, by size, unchecked."""
+    return [row["note"] for row in await db.fetch("SELECT note FROM key_rotation ORDER BY size")]
+
+
+async def add_rotation(connection: Connection, size: int, note: str) -> None:
+    """Keep the statement about a new key."""
+    await connection.execute("INSERT INTO key_rotation (size, note) VALUES ($1, $2)", size, note)
+
+
 async def is_checkpoint_due(db: Connection | Pool, every: timedelta, leaves: int) -> bool:
     """Return whether so many events came since the last checkpoint, or any and so much time passed.
 
@@ -162,6 +195,20 @@ async def read_record(connection: Connection, event_id: str) -> tuple[int, bytes
     """Return (position, salt, leaf, body) of an event, or None; what was disposed of has no salt and no body."""
     row = await connection.fetchrow("SELECT seq, salt, leaf, body FROM event WHERE event_id = $1", event_id)
     return tuple(row) if row else None
+
+
+async def read_located(connection: Connection, seq: int) -> Located | None:
+    """Return the record at a position, None when there is none or it was disposed of."""
+    row = await connection.fetchrow("SELECT seq, salt, body FROM event WHERE seq = $1 AND body IS NOT NULL", seq)
+    return Located(*row) if row else None
+
+
+async def read_last_needed(connection: Connection, event_id: str) -> int | None:
+    """Return how many events a checkpoint must cover to prove the event, or its disposal; None when there is none."""
+    found: int | None = await connection.fetchval(
+        "SELECT coalesce(entry_seq, seq) FROM event LEFT JOIN disposed USING (seq) WHERE event_id = $1", event_id
+    )
+    return found
 
 
 async def is_anchored(db: Connection | Pool, size: int, anchor: str) -> bool:

@@ -7,11 +7,11 @@ part; it is checked before it leaves the house. The bundle's form is left to `bu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.archive import proof_store, signing, store
-from bridge.archive.bundle import Bundle, Consistency
+from bridge.archive.bundle import Bundle, Consistency, Disposal
 from bridge.archive.checkpoint import Checkpoint
 from bridge.archive.disposition import accounted
 from bridge.archive.ledger import (
@@ -32,6 +32,7 @@ from bridge.errors import InputError, MusterError, RefusedError, UnknownNameErro
 from bridge.homeserver.wire import decode
 
 if TYPE_CHECKING:
+    from bridge.archive.proof_store import Located
     from bridge.database import Connection, Pool
 
 
@@ -41,32 +42,43 @@ class _Record:
     salt: bytes | None
     leaf: bytes
     body: bytes | None
+    entry: Located | None = None
+    """What disposed of it."""
 
 
 async def prove(pool: Pool, event_id: str, signer: Signer, note: str, older: str = "") -> Bundle:
     """Return the proof that the event is in the ledger that the checkpoint `note` is about.
 
-    Of a record that was disposed of it proves that its leaf is.
-
-    `older` is another checkpoint, kept elsewhere; its relation to this one is proven too. Raises `UnknownNameError` for
-    an unknown event, `InputError` for one that the checkpoint does not cover yet, and `RefusedError` when the archive
-    was altered.
+    Of a record that was disposed of it proves that its leaf is, and the entry that disposed of it. `older` is another
+    checkpoint, kept elsewhere; its relation to this one is proven too. Raises `UnknownNameError` for an unknown event,
+    `InputError` for one that the checkpoint does not cover yet, and `RefusedError` when the archive was altered.
     """
     checkpoint = signer.check(note)
     async with store.snapshot(pool) as connection:
         record = await _record(connection, event_id)
-        if record.seq > checkpoint.size:
+        needed = record.entry.seq if record.entry else record.seq
+        if needed > checkpoint.size:
             raise InputError(
-                f"{event_id} is event {record.seq}; the checkpoint covers {checkpoint.size}. Make another with "
+                f"{event_id} is proven by event {needed}; the checkpoint covers {checkpoint.size}. Make another with "
                 "`muster archive checkpoint`."
             )
         tree = await _Tree.of(connection, checkpoint.size)
-        path = [await tree.hash_of(stretch) for stretch in inclusion_stretches(record.seq - 1, checkpoint.size)]
+        path = await _path(tree, checkpoint, record.seq, record.leaf, event_id)
+        disposal = await _disposal(tree, checkpoint, record.entry, event_id) if record.entry else None
         consistency = await _consistency(tree, checkpoint, signer, older) if older else None
-    if not includes(record.seq - 1, checkpoint.size, record.leaf, path, checkpoint.root):
-        raise _altered(event_id)
-    public_key = signing.public_pem(signer.key)
-    return Bundle(event_id, record.body, record.salt, record.leaf, record.seq - 1, path, note, public_key, consistency)
+    return Bundle(
+        event_id,
+        record.body,
+        record.salt,
+        record.leaf,
+        record.seq - 1,
+        path,
+        note,
+        signing.public_pem(signer.key),
+        consistency,
+        signer.rotations,
+        disposal,
+    )
 
 
 async def _record(connection: Connection, event_id: str) -> _Record:
@@ -75,11 +87,26 @@ async def _record(connection: Connection, event_id: str) -> _Record:
         raise UnknownNameError(f"There is no event {event_id} in the archive. `muster archive search` finds events.")
     record = _Record(*row)
     if record.salt is None or record.body is None:
-        if record.seq not in accounted(*await proof_store.read_disposed(connection, record.seq - 1, record.seq)):
+        gone, entries = await proof_store.read_disposed(connection, record.seq - 1, record.seq)
+        entry = await proof_store.read_located(connection, gone[record.seq]) if record.seq in gone else None
+        if entry is None or record.seq not in accounted(gone, entries):
             raise _altered(event_id)
-    elif leaf_hash(record.salt, record.body) != record.leaf or decode(record.body)["event_id"] != event_id:
+        return replace(record, entry=entry)
+    if leaf_hash(record.salt, record.body) != record.leaf or decode(record.body)["event_id"] != event_id:
         raise _altered(event_id)
     return record
+
+
+async def _path(tree: _Tree, checkpoint: Checkpoint, seq: int, leaf: bytes, event_id: str) -> list[bytes]:
+    path = [await tree.hash_of(stretch) for stretch in inclusion_stretches(seq - 1, checkpoint.size)]
+    if not includes(seq - 1, checkpoint.size, leaf, path, checkpoint.root):
+        raise _altered(event_id)
+    return path
+
+
+async def _disposal(tree: _Tree, checkpoint: Checkpoint, entry: Located, event_id: str) -> Disposal:
+    path = await _path(tree, checkpoint, entry.seq, leaf_hash(entry.salt, entry.body), event_id)
+    return Disposal(entry.body, entry.salt, entry.seq - 1, path)
 
 
 async def _consistency(tree: _Tree, checkpoint: Checkpoint, signer: Signer, older: str) -> Consistency:

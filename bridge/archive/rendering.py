@@ -30,6 +30,7 @@ _EXPLANATIONS: Mapping[Problem, str] = {
     Problem.REWRITTEN: "from position {seq} on, events or the ledger itself were rewritten",
     Problem.CONTRADICTED: "between position {seq} and {checkpoint}, events were rewritten",
     Problem.FORGED: "the checkpoint of {seq} events is not what the archive's key signed",
+    Problem.MISFILED: "the event at position {seq} is whole, but hidden: its {column} was altered",
 }
 
 
@@ -46,7 +47,7 @@ def verdict_as_text(verdict: Verdict) -> str:
 
 def explained(finding: Finding) -> str:
     """Return in words what is wrong and where."""
-    return _EXPLANATIONS[finding.problem].format(seq=finding.seq, checkpoint=finding.checkpoint)
+    return _EXPLANATIONS[finding.problem].format(seq=finding.seq, checkpoint=finding.checkpoint, column=finding.column)
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
@@ -69,6 +70,7 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "event_id": verdict.finding.event_id if verdict.finding else None,
         "room_id": verdict.finding.room_id if verdict.finding else None,
         "checkpoint": verdict.finding.checkpoint if verdict.finding else None,
+        "column": (verdict.finding and verdict.finding.column) or None,
         "checkpoints": verdict.checkpoints,
         "since": verdict.since,
     }

@@ -1,8 +1,9 @@
 """The archive's key, with which Muster signs what it hands out, and signatures beside files.
 
 The key is Ed25519 (RFC 8032), in the data folder in PEM, readable for its owner alone; its public half lies beside it,
-to be given to whoever has to check. A signature is made over a statement of one line, which names the file's digest,
-the key and the moment, so that it can be checked with openssl alone; `docs/why.md` shows how.
+to be given to whoever has to check. When it is replaced the new key waits beside it until the ledger says that it
+counts, and the old public half stays, under its key's name. A signature is made over a statement of one line, which
+names the file's digest, the key and the moment, so that it can be checked with openssl alone; `docs/why.md` shows how.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bridge.errors import InputError, MusterError, RefusedError
-from bridge.files import make_folder, write_new
+from bridge.files import make_folder, remove, replace, sync, write_new
 
 FORMAT = "muster-report-1"
-_PRIVATE, _PUBLIC = "archive-key.pem", "archive-key.pub.pem"
+_PRIVATE, _PUBLIC, _NEXT = "archive-key.pem", "archive-key.pub.pem", "archive-key.next.pem"
+_REPLACED = "archive-key.{}.pub.pem"
 _FIELDS = ("format", "sha256", "key_id", "moment", "signature")
+_NAME = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -61,11 +64,7 @@ def open_key(folder: Path) -> Ed25519PrivateKey:
     """Return the key kept in the data folder; the first time one is made."""
     path, public = folder / _PRIVATE, folder / _PUBLIC
     if not path.exists():
-        make_folder(folder)
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        with suppress(RefusedError):  # another process was quicker, and its key counts
-            write_new(path, pem.decode(), mode=0o600)
+        _make_key(path)
     key = _read_key(path)
     if not public.exists():
         with suppress(RefusedError):
@@ -73,9 +72,38 @@ def open_key(folder: Path) -> Ed25519PrivateKey:
     return key
 
 
-def open_public_key(folder: Path) -> Ed25519PublicKey:
-    """Return the public key kept in the data folder, which anybody may read."""
-    path = folder / _PUBLIC
+def open_next_key(folder: Path) -> Ed25519PrivateKey:
+    """Return the key that shall take the place of the one in the data folder; it waits there and does not count yet."""
+    path = folder / _NEXT
+    if not path.exists():
+        _make_key(path)
+    return _read_key(path)
+
+
+def open_key_of(folder: Path, public: Ed25519PublicKey) -> Ed25519PrivateKey:
+    """Return the private half of a key, which counts; when it is the next one it takes its place in the folder.
+
+    Raises `RefusedError` when the folder has it not.
+    """
+    if (folder / _NEXT).exists() and key_id(open_next_key(folder).public_key()) == key_id(public):
+        _take_next(folder)
+    key = open_key(folder)
+    if (found := key_id(key.public_key())) != key_id(public):
+        raise RefusedError(
+            f"The archive is signed with the key {key_id(public)}; {folder / _PRIVATE} holds {found}. Put back the one "
+            "of your backup; when it is lost, `muster archive rotate-key --lost`."
+        )
+    return key
+
+
+def open_public_key(folder: Path, name: str | None = None) -> Ed25519PublicKey:
+    """Return the public key kept in the data folder, which anybody may read; or a replaced one, by its `key_id`."""
+    replaced = folder / _REPLACED.format(name) if name and _NAME.fullmatch(name) else None
+    return read_public_key(replaced if replaced and replaced.exists() else folder / _PUBLIC)
+
+
+def read_public_key(path: Path) -> Ed25519PublicKey:
+    """Return the public key in a file; raises `MusterError`."""
     try:
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
@@ -143,6 +171,28 @@ def check(content: bytes, signature: Signature, key: Ed25519PublicKey) -> None:
         raise RefusedError("The signature is not that of this key: the signature file was altered.") from error
     if hashlib.sha256(content).hexdigest() != signature.sha256:
         raise RefusedError("The file is not the one that was signed: it was altered afterwards.")
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key, unless another process was quicker; it survives a loss of power."""
+    make_folder(path.parent)
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with suppress(RefusedError):
+        write_new(path, pem.decode(), mode=0o600)
+    sync(path)
+
+
+def _take_next(folder: Path) -> None:
+    """Put the next key in its place, the private half last: until then the next one is there to be put again."""
+    public, new = folder / _PUBLIC, open_next_key(folder).public_key()
+    if public.exists() and key_id(old := read_public_key(public)) != key_id(new):
+        with suppress(RefusedError):
+            write_new(folder / _REPLACED.format(key_id(old)), public_pem(old))
+        remove(public)
+    with suppress(RefusedError):
+        write_new(public, public_pem(new))
+    replace(folder / _NEXT, folder / _PRIVATE)
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:

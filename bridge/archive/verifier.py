@@ -4,9 +4,10 @@
     python verify.py BUNDLE [--key PUBKEY] [--checkpoint FILE]
 
 BUNDLE is what `muster archive prove EVENT` has written. PUBKEY is the archive's public key (archive-key.pub.pem), from
-whoever you trust to have it right; without it, the bundle's own key is believed. FILE holds one or more checkpoints
-that were kept outside of the archive; then the proof must be about that same ledger. Exit code 0 when everything is
-proven, 1 when anything is not, 2 for wrong usage. It shares no code with Muster; RFC 9162 is its source.
+whoever you trust to have it right; without it, the bundle's own key is believed. It may be one that was replaced: the
+bundle then holds what the old key has signed about the new one, and each counts for its time alone. FILE holds one or
+more checkpoints that were kept outside of the archive; then the proof must be about that same ledger. Exit code 0 when
+everything is proven, 1 when anything is not, 2 for wrong usage. It shares no code with Muster; RFC 9162 is its source.
 """
 
 from __future__ import annotations
@@ -40,6 +41,20 @@ class Checkpoint:
     root: bytes
 
 
+@dataclass(frozen=True)
+class Span:
+    """A key, and the sizes of the checkpoints for which it counts."""
+
+    key: Ed25519PublicKey
+    start: int
+    end: int | None
+
+    @property
+    def name(self) -> str:
+        """What the key is called."""
+        return sha256(raw(self.key)).hexdigest()[:16]
+
+
 def main(arguments: list[str]) -> int:
     """Say what is proven, or why nothing is."""
     parser = argparse.ArgumentParser(description="Checks the proof that an event stands in a Muster archive.")
@@ -71,31 +86,76 @@ def read(name: str) -> str:
 def check(text: str, key_text: str | None, kept_text: str | None) -> list[str]:
     """Return in words what the bundle proves; raises `NotProven`."""
     bundle = parse(text)
-    key = public_key(key_text or field(bundle, "public_key", str))
-    checkpoint = signed(field(bundle, "checkpoint", str), key)
+    keys, told = chain(bundle, public_key(key_text or field(bundle, "public_key", str)))
+    checkpoint, signer = signed(field(bundle, "checkpoint", str), keys)
     index = field(bundle, "leaf_index", int)
     leaf = binary(bundle, "leaf")
     if len(leaf) != 32:
         raise NotProven("the bundle's leaf is no hash.")
-    lines = event_lines(bundle, leaf)
+    lines = disposed_lines(bundle, index, checkpoint) if bundle.get("event") is None else event_lines(bundle, leaf)
     if inclusion_root(index, checkpoint.size, leaf, binaries(bundle, "inclusion")) != checkpoint.root:
         raise NotProven("the inclusion proof does not lead from the event's leaf to the signed root.")
     lines.append(f"PROVEN: it stands at position {index + 1} of {checkpoint.size} in the archive {checkpoint.origin}.")
-    name = sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
-    lines.append(f"PROVEN: the key {name} signed the root of these {checkpoint.size} events.")
+    lines.append(f"PROVEN: the key {signer.name} signed the root of these {checkpoint.size} events.")
+    lines += told
     if kept_text is not None:
-        lines.append(against(kept_text, bundle, checkpoint, index, key))
+        lines.append(against(kept_text, bundle, checkpoint, index, keys))
     if key_text is None:
+        name = Span(public_key(field(bundle, "public_key", str)), 0, None).name
         lines.append(
             f"NOTE: the key came with the bundle. Compare {name} with what the archive's owner says, or give --key."
         )
     return lines
 
 
+def disposed_lines(bundle: dict[str, Any], index: int, checkpoint: Checkpoint) -> list[str]:
+    """Return who had the record destroyed and why; only its leaf is left, and the entry that says so."""
+    if bundle.get("disposition") is None:
+        raise NotProven("the bundle holds neither the event nor the entry that disposed of it.")
+    entry = field(bundle, "disposition", dict)
+    body, place = binary(entry, "event"), field(entry, "leaf_index", int)
+    leaf = sha256(b"\0" + binary(entry, "salt") + body).digest()
+    if inclusion_root(place, checkpoint.size, leaf, binaries(entry, "inclusion")) != checkpoint.root:
+        raise NotProven("the entry that disposed of the event does not stand in the archive.")
+    said = entry_of(body)
+    details = said["content"]["details"]
+    if not any(first <= index + 1 <= last for first, last in spans(details.get("positions"))):
+        raise NotProven(f"the entry at position {place + 1} disposed of other records, not of position {index + 1}.")
+    return [
+        "event   disposed of: its content is gone, and its ID cannot be proven any more",
+        f"by      {shown(said.get('sender'))}",
+        f"when    {moment(said)}, by the archive's clock",
+        f"reason  {shown(details.get('reason'))}",
+        f"PROVEN: the entry at position {place + 1} disposed of what stood at position {index + 1}.",
+    ]
+
+
+def entry_of(body: bytes) -> dict[str, Any]:
+    """Return a disposition, as it was archived."""
+    try:
+        entry = json.loads(body.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        entry = None
+    if isinstance(entry, dict) and entry.get("type") == "muster.dispose":
+        content = entry.get("content")
+        is_ours = str(entry.get("event_id")).startswith("muster:")  # an ID that no homeserver's event can have
+        if is_ours and isinstance(content, dict) and isinstance(content.get("details"), dict):
+            return entry
+    raise NotProven("what the bundle names as the disposition is none.")
+
+
+def spans(positions: object) -> list[tuple[int, int]]:
+    """Return the first and last positions that a disposition names."""
+    found = positions if isinstance(positions, list) else []
+    return [
+        (span[0], span[1])
+        for span in found
+        if isinstance(span, list) and len(span) == 2 and all(type(one) is int for one in span)
+    ]
+
+
 def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
-    """Return who said what when; only that there was something, when the record was disposed of."""
-    if bundle.get("event") is None:
-        return ["The event was disposed of. Its content and its ID can not be told any more; its leaf is all there is."]
+    """Return who said what when."""
     body = binary(bundle, "event")
     if sha256(b"\0" + binary(bundle, "salt") + body).digest() != leaf:
         raise NotProven("the event and its salt do not give the leaf: the event was altered.")
@@ -105,8 +165,6 @@ def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
         return ["PROVEN: these are exactly the bytes that were archived; they are nested too deep to be shown."]
     if event.get("event_id") != bundle.get("event_id"):
         raise NotProven("the event has another ID than the bundle says.")
-    at = event.get("origin_server_ts")
-    told = f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z" if is_moment(at) else "unknown"
     content = event.get("content")
     content = content if isinstance(content, dict) else {}
     said = content.get("body")
@@ -114,7 +172,7 @@ def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
         return [
             f"entry   {shown(event.get('event_id'))}",
             f"by      {shown(event.get('sender'))}",
-            f"at      {told}, as the archive's clock said",
+            f"at      {moment(event)}, as the archive's clock said",
             f"type    {shown(event.get('type'))}",
             f"said    {shown(json.dumps(content.get('details'), ensure_ascii=False, sort_keys=True))}",
             "PROVEN: these are exactly the bytes that were archived.",
@@ -123,18 +181,18 @@ def event_lines(bundle: dict[str, Any], leaf: bytes) -> list[str]:
         f"event   {shown(event.get('event_id'))}",
         f"room    {shown(event.get('room_id'))}",
         f"sender  {shown(event.get('sender'))}",
-        f"sent    {told}, as the sender's server says",
+        f"sent    {moment(event)}, as the sender's server says",
         f"text    {shown(said)}" if isinstance(said, str) else f"type    {shown(event.get('type'))}",
         "PROVEN: these are exactly the bytes that were archived.",
     ]
 
 
-def against(text: str, bundle: dict[str, Any], checkpoint: Checkpoint, index: int, key: Ed25519PublicKey) -> str:
+def against(text: str, bundle: dict[str, Any], checkpoint: Checkpoint, index: int, keys: list[Span]) -> str:
     """Return what the checkpoints that were kept elsewhere say of the bundle's."""
     notes = split(text)
     if not notes:
         raise NotProven("the file holds no checkpoint.")
-    kept = [signed(note, key) for note in notes]
+    kept = [signed(note, keys)[0] for note in notes]
     for one in kept:
         if one.origin != checkpoint.origin:
             raise NotProven(f"the file holds a checkpoint of {one.origin}, another archive.")
@@ -145,7 +203,7 @@ def against(text: str, bundle: dict[str, Any], checkpoint: Checkpoint, index: in
     proof = bundle.get("consistency")
     if not isinstance(proof, dict):
         raise NotProven("the bundle does not speak of the kept checkpoints. Have it made with --checkpoint FILE.")
-    old = signed(field(proof, "checkpoint", str), key)
+    old, _ = signed(field(proof, "checkpoint", str), keys)
     if old not in kept:
         raise NotProven("the bundle speaks of a checkpoint that is not among the kept ones.")
     if not consistent(old, checkpoint, binaries(proof, "path")):
@@ -202,14 +260,28 @@ def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def signed(note: str, key: Ed25519PublicKey) -> Checkpoint:
-    """Return what the key has signed (C2SP tlog-checkpoint and signed-note)."""
-    found = re.fullmatch(r"((\S+)\n([0-9]{1,19})\n([A-Za-z0-9+/=]+)\n)\n((?:— \S+ [A-Za-z0-9+/=]+\n)+)", note)
+def signed(note: str, keys: list[Span]) -> tuple[Checkpoint, Span]:
+    """Return what one of the keys has signed while it counted, and which (C2SP tlog-checkpoint and signed-note)."""
+    found = re.fullmatch(r"((\S+)\n([0-9]{1,19})\n([A-Za-z0-9+/]+={0,2})\n)\n((?:— \S+ \S+\n)+)", note)
     if not found:
         raise NotProven("a checkpoint does not read: expected origin, size, root, an empty line and signatures.")
     statement, origin, size, root, signatures = found.groups()
-    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    name = sha256(origin.encode() + b"\n\x01" + raw).digest()[:4]
+    checkpoint = Checkpoint(origin, int(size), decoded(root, "the root"))
+    late = False
+    for span in keys:
+        if not has_signed(span.key, origin, statement, signatures):
+            continue
+        if span.start <= checkpoint.size and (span.end is None or checkpoint.size <= span.end):
+            return checkpoint, span
+        late = True
+    if late:
+        raise NotProven(f"the checkpoint of {size} events was signed with a key that was replaced, or stolen.")
+    raise NotProven(f"the checkpoint of {size} events was not signed with this key.")
+
+
+def has_signed(key: Ed25519PublicKey, origin: str, statement: str, signatures: str) -> bool:
+    """Return whether there is a signature of the key (C2SP signed-note)."""
+    name = sha256(origin.encode() + b"\n\x01" + raw(key)).digest()[:4]
     for line in signatures.splitlines():
         _, signer, text = line.split(" ")
         signature = decoded(text, "a signature")
@@ -217,9 +289,52 @@ def signed(note: str, key: Ed25519PublicKey) -> Checkpoint:
             try:
                 key.verify(signature[4:], statement.encode())
             except InvalidSignature as error:
-                raise NotProven(f"the checkpoint of {size} events was altered after it was signed.") from error
-            return Checkpoint(origin, int(size), decoded(root, "the root"))
-    raise NotProven(f"the checkpoint of {size} events was not signed with this key.")
+                raise NotProven(f"what {origin} has signed was altered afterwards.") from error
+            return True
+    return False
+
+
+def chain(bundle: dict[str, Any], trusted: Ed25519PublicKey) -> tuple[list[Span], list[str]]:
+    """Return the keys that follow from the trusted one, the oldest first, and in words why they do.
+
+    A rotation is a signed statement: the old key ended with so many events, and the new one began. The old key's
+    signature leads on to the new, the new key's back to the old.
+    """
+    keys, told = [Span(trusted, 0, None)], []
+    rotations = [rotation(note) for note in field(bundle, "rotations", list)] if "rotations" in bundle else []
+    rotations.sort(key=lambda one: one[1])
+    for origin, size, old, new, statement, signatures in rotations:
+        last = keys[-1]
+        if old == raw(last.key) and size > last.start and has_signed(last.key, origin, statement, signatures):
+            keys[-1:] = [Span(last.key, last.start, size), Span(of_raw(new), size, None)]
+            told.append(f"PROVEN: the key {last.name} named {keys[-1].name} as the one after it, from event {size} on.")
+    for origin, size, old, new, statement, signatures in reversed(rotations):
+        first = keys[0]
+        fits = new == raw(first.key) and (first.end is None or size < first.end)
+        if fits and has_signed(first.key, origin, statement, signatures):
+            keys[:1] = [Span(of_raw(old), 0, size), Span(first.key, size, first.end)]
+            told.append(f"PROVEN: the key {first.name} named {keys[0].name} as the one before it, up to event {size}.")
+    return keys, told
+
+
+def rotation(note: object) -> tuple[str, int, bytes, bytes, str, str]:
+    """Return origin, size, old key, new key, statement and signatures of a statement about a new key."""
+    key = "([A-Za-z0-9+/]{43}=)\n"
+    found = re.fullmatch(rf"(muster-rotation-1\n(\S+)\n([0-9]{{1,19}})\n{key}{key})\n((?:— \S+ \S+\n)+)", str(note))
+    if not found:
+        raise NotProven("what the bundle says of the archive's keys does not read.")
+    statement, origin, size, old, new, signatures = found.groups()
+    return origin, int(size), decoded(old, "a key"), decoded(new, "a key"), statement, signatures
+
+
+def raw(key: Ed25519PublicKey) -> bytes:
+    """Return a key's 32 bytes."""
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def of_raw(key: bytes) -> Ed25519PublicKey:
+    """Return the key of 32 bytes."""
+    return Ed25519PublicKey.from_public_bytes(key)
 
 
 def split(text: str) -> list[str]:
@@ -279,9 +394,12 @@ def decoded(text: object, name: str) -> bytes:
         raise NotProven(f"{name} is no base64.") from error
 
 
-def is_moment(value: object) -> bool:
-    """Return whether that is milliseconds of a year with four digits."""
-    return type(value) is int and 0 < value < 253_402_300_800_000
+def moment(event: dict[str, Any]) -> str:
+    """Return when the event says that it was sent, in UTC."""
+    at = event.get("origin_server_ts")
+    if type(at) is not int or not 0 < at < 253_402_300_800_000:  # milliseconds of a year with four digits
+        return "unknown"
+    return f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}Z"
 
 
 def shown(text: object) -> str:

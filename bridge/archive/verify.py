@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge.archive import proof_store, store
-from bridge.archive.checkpoint import Checkpoint, check_checkpoint
+from bridge.archive.checkpoint import Checkpoint
 from bridge.archive.disposition import accounted
+from bridge.archive.filing import first_misfiled
 from bridge.archive.inspection import Finding, Inspection, Mark, Problem, Verdict
 from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
 from bridge.archive.proof_store import Stored
+from bridge.archive.rotation import Span, check_in_span, spans_of
 from bridge.errors import InputError, RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -35,10 +37,25 @@ class Signer:
 
     origin: str
     key: Ed25519PublicKey
+    """The one that is trusted."""
+    rotations: tuple[str, ...] = ()
+    """Statements about new keys, unchecked."""
+    spans: tuple[Span, ...] = ()
+    """What follows from them: where each key counts; without any, the trusted one does everywhere."""
 
     def check(self, note: str) -> Checkpoint:
         """Return what was signed; raises `InputError` and `RefusedError`."""
-        return check_checkpoint(note, self.origin, self.key)
+        return check_in_span(note, self.origin, self.spans or (Span(self.key, 0, None),))
+
+
+async def signer_of(db: Connection | Pool, origin: str, trusted: Ed25519PublicKey) -> Signer:
+    """Return who has signed the archive, as far as it follows from a trusted key."""
+    notes = await proof_store.read_rotations(db)
+    try:
+        spans = spans_of(origin, trusted, notes)
+    except InputError as error:
+        raise RefusedError(f"What is stored of the archive's keys was altered. {error.message}") from error
+    return Signer(origin, trusted, tuple(notes), spans)
 
 
 async def verify(
@@ -48,12 +65,14 @@ async def verify(
     signer: Signer | None = None,
     kept: Sequence[Checkpoint] = (),
     since: int = 0,
+    filing: bool = False,
 ) -> Verdict:
     """Recompute the ledger from the stored events and name the first position that does not agree.
 
     With a `signer` every stored checkpoint must be theirs and agree, and those `kept` elsewhere, which were checked.
-    `since` is the size of a stored checkpoint; what it covers is believed. `progress` is called with the events done
-    and the events of the ledger. Raises `DatabaseUnavailableError`, and `UnknownNameError` for an unknown `since`.
+    `since` is the size of a stored checkpoint; what it covers is believed. With `filing` the columns by which events
+    are found are compared with the events too, which takes several times as long. `progress` is called with the events
+    done and the events of the ledger. Raises `DatabaseUnavailableError`, and `UnknownNameError` for an unknown `since`.
     """
     async with store.snapshot(pool) as connection:
         size, joined = await store.read_head(connection)
@@ -69,6 +88,8 @@ async def verify(
         await inspect(connection, inspection, size, lambda: progress(inspection.seen.size, size))
         verdict = replace(inspection.conclude(), since=since)
         finding = verdict.finding or await _surplus(connection, size) or forged
+        if finding is None and filing:
+            finding = await _misfiled(connection, since, size, lambda done: progress(done, size))
         return replace(verdict, finding=finding and await _named(connection, finding))
 
 
@@ -143,6 +164,16 @@ def _later(kept: Sequence[Checkpoint], signed: set[Mark], since: int) -> set[Mar
 async def _surplus(connection: Connection, size: int) -> Finding | None:
     seq = await proof_store.first_outside(connection, size)
     return None if seq is None else Finding(Problem.SURPLUS, seq)
+
+
+async def _misfiled(connection: Connection, place: int, size: int, looked: Callable[[int], None]) -> Finding | None:
+    while place < size:
+        end = min(place + BLOCK, size)
+        if found := first_misfiled(await proof_store.read_filed(connection, place, end)):
+            return Finding(Problem.MISFILED, found[0], column=found[1])
+        looked(end)
+        place = end
+    return None
 
 
 async def _named(connection: Connection, finding: Finding) -> Finding:

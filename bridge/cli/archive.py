@@ -8,6 +8,7 @@ from bridge.cli import archive_proof, archive_search
 from bridge.cli.archive_case import add_case
 from bridge.cli.archive_dispose import add_dispose
 from bridge.cli.archive_hold import add_hold
+from bridge.cli.archive_key import add_rotate_key
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_person import add_person
 from bridge.cli.archive_show import add_show
@@ -30,6 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_show(below)
     add_trace(below)
     archive_proof.add_parsers(below)
+    add_rotate_key(below)
     add_log(below)
     add_case(below)
     add_hold(below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from bridge.archive.bundle import bundle_as_text
 from bridge.archive.checkpoint import Checkpoint, origin_of, read_checkpoint, split_notes
 from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
-from bridge.archive.verify import Signer, verify
+from bridge.archive.verify import Signer, signer_of, verify
 from bridge.cli.actor import add_actor
 from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, with_services
@@ -41,6 +42,11 @@ def add_parsers(below: Subparsers) -> None:
     )
     check.add_argument("--since", metavar="CHECKPOINT", help="begin at a checkpoint: its number of events, or its file")
     check.add_argument("--checkpoints", type=Path, metavar="FILE", help="compare with checkpoints kept elsewhere, too")
+    check.add_argument(
+        "--index",
+        action="store_true",
+        help="compare the columns by which events are found (room, sender, type, …), too; takes several times as long",
+    )
     check.set_defaults(handler=with_services(verify_archive))
     mark = below.add_parser(
         "checkpoint",
@@ -88,7 +94,7 @@ async def verify_archive(args: argparse.Namespace, services: Services) -> int:
         last = _kept(Path(args.since), signer)[-1]
         kept, since = [*kept, last], last.size
     with _shown_progress() as progress:
-        verdict = await verify(services.pool, progress, signer=signer, kept=kept, since=since)
+        verdict = await verify(services.pool, progress, signer=signer, kept=kept, since=since, filing=args.index)
     if args.json:
         print_json(rendering.verdict_as_json(verdict))
     else:
@@ -154,7 +160,8 @@ async def print_verifier(_args: argparse.Namespace) -> int:
 def notary_of(services: Services) -> Notary:
     """Return who signs the archive."""
     config = services.config
-    return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name))
+    reopen = functools.partial(signing.open_key_of, config.data)
+    return Notary(services.pool, signing.open_key(config.data), origin_of(config.homeserver.server_name), reopen)
 
 
 async def _known_signer(services: Services, *, asked: bool) -> Signer | None:
@@ -162,7 +169,8 @@ async def _known_signer(services: Services, *, asked: bool) -> Signer | None:
     if not asked and await proof_store.read_newest_checkpoint(services.pool) is None:
         return None
     config = services.config
-    return Signer(origin_of(config.homeserver.server_name), signing.open_public_key(config.data))
+    trusted = signing.open_public_key(config.data)
+    return await signer_of(services.pool, origin_of(config.homeserver.server_name), trusted)
 
 
 def _kept(path: Path | None, signer: Signer | None) -> list[Checkpoint]:

@@ -59,7 +59,8 @@ async def verify(args: argparse.Namespace) -> int:
     content, text = _read(path), _read(beside)
     signature = signing.read_signature(text.decode("utf-8", "replace"), str(beside))
     try:
-        signing.check(content, signature, signing.open_public_key(load_config(args.config).data))
+        data = load_config(args.config).data
+        signing.check(content, signature, signing.open_public_key(data, signature.key_id))
     except RefusedError as error:
         raise RefusedError(f"{path}: {error.message}") from error
     if args.json:

@@ -20,6 +20,7 @@ _SPECIAL = {
     "ledger_checkpoint": _ADD,
     "ledger_block": _ADD,
     "checkpoint_anchor": _ADD,
+    "key_rotation": _ADD,
     "disposed": _READ,
     "version": _READ,
     "database_owner": _READ,

@@ -26,7 +26,7 @@ from bridge.archive.log import entries
 from bridge.archive.notary import Notary
 from bridge.archive.prove import prove
 from bridge.archive.verify import verify
-from bridge.errors import MusterError
+from bridge.errors import InputError, MusterError
 from bridge.process import child
 from tests.integration.archive.test_cli import muster
 from tests.integration.archive.test_proof import KEY, ORIGIN, SIGNER, add, check, signed, verifier
@@ -142,11 +142,41 @@ async def test_a_disposed_record_is_shown_and_proven(
     assert await muster(pool, "show", "$7", as_json=True) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["event_id"], found["disposed"]["reason"]) == ("$7", "retention")
-    bundle = bundle_as_text(await prove(pool, "$7", SIGNER, note))
+    with pytest.raises(InputError, match="proven by event 26; the checkpoint covers 25"):
+        await prove(pool, "$7", SIGNER, note)
+    newer = await Notary(pool, KEY, ORIGIN).covering("$7")
+    bundle = bundle_as_text(await prove(pool, "$7", SIGNER, newer, note))
     assert json.loads(bundle)["event"] is None
     code, said = check(verifier, tmp_path, bundle, checkpoint=note)
-    assert code == 0
-    assert "position 7" in said
+    assert code == 0, said
+    assert "reason  retention" in said
+    assert "the entry at position 26 disposed of what stood at position 7." in said
+    assert "it stood at the same position when the kept checkpoint of 25 events was signed" in said
+
+
+async def test_a_false_disposal_proves_nothing(pool: Pool, verifier: list[str], tmp_path: Path) -> None:
+    """The entry must be one of Muster's, stand in the same ledger, and name that very position."""
+    await add(pool, 1, 25)
+    await dispose(pool, [7, 9], ORDER, held_seqs, AT)
+    notary = Notary(pool, KEY, ORIGIN)
+    note = (await notary.make()).note
+    good = json.loads(bundle_as_text(await prove(pool, "$7", SIGNER, note)))
+    there = json.loads(bundle_as_text(await prove(pool, "$8", SIGNER, note)))
+    entry = good["disposition"]
+    said_by_somebody = {name: there[name] for name in ("event", "salt", "leaf_index", "inclusion")}
+    bad = [
+        {**good, "disposition": None},
+        {**good, "disposition": {**entry, "leaf_index": 24}},
+        {**good, "disposition": {**entry, "salt": there["salt"]}},
+        {**good, "disposition": said_by_somebody},
+        {**there, "event": None, "salt": None, "disposition": entry},
+    ]
+    for bundle in bad:
+        code, said = check(verifier, tmp_path, json.dumps(bundle))
+        assert (code, said.startswith("NOT PROVEN: ")) == (1, True), said
+    code, said = check(verifier, tmp_path, json.dumps(good))
+    assert code == 0, said
+    assert (await verify(pool, signer=notary.signer, filing=True)).ok
 
 
 _KILLED = """

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.archive.filing import Filed, first_misfiled
 from bridge.archive.ingest import ingest
 from bridge.archive.inspection import Problem
+from bridge.archive.rendering import verdict_as_text
 from bridge.archive.verify import verify
 from tests.unit.archive.test_batch import an_event
 
@@ -70,3 +72,43 @@ async def test_tampering_is_named(pool: Pool, owner: Pool, tampering: str, probl
     await owner.execute(tampering)
     verdict = await verify(pool)
     assert (verdict.ok, verdict.problem, verdict.first_bad) == (False, problem, first_bad)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("origin_ts", "7"),
+        ("event_id", "'$other'"),
+        ("room_id", "'!other'"),
+        ("type", "'m.room.other'"),
+        ("sender", "'@other:x'"),
+        ("state_key", "''"),
+        ("relates_to", "'$3'"),
+    ],
+)
+async def test_hidden_event_is_named(pool: Pool, owner: Pool, column: str, value: str) -> None:
+    """A changed column leaves the ledger as it was; who asks for it is told the first, and which column."""
+    assert (await verify(pool, filing=True)).ok
+    await owner.execute(f"UPDATE event SET {column} = {value} WHERE seq = 12")  # noqa: S608
+    assert (await verify(pool)).ok
+    verdict = await verify(pool, filing=True)
+    assert verdict.finding is not None
+    assert (verdict.problem, verdict.first_bad, verdict.finding.column) == (Problem.MISFILED, 12, column)
+    assert f"position 12 is whole, but hidden: its {column} was altered" in verdict_as_text(verdict)
+
+
+async def test_odd_events_are_filed_rightly(pool: Pool) -> None:
+    """Whatever shape an event has, what archiving made of it agrees."""
+    odd = [
+        an_event("$odd1", sender=7, room_id="a\x00b", type=None, origin_server_ts=2**60),
+        an_event("$odd2", state_key="\ud83d", content="none", origin_server_ts="now"),
+        an_event("$odd3", type="m.room.redaction", redacts="$odd1", sender="x" * 300),
+    ]
+    await ingest(pool, odd)
+    assert (await verify(pool, filing=True)).ok
+
+
+async def test_what_was_never_written_is_misfiled(pool: Pool) -> None:
+    """Bytes that are no event agree with no column, whatever the ledger was made to say of them."""
+    rows = [Filed(4, (0, "$4", "!r", "m.x", "@a:x", None, None), body) for body in (b"{", b"[]", b"{}")]
+    assert [first_misfiled([row]) for row in rows] == [(4, "event_id")] * 3

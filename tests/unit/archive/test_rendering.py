@@ -89,11 +89,12 @@ def test_verdict_names_what_and_where() -> None:
         "event_id": "",
         "room_id": "",
         "checkpoint": 0,
+        "column": None,
         "checkpoints": 0,
         "since": 0,
     }
     for problem in Problem:
-        text = verdict_as_text(replace(bad, finding=Finding(problem, 1)))
+        text = verdict_as_text(replace(bad, finding=Finding(problem, 1_000_000, column="relates_to")))
         assert all(len(line) <= 80 for line in text.split("\n"))
 
 
