@@ -32,7 +32,7 @@ from bridge.errors import InputError, MusterError, RefusedError
 from bridge.files import make_folder, write_new
 
 FORMAT = "muster-report-1"
-_PRIVATE, _PUBLIC = "archive-key.pem", "archive-key.pub.pem"
+PRIVATE_KEY, _PUBLIC = "archive-key.pem", "archive-key.pub.pem"
 _FIELDS = ("format", "sha256", "key_id", "moment", "signature")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -59,7 +59,7 @@ class Signature:
 
 def open_key(folder: Path) -> Ed25519PrivateKey:
     """Return the key kept in the data folder; the first time one is made."""
-    path, public = folder / _PRIVATE, folder / _PUBLIC
+    path, public = folder / PRIVATE_KEY, folder / _PUBLIC
     if not path.exists():
         make_folder(folder)
         key = Ed25519PrivateKey.generate()

@@ -42,6 +42,8 @@ VERBS = (
     "archive",
     "audit",
     "drift",
+    "backup",
+    "restore",
 )
 
 
