@@ -1,7 +1,9 @@
-"""The part of the configuration that says how often the archive is signed, and where that is anchored."""
+"""The part of the configuration about the archive: how often it is signed, where that is anchored, where files are."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,6 +14,12 @@ from bridge.document import Kind, Section, Value, duration, line, nearest, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
+_MEDIA = ("endpoint", "limit", "store")
+_S3 = "s3://"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SIZE = re.compile(r"([0-9]{1,6})(KiB|MiB|GiB|TiB)")
+_LIMIT = 1 << 30
+_UNITS = {"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +34,83 @@ class AnchorsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """A place on an S3-compatible store; the keys come from the environment."""
+
+    name: str
+    prefix: str
+    """Before each file's name; may be empty."""
+    endpoint: str | None
+    """Address of the store; None for Amazon's."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """Where files are kept."""
+
+    store: Path | Bucket | None = None
+    """None for `media` in the data folder."""
+    limit: int = _LIMIT
+    """Bytes of the largest file that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed."""
+    """How the archive is signed, and where its files are."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
+    media: MediaConfig = MediaConfig()
 
 
 def archive(section: Section, folder: Path) -> ArchiveConfig:
     """Read the section; `folder` is the file's."""
     anchors: Kind[AnchorsConfig] = Kind(partial(_anchors, folder=folder), AnchorsConfig)
+    media: Kind[MediaConfig] = Kind(partial(_media, folder=folder), MediaConfig)
     return ArchiveConfig(
         checkpoint_every=section.optional("checkpoint_every", _every, timedelta(hours=1)),
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
+        media=section.optional("media", media, MediaConfig()),
     )
 
 
+def _media(value: Value, folder: Path) -> MediaConfig:
+    entries = _known(value, _MEDIA)
+    store = line.read(entries["store"]) if "store" in entries else ""
+    endpoint = url.read(entries["endpoint"]) if "endpoint" in entries else None
+    limit = _size.read(entries["limit"]) if "limit" in entries else _LIMIT
+    if not store.startswith(_S3):
+        if endpoint is not None:
+            entries["endpoint"].expected("this only beside a `store` of s3://BUCKET/PREFIX")
+        return MediaConfig(folder / store if store else None, limit)
+    name, _, prefix = store.removeprefix(_S3).partition("/")
+    if not _BUCKET.fullmatch(name):
+        entries["store"].expected("s3://BUCKET or s3://BUCKET/PREFIX")
+    return MediaConfig(Bucket(name, prefix.strip("/"), endpoint), limit)
+
+
+def _known(value: Value, names: Collection[str]) -> dict[str, Value]:
+    """Return the values of a mapping, of which every key must be one of these."""
+    for name, (key, _) in value.entries().items():
+        if name not in names:
+            key.problem(f"unknown key `{name}`{nearest(name, names)}")
+    return {name: entry for name, (_, entry) in value.entries().items()}
+
+
+def _read_size(value: Value) -> int:
+    found = _SIZE.fullmatch(line.make(value))
+    if found is None or not int(found[1]):
+        value.expected("a size such as 500MiB or 1GiB")
+    return int(found[1]) << _UNITS[found[2]]
+
+
 def _anchors(value: Value, folder: Path) -> AnchorsConfig:
-    entries = value.entries()
-    for name, (key, _) in entries.items():
-        if name not in _ANCHORS:
-            key.problem(f"unknown key `{name}`{nearest(name, _ANCHORS)}")
-    file = document.path.read(entries["file"][1]) if "file" in entries else None
+    entries = _known(value, _ANCHORS)
+    file = document.path.read(entries["file"]) if "file" in entries else None
     return AnchorsConfig(
-        room=_room.read(entries["room"][1]) if "room" in entries else None,
+        room=_room.read(entries["room"]) if "room" in entries else None,
         file=file and folder / file,
-        rfc3161=url.read(entries["rfc3161"][1]) if "rfc3161" in entries else None,
+        rfc3161=url.read(entries["rfc3161"]) if "rfc3161" in entries else None,
     )
 
 
@@ -70,4 +129,5 @@ def _read_every(value: Value) -> timedelta:
 
 
 _room = Kind(_read_room, str)
+_size = Kind(_read_size, lambda: 1)
 _every = Kind(_read_every, lambda: _SHORTEST_EVERY)

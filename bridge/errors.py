@@ -13,6 +13,9 @@
     ├── DatabaseError                  PostgreSQL
     │   ├── DatabaseUnavailableError   away for now; try again
     │   └── DatabaseVersionError       made by a newer Muster
+    ├── MediaError                     a stored file is missing or altered
+    │   ├── MediaTooLargeError         larger than the limit
+    │   └── MediaUnavailableError      where files are kept is away or full; try again
     └── HomeserverError                Synapse said no, in its own words
         └── HomeserverUnavailableError away for now; try again
 
@@ -114,6 +117,23 @@ class DatabaseUnavailableError(DatabaseError):
 
 class DatabaseVersionError(DatabaseError):
     """The database was made by a newer Muster; install that version, or restore an older backup."""
+
+
+class MediaError(MusterError):
+    """A stored file is missing or altered."""
+
+
+class MediaTooLargeError(MediaError):
+    """The file is larger than `archive.media.limit`."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        """Bytes that it has, or has at least."""
+
+
+class MediaUnavailableError(MediaError):
+    """Where files are kept cannot be reached or is full; Muster will try again."""
 
 
 class HomeserverError(MusterError):

@@ -22,9 +22,11 @@ from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
 from bridge.archive.backfill import OriginalsConsumer, backfill
+from bridge.archive.blob import open_blobs
 from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
+from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
 from bridge.archive.notary import Notary
 from bridge.archive.search import SearchConsumer
 from bridge.config import Applying, Config
@@ -38,6 +40,7 @@ from bridge.database.listen import (
     EVENTS,
     FACES,
     HOOKS,
+    MEDIA,
     MEMBERSHIP,
     NOTICES,
     PROFILES,
@@ -139,6 +142,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         _keep_complete(services),
         _keep_signed(services),
         keep_house(pool, clock),
+        _fetch_media(services, listener.subscribe(MEDIA)),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
@@ -190,6 +194,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         ),
         SearchConsumer(pool),
         OriginalsConsumer(pool, services.homeserver),
+        MediaConsumer(pool, services.homeserver.server_name),
     )
 
 
@@ -212,6 +217,14 @@ async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Ev
 async def _watch_embedded(server: EmbeddedPostgres) -> None:
     await server.ended()
     raise DatabaseUnavailableError(f"The embedded PostgreSQL has ended; see {server.log_path}.")
+
+
+async def _fetch_media(services: Services, wake: asyncio.Event) -> None:
+    """Fetch the files that events refer to."""
+    media = services.config.archive.media
+    blobs = await asyncio.to_thread(open_blobs, media, services.config.data)
+    fetcher = MediaFetcher(services.pool, services.homeserver, blobs, limit=media.limit, clock=services.clock)
+    await fetcher.run(wake)
 
 
 async def _keep_signed(services: Services) -> None:

@@ -43,19 +43,29 @@ class Audience:
     """In the order in which they joined."""
 
 
-def audience_of(at: datetime, memberships: Sequence[StateEvent], visibilities: Iterable[StateEvent]) -> Audience:
-    """Return who could see what was sent in a room at a moment.
+@dataclass(frozen=True, slots=True)
+class RoomPast:
+    """Who was in a room when, and who could read its past when; for any number of events of the room."""
 
-    `memberships` are all of the room's, `visibilities` its `m.room.history_visibility`, both in the order in which
-    they counted. Whoever joined or left at the very moment counts as there.
-    """
-    visibility = _visibility(at, visibilities)
-    stays = list(stays_of(memberships))
-    then = {stay.user_id for stay in stays if stay.begins <= at and (stay.ends is None or at <= stay.ends)}
-    invited = _invited(at, memberships) if visibility == "invited" else None
+    memberships: Sequence[StateEvent]
+    visibilities: Sequence[StateEvent]
+    stays: Sequence[Stay]
+    """In the order in which they began."""
+
+
+def past_of(memberships: Sequence[StateEvent], visibilities: Iterable[StateEvent]) -> RoomPast:
+    """Return a room's past: all its memberships and `m.room.history_visibility`, in the order in which they counted."""
+    return RoomPast(memberships, tuple(visibilities), sorted(stays_of(memberships), key=_begins))
+
+
+def audience_of(at: datetime, past: RoomPast) -> Audience:
+    """Return who could see what was sent in a room at a moment; whoever joined or left just then counts as there."""
+    visibility = _visibility(at, past.visibilities)
+    then = {stay.user_id for stay in past.stays if stay.begins <= at and (stay.ends is None or at <= stay.ends)}
+    invited = _invited(at, past.memberships) if visibility == "invited" else None
     late: dict[UserId, Latecomer] = {}
     if visibility != "joined":
-        for stay in sorted(stays, key=_begins):
+        for stay in past.stays:
             if stay.begins > at and stay.user_id not in then and (invited is None or stay.user_id in invited):
                 late.setdefault(stay.user_id, Latecomer(stay.user_id, stay.begins))
     return Audience(visibility, tuple(sorted(then)), tuple(late.values()))

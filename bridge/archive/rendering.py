@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
-from bridge.archive.values import Hit, Status
+from bridge.archive.values import Hit, MediaFigures, Status
 
 _LAST_MOMENT = 253_402_300_799_999
 """Milliseconds; the end of the year 9999, after which there are no dates."""
@@ -112,9 +112,13 @@ def status_as_text(status: Status) -> str:
         "backfilled": f"{status.backfilled:,}",
         "awaiting": f"{status.awaiting:,} originals of deleted messages",
         "set aside": f"{status.set_aside:,}",
+        "media": _media(status.media),
         "behind": behind or "no reader",
     }
-    return "\n".join(f"{name:<12}{value}" for name, value in figures.items())
+    lines = [f"{name:<12}{value}" for name, value in figures.items()]
+    if status.media.reasons:
+        lines += ["not fetched", *(f"  {count:>8,}  {printable(why)}" for why, count in status.media.reasons.items())]
+    return "\n".join(lines)
 
 
 def status_as_json(status: Status) -> dict[str, Any]:
@@ -129,7 +133,25 @@ def status_as_json(status: Status) -> dict[str, Any]:
         "awaiting_original": status.awaiting,
         "set_aside": status.set_aside,
         "behind": dict(status.behind),
+        "media": media_as_json(status.media),
     }
+
+
+def media_as_json(figures: MediaFigures) -> dict[str, Any]:
+    """Return how complete the media are as JSON."""
+    return {
+        "files": figures.files,
+        "bytes": figures.size,
+        "stored": figures.stored,
+        "waiting": figures.waiting,
+        "failed": figures.failed,
+        "reasons": dict(figures.reasons),
+    }
+
+
+def _media(figures: MediaFigures) -> str:
+    files = f"{figures.files:,} file{'' if figures.files == 1 else 's'}, {figures.size:,} bytes"
+    return f"{files}; {figures.waiting:,} waiting, {figures.failed:,} given up"
 
 
 def moment(timestamp: int) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive import store
-from bridge.archive.audience import Audience, audience_of
+from bridge.archive.audience import Audience, audience_of, past_of
 from bridge.archive.state_store import read_memberships, read_rooms_state
 from bridge.archive.values import Story
 from bridge.archive.versions import edits_of, reactions_to, replies_to, thread_of, version_of
@@ -52,7 +52,7 @@ async def show(pool: Pool, event_id: EventId) -> Story:
 async def _audience(connection: Connection, event: Event, at: datetime) -> Audience:
     memberships = await read_memberships(connection, _EVER, room_id=event.room_id)
     visibilities = await read_rooms_state(connection, ["m.room.history_visibility"], at, [event.room_id])
-    return audience_of(at, memberships, visibilities)
+    return audience_of(at, past_of(memberships, visibilities))
 
 
 async def _related(connection: Connection, event_ids: Sequence[EventId]) -> list[Event]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.archive import ledger, store
 from bridge.archive.ledger import Frontier
+from bridge.archive.media_store import media_figures
 from bridge.archive.values import Status
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ async def status(pool: Pool) -> Status:
     async with store.snapshot(pool) as connection:
         row = await store.read_status(connection)
         cursors = await store.read_cursors(connection)
+        media = await media_figures(connection)
     return Status(
         size=row["size"],
         root=ledger.root(Frontier.of(row["size"], row["frontier"])),
@@ -27,4 +29,5 @@ async def status(pool: Pool) -> Status:
         awaiting=row["awaiting"],
         set_aside=row["set_aside"],
         behind={cursor["consumer"]: row["size"] - cursor["seq"] for cursor in cursors},
+        media=media,
     )

@@ -6,7 +6,7 @@ Finding them is left to `search` and `status`, showing them to `rendering`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,24 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFigures:
+    """How complete the media are, in the archive or in a room."""
+
+    files: int = 0
+    """Stored; the same file counts once."""
+    size: int = 0
+    """Bytes of these."""
+    stored: int = 0
+    """Links that were fetched."""
+    waiting: int = 0
+    """Links still to be fetched, some after tries in vain."""
+    failed: int = 0
+    """Links that were given up."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why links are not there, or not yet → how many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Figures of one moment."""
 
@@ -93,6 +111,7 @@ class Status:
     """Entries that could not be archived, and events that a consumer could not handle."""
     behind: Mapping[str, int]
     """Consumer → events that it has not handled yet."""
+    media: MediaFigures = field(default_factory=MediaFigures)
 
 
 @dataclass(frozen=True, slots=True)

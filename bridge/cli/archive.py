@@ -15,6 +15,7 @@ from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_restore import add_restore
 from bridge.cli.archive_show import add_show
+from bridge.cli.archive_trace import add_trace
 from bridge.cli.command import print_json, width, with_services
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
     below = verb.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_search(below)
     add_show(below)
+    add_trace(below)
     archive_proof.add_parsers(below)
     add_log(below)
     add_restore(below)

@@ -6,11 +6,13 @@ Every method is one request and says what makes it safe to repeat. Room ids are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from mautrix.api import Method
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.download import Download
 from bridge.homeserver.event import Event
 from bridge.homeserver.transport import Transport, path
 from bridge.ids import EventId, RoomId, UserId, localpart_of
@@ -27,6 +29,7 @@ class Homeserver:
 
     def __init__(self, transport: Transport, *, bot: UserId, server_name: str, appservice_id: str) -> None:
         self._request = transport.request
+        self._download = transport.download
         self.url = transport.url
         self.bot = bot
         self.server_name = server_name
@@ -238,6 +241,11 @@ class Homeserver:
             raise
         event: dict[str, Any] | None = answer.get("event")
         return event
+
+    def download(self, mxc: str) -> AbstractAsyncContextManager[Download]:
+        """Request a file by its mxc URI, also another homeserver's, and yield it while it comes."""
+        server, _, media_id = mxc.removeprefix("mxc://").partition("/")
+        return self._download(f"_matrix/client/v1/media/download/{path(server, media_id)}")
 
 
 def _room(room_id: RoomId, *rest: str) -> str:

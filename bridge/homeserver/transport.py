@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from mautrix.util.logging import TraceLogger
 from yarl import URL
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.download import Download, opened
 from bridge.homeserver.wire import decode
 from bridge.ids import UserId
 
@@ -40,6 +42,8 @@ class Transport:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
         self.url = url
+        self._token = token
+        self._session = session
         self._api = _Api(url, token, client_session=session)
 
     async def request(
@@ -74,6 +78,10 @@ class Transport:
                 f"The homeserver at {self.url} does not answer ({_why(error)})."
             ) from error
         return cast("dict[str, Any]", answer)
+
+    def download(self, request_path: str) -> AbstractAsyncContextManager[Download]:
+        """Request a file and yield it while it comes; its errors are those of `homeserver.download`."""
+        return opened(self._session, self.url, self._token, request_path)
 
 
 class _Api(HTTPAPI):

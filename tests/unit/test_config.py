@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
-from bridge.config_archive import AnchorsConfig
+from bridge.config_archive import AnchorsConfig, MediaConfig
 from bridge.config_photos import PhotosConfig
 from bridge.document import Kind, Section
 from bridge.errors import DocumentError
@@ -121,6 +121,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "photos": "null" if found.directory.photos == PhotosConfig() else str(found.directory.photos),
         "checkpoint_every": f"{found.archive.checkpoint_every // timedelta(hours=1)}h",
         "anchors": "{}" if found.archive.anchors == AnchorsConfig() else str(found.archive.anchors),
+        "media": "{}" if found.archive.media == MediaConfig() else str(found.archive.media),
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }

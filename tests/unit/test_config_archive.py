@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import read_config
-from bridge.config_archive import AnchorsConfig, ArchiveConfig
+from bridge.config_archive import AnchorsConfig, ArchiveConfig, Bucket, MediaConfig
 from bridge.errors import DocumentError
 
 HEAD = "homeserver: {url: 'http://localhost:8008', server_name: example.org}\narchive: "
@@ -28,9 +28,19 @@ def test_the_documented_anchors_load() -> None:
     )
 
 
+def test_the_documented_bucket_loads() -> None:
+    """What the example shows is what the reader takes; without it files are in the data folder."""
+    (shown,) = re.findall(r"example (\{store: .*?\})\.", EXAMPLE.read_text())
+    bucket = Bucket("archive", "muster", "https://s3.example.org")
+    assert load(f"{{media: {shown}}}").media == MediaConfig(bucket, 500 << 20)
+    assert load("{media: {store: 's3://archive'}}").media == MediaConfig(Bucket("archive", "", None), 1 << 30)
+    assert load("{}").media == MediaConfig(None, 1 << 30)
+
+
 def test_paths_are_relative_to_the_file() -> None:
     """As everywhere in the configuration."""
     assert load("{anchors: {file: kept}}").anchors.file == Path("/etc/muster/kept")
+    assert load("{media: {store: files, limit: 2MiB}}").media == MediaConfig(Path("/etc/muster/files"), 2 << 20)
     assert load("{checkpoint_every: 5m}") == ArchiveConfig(timedelta(minutes=5), AnchorsConfig())
 
 
@@ -42,6 +52,11 @@ def test_paths_are_relative_to_the_file() -> None:
         ("{anchors: {room: town-square}}", "expected `administrators` or a room's ID"),
         ("{anchors: {rfc3161: tsa.example.org}}", "expected an address"),
         ("{anchors: []}", "expected a mapping"),
+        ("{media: {store: 's3://A!/x'}}", "expected s3://BUCKET or s3://BUCKET/PREFIX"),
+        ("{media: {endpoint: 'https://s3.example.org'}}", "expected this only beside a `store` of s3://BUCKET/PREFIX"),
+        ("{media: {limit: 5 GB}}", "expected a size such as 500MiB or 1GiB, came 5 GB"),
+        ("{media: {limit: 0MiB}}", "expected a size"),
+        ("{media: {folder: x}}", "unknown key `folder`"),
         ("{anchor: {}}", "unknown key `anchor`; did you mean `anchors`?"),
     ],
 )

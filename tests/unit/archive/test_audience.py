@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.archive.audience import Audience, audience_of
+from bridge.archive.audience import Audience, audience_of, past_of
 from bridge.archive.values import StateEvent
 from bridge.homeserver.event import Event
 from tests.unit.archive.test_batch import an_event
@@ -53,7 +53,7 @@ STORY = [
 
 def seen(visibility: object) -> tuple[Audience, list[str]]:
     """Return the audience of what was said at 6, and who was added since."""
-    found = audience_of(at(6), STORY, [history(0, visibility), history(7, "world_readable")])
+    found = audience_of(at(6), past_of(STORY, [history(0, visibility), history(7, "world_readable")]))
     assert found.then == ("@leaves:x", "@stays:x")
     return found, [late.user_id for late in found.later]
 
@@ -76,7 +76,7 @@ def test_those_who_join_later_see_what_the_rooms_history_lets_them(visibility: s
 
 def test_a_room_without_a_valid_setting_is_shared() -> None:
     """As the Matrix specification says."""
-    assert audience_of(at(6), STORY, []).visibility == "shared"
+    assert audience_of(at(6), past_of(STORY, [])).visibility == "shared"
     assert seen("everybody!")[0].visibility == "shared"
     assert seen(["joined"])[0].visibility == "shared"
 
@@ -86,6 +86,6 @@ def test_who_was_there_is_whose_last_membership_was_join(moves: list[tuple[str, 
     """Between two events, presence is what the last membership before says."""
     events = [member(place * 2, user, membership) for place, (user, membership) in enumerate(moves)]
     last = {user: membership for place, (user, membership) in enumerate(moves) if place * 2 < second * 2 + 1}
-    found = audience_of(at(second * 2 + 1), events, [])
+    found = audience_of(at(second * 2 + 1), past_of(events, []))
     assert set(found.then) == {user for user, membership in last.items() if membership == "join"}
     assert not {late.user_id for late in found.later} & set(found.then)
