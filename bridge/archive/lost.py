@@ -24,6 +24,7 @@ MARK = "muster.restored"
 """The key of a message's content that says what it restores."""
 MESSAGE = "m.room.message"
 _FILES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
+_INFO = frozenset({"mimetype", "size", "w", "h", "duration"})
 _HTML = "org.matrix.custom.html"
 _LARGEST = 60_000
 """Bytes of content; an event has at most 65,536 with what the homeserver adds."""
@@ -56,10 +57,13 @@ def lost_of(original: Event, leaf: bytes, related: Sequence[Event]) -> Lost | No
     return Lost(original, edits[-1] if edits else original, version_of(original, related).redaction, leaf)
 
 
-def content_of(lost: Lost, name: str) -> dict[str, Any]:
-    """Return the content of the message with which the bot gives a message back; `name` is the writer's."""
+def content_of(lost: Lost, name: str, file: str = "") -> dict[str, Any]:
+    """Return the content of the message with which the bot gives a message back; `name` is the writer's.
+
+    `file` is the `mxc:` address of its file, uploaded again; without it the file is only named.
+    """
     header = f"Restored: {name} wrote on {moment(lost.original.timestamp)}{_what_became(lost)}"
-    text, formatted = _text(lost.said), _formatted(lost.said)
+    text, formatted = _text(lost.said, is_there=bool(file)), _formatted(lost.said)
     content: dict[str, Any] = {
         "msgtype": "m.notice",  # which rings for nobody
         "body": f"{header}:\n\n{text}",
@@ -74,6 +78,8 @@ def content_of(lost: Lost, name: str) -> dict[str, Any]:
             "leaf": lost.leaf.hex(),
         },
     }
+    if file:
+        content |= _file(lost.said, file)
     if formatted:
         rich = {"format": _HTML, "formatted_body": f"<p><em>{html.escape(header)}:</em></p>{formatted}"}
         if _bytes(content | rich) <= _LARGEST:
@@ -112,15 +118,33 @@ def _what_became(lost: Lost) -> str:
     return edited + deleted
 
 
-def _text(said: Event) -> str:
+def has_file(lost: Lost) -> bool:
+    """Return whether the message is a file."""
+    return _newest(lost.said).get("msgtype") in _FILES
+
+
+def _file(said: Event, address: str) -> dict[str, Any]:
+    content = _newest(said)
+    info = content.get("info")
+    plain = {key: value for key, value in info.items() if key in _INFO} if isinstance(info, dict) else {}
+    kept = {key: value for key, value in plain.items() if type(value) is int or isinstance(value, str)}
+    return {"msgtype": content["msgtype"], "url": address, "filename": _filename(said) or "file", "info": kept}
+
+
+def _filename(said: Event) -> str:
+    name = _newest(said).get("filename")
+    return name if isinstance(name, str) and name else text_of(said)
+
+
+def _text(said: Event, *, is_there: bool) -> str:
     content = _newest(said)
     text = text_of(said)
     if content.get("msgtype") not in _FILES:
         return text or "(a message without text)"
-    name = content.get("filename")
-    name = name if isinstance(name, str) and name else text
+    name = _filename(said)
     caption = f"\n{text}" if text and text != name else ""
-    return f"(file {name or 'without a name'}, which is not restored){caption}"
+    missing = "" if is_there else ", which is not restored"
+    return f"(file {name or 'without a name'}{missing}){caption}"
 
 
 def _formatted(said: Event) -> str:

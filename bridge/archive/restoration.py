@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.archive import restoration_store, store
-from bridge.archive.lost import MESSAGE, Lost, content_of, is_of_two, lost_of, restored_by, transaction_of
+from bridge.archive.lost import MESSAGE, Lost, content_of, has_file, is_of_two, lost_of, restored_by, transaction_of
 from bridge.archive.scope import stays_of
 from bridge.archive.state_store import read_memberships, read_rooms_state
 from bridge.archive.values import edited_by
@@ -127,12 +127,14 @@ async def give_back(
     *,
     deleted: bool,
     named: Callable[[Collection[UserId], datetime], Awaitable[Mapping[UserId, str]]],
+    filed: Callable[[Event], Awaitable[str]],
     clock: Clock,
     progress: Callable[[int, int], None],
 ) -> Tally:
     """Send to a room what is lost and has not been given back there, the oldest first; again sends nothing twice.
 
-    `named` tells what people were called at a moment. Raises `RefusedError` when the bot may not speak there.
+    `named` tells what people were called at a moment, `filed` uploads the file of a message and returns its address, or
+    nothing when there is none. Raises `RefusedError` when the bot may not speak there.
     """
     tally = Tally()
     known = await _given_back(pool, homeserver.bot, target)
@@ -148,7 +150,9 @@ async def give_back(
             elif target == found.room_id and not lost.redaction and await homeserver.fetch_event(event.event_id):
                 tally.there += 1
             else:
-                restored = await _say(homeserver, lost, target, names.get(event.sender, event.sender))
+                file = await filed(lost.said) if has_file(lost) else ""
+                content = content_of(lost, names.get(event.sender, event.sender), file)
+                restored = await _say(homeserver, event.event_id, target, content)
                 await restoration_store.put_restored(pool, event.event_id, target, restored, clock())
                 tally.restored += 1
         done = min(done + _PORTION, len(found.positions))
@@ -212,10 +216,9 @@ async def _related(pool: Pool, event_ids: Sequence[EventId]) -> list[Event]:
     return [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows if row["body"] is not None]
 
 
-async def _say(homeserver: Homeserver, lost: Lost, target: RoomId, name: str) -> EventId:
-    transaction_id = transaction_of(lost.original.event_id, target)
+async def _say(homeserver: Homeserver, event_id: EventId, target: RoomId, content: Mapping[str, object]) -> EventId:
     try:
-        return await homeserver.send(target, MESSAGE, content_of(lost, name), transaction_id=transaction_id)
+        return await homeserver.send(target, MESSAGE, content, transaction_id=transaction_of(event_id, target))
     except HomeserverError as error:
         if error.status != HTTPStatus.FORBIDDEN:
             raise

@@ -9,9 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bridge.archive.blob import Blobs, open_blobs
 from bridge.archive.entry import Entry
 from bridge.archive.log import record
 from bridge.archive.restoration import Found, Request, Tally, find, give_back, make_room
+from bridge.archive.returned_files import ReturnedFiles
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.apply import shown_progress
 from bridge.cli.command import print_json, with_services
@@ -67,6 +69,7 @@ async def restore(args: argparse.Namespace, services: Services) -> int:
             target,
             deleted=args.deleted,
             named=partial(_names, services),
+            filed=ReturnedFiles(services.pool, services.homeserver, _blobs(services)).upload,
             clock=services.clock,
             progress=progress,
         )
@@ -93,6 +96,10 @@ def _report(args: argparse.Namespace, found: Found, target: RoomId, invited: int
 
 def _messages(count: int) -> str:
     return f"{count:,} message{'' if count == 1 else 's'}"
+
+
+def _blobs(services: Services) -> Blobs:
+    return open_blobs(services.config.archive.media, services.config.data)
 
 
 async def _still_here(services: Services, users: Collection[UserId]) -> set[UserId]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bridge.archive.blob import name_of, open_blobs
 from bridge.archive.ingest import ingest
 from bridge.archive.lost import MARK
+from bridge.archive.media_fetch import MediaConsumer
+from bridge.archive.media_store import put_file
 from bridge.cli import archive
 from bridge.clock import Clock, system_clock
 from bridge.config import Config, read_config
+from bridge.config_archive import MediaConfig
 from bridge.errors import InputError, RefusedError, UnknownNameError
+from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from tests.integration.archive.test_search import edited, redacted, said
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 OLD = RoomId("!old")
+NOWHERE = Path("/tmp/muster-nowhere")  # noqa: S108 - nothing is written there
 READING = ("state", "resolve_alias")
 AT = 1_700_000_000_000
 ANNA, BO, CY = (UserId(f"@{name}:example.org") for name in ("anna", "bo", "cy"))
@@ -83,13 +90,15 @@ def homeserver() -> ForgetfulHomeserver:
     return ForgetfulHomeserver()
 
 
-async def muster(pool: Pool, homeserver: ForgetfulHomeserver, *words: str, as_json: bool = True) -> None:
+async def muster(
+    pool: Pool, homeserver: ForgetfulHomeserver, *words: str, as_json: bool = True, folder: Path = NOWHERE
+) -> None:
     """Run the verb as a person types it."""
     parser = argparse.ArgumentParser()
     archive.add_parser(parser.add_subparsers())
     args = parser.parse_args(["archive", "restore", *words])
     args.json = as_json
-    config = read_config("homeserver: {url: 'http://localhost:8008', server_name: x}\n", Path("/nowhere/config.yaml"))
+    config = read_config("homeserver: {url: 'http://localhost:8008', server_name: x}\n", folder / "config.yaml")
     assert await args.handler.__wrapped__(args, cast("Services", FewServices(pool, homeserver, config))) == 0
 
 
@@ -198,6 +207,41 @@ async def test_who_has_left_the_company_is_not_invited(
     )
     await muster(pool, homeserver, OLD)
     assert homeserver.rooms[json.loads(capsys.readouterr().out)["room"]].members("invite") == {ANNA}
+
+
+async def test_files_come_back_with_their_messages(pool: Pool, homeserver: ForgetfulHomeserver, tmp_path: Path) -> None:
+    """A file is uploaded again from the archive; one that is damaged there is named, and ends nothing."""
+    blobs = open_blobs(MediaConfig(), tmp_path / "data")
+    people = [member(f"$j{user}", user, "join", AT) for user in (ANNA, BO, CY)]
+    files = []
+    for number in range(3):
+        link = f"mxc://example.org/{number}"
+        said_of_it = {"msgtype": "m.file", "body": f"{number}.pdf", "url": link}
+        files.append(
+            an_event(f"$f{number}", content=said_of_it, room_id=OLD, sender=ANNA, origin_server_ts=AT + number)
+        )
+    await ingest(pool, [*people, *files])
+    rows = await pool.fetch("SELECT seq, body FROM event ORDER BY seq")
+    await MediaConsumer(pool, "example.org").handle([Event.of(wire.decode(row["body"]), row["seq"]) for row in rows])
+    for number, content in enumerate((b"one", b"two")):
+        received = await blobs.receive(pieces(content), 100)
+        await put_file(
+            cast("Any", pool), f"mxc://example.org/{number}", received.sha256, received.size, "application/pdf"
+        )
+    (tmp_path / "data/media" / name_of(received.sha256)).write_bytes(b"owt")
+    target = homeserver.make_room(BOT)
+    await muster(pool, homeserver, OLD, "--to", target, folder=tmp_path)
+    one, two, three = homeserver.rooms[target].said
+    assert homeserver.media[one.content["url"]] == b"one"
+    assert (one.content["msgtype"], one.content["filename"]) == ("m.file", "0.pdf")
+    for event in (two, three):
+        assert "which is not restored" in event.content["body"]
+        assert "url" not in event.content
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    """Yield the bytes as they would come."""
+    yield content
 
 
 async def test_talk_of_two_stays_closed(pool: Pool, homeserver: ForgetfulHomeserver) -> None:

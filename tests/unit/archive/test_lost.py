@@ -103,6 +103,18 @@ def test_a_file_is_named(content: dict[str, Any], line: str) -> None:
     )
 
 
+def test_a_file_that_was_uploaded_again_comes_with_its_message() -> None:
+    """It looks as it did, except for where it lies; what else its sender claimed of it is left out."""
+    info = {"mimetype": "application/pdf", "size": 7, "thumbnail_url": "mxc://x/2", "w": {}}
+    raw = an_event("$a", content={"msgtype": "m.file", "body": "lift.pdf", "url": "mxc://x/1", "info": info})
+    found = lost(raw)
+    assert found
+    sent = content_of(found, "Mari", "mxc://x/new")
+    assert (sent["msgtype"], sent["url"], sent["filename"]) == ("m.file", "mxc://x/new", "lift.pdf")
+    assert sent["info"] == {"mimetype": "application/pdf", "size": 7}
+    assert sent["body"].endswith("\n\n(file lift.pdf)")
+
+
 @given(
     body=st.one_of(st.text(max_size=50), st.integers(1, 62_000).map(lambda count: "\x00" * count)),
     formatted=st.one_of(st.none(), st.integers(1, 60_000).map(lambda count: "ж" * (count // 2))),
