@@ -1,10 +1,13 @@
 """What a backup says of itself: at its beginning what it is of, at its end what was put into it.
 
-about.json            what it is of: versions, server, the tables and their columns
-files/NAME            configuration, policy, registration, the archive's key
-database/TABLE/N      the rows of a table as PostgreSQL's binary COPY, in pieces that belong together
-sequences.json        where the numbers go on that the database gives
-manifest.json         about the same, and each part's digest, the rows, and the ledger's size and root
+    about.json            what it is of: versions, server, the tables and their columns
+    files/NAME            configuration, policy, registration, the archive's key
+    database/TABLE/N      the rows of a table as PostgreSQL's binary COPY, in pieces that belong together
+    sequences.json        where the numbers go on that the database gives
+    media/HASH/N          a file of the archive's, when asked for, in pieces; `end` closes one that is whole
+    manifest.json         about the same, and each part's digest, the rows, and the ledger's size and root
+
+Writing and reading the file is left to `parcel`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from bridge.errors import InputError
 
 FORMAT = "muster-backup-1"
 ABOUT, SEQUENCES, MANIFEST = "about.json", "sequences.json", "manifest.json"
-FILES, DATABASE = "files/", "database/"
+FILES, DATABASE, MEDIA = "files/", "database/", "media/"
+END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Contents:
     """SHA-256, hexadecimal, of each part by name: a file, or all rows of a table."""
     rows: Mapping[str, int]
     """Of each table."""
+    files: int
+    """Of the archive's that are whole in it."""
     size: int
     """The ledger's, in events."""
     root: str
@@ -62,6 +68,8 @@ class Contents:
         for table, rows in self.rows.items():
             if found.rows.get(table) != rows:
                 return f"table {table} has {found.rows.get(table)} rows of {rows}"
+        if self.files != found.files:
+            return f"it holds {found.files} of {self.files} files of the archive's"
         if (self.size, self.root) != (found.size, found.root):
             return f"the ledger is of {found.size} events with root {found.root}, not of {self.size} with {self.root}"
         return ""
@@ -87,7 +95,7 @@ def read_about(content: bytes) -> About:
 def read_contents(content: bytes) -> Contents:
     """Read the last part; raises `InputError`."""
     found = _decoded(content)
-    return Contents(found["digests"], found["rows"], found["size"], found["root"])
+    return Contents(found["digests"], found["rows"], found["files"], found["size"], found["root"])
 
 
 def _encoded(value: object) -> bytes:

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.archive import store as archive_store
+from bridge.archive.blob import Blobs
 from bridge.archive.ledger import Frontier, root
 from bridge.archive.signing import PRIVATE_KEY
 from bridge.backup import store
 from bridge.backup.manifest import (
     ABOUT,
     DATABASE,
+    END,
     FILES,
     MANIFEST,
+    MEDIA,
     SEQUENCES,
     About,
     Contents,
@@ -37,6 +40,11 @@ if TYPE_CHECKING:
     from bridge.database import Connection
 
 _END = ("", b"")
+_LARGEST = 2**63
+
+
+class _NotWholeError(Exception):
+    """A file of the archive's was not to be had to its end when the backup was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +95,38 @@ class Backup:
         found: dict[str, int] = json.loads(content)
         return found
 
-    async def check(self, rows: Mapping[str, int], size: int, ledger_root: str) -> Contents:
+    async def keep_files(self, opened: Callable[[], Blobs]) -> int:
+        """Store the archive's files that are in it, each under its hash again, and return how many are whole."""
+        blobs, whole = None, 0
+        while self._part[0].startswith(MEDIA):
+            name = self._part[0].split("/")[1]
+            blobs = blobs or opened()
+            try:
+                received = await blobs.receive(self._file(name), _LARGEST)
+            except _NotWholeError:  # it was damaged when it was backed up
+                continue
+            if received.sha256.hex() != name:
+                raise InputError(f"The backup is damaged: {MEDIA}{name} was altered. Nothing was changed.")
+            whole += 1
+        return whole
+
+    async def _file(self, name: str) -> AsyncIterator[bytes]:
+        while self._part[0].startswith(f"{MEDIA}{name}/"):
+            part, content = self._part
+            await self._turn()
+            if part.endswith(f"/{END}"):
+                return
+            yield content
+        raise _NotWholeError
+
+    async def check(self, rows: Mapping[str, int], files: int, size: int, ledger_root: str) -> Contents:
         """Insist that everything is as it was put in, and that nothing follows; return what was."""
         name, content = self._part
         if name != MANIFEST:
             raise InputError(f"Expected {MANIFEST} in the backup, came {name or 'its end'}. Nothing was changed.")
         contents = read_contents(content)
         await self._turn()
-        difference = contents.difference(Contents(self._digests, rows, size, ledger_root))
+        difference = contents.difference(Contents(self._digests, rows, files, size, ledger_root))
         if difference or self._part != _END:
             wrong = difference or "something follows its end"
             raise InputError(f"The backup is damaged: {wrong}. Nothing was changed.")
@@ -115,8 +147,12 @@ async def open_backup(reader: ParcelReader) -> Backup:
     return backup
 
 
-async def recover(connection: Connection, backup: Backup, progress: Callable[[int, int], None]) -> Contents:
+async def recover(
+    connection: Connection, backup: Backup, opened: Callable[[], Blobs], progress: Callable[[int, int], None]
+) -> Contents:
     """Fill the tables, which are those of the backup's version, and prove everything; return what was put in.
+
+    `opened` opens the store of the archive's files, in which those of the backup stay whatever happens.
 
     Raises `InputError` for whatever is not as it was; the caller undoes its database transaction.
     """
@@ -134,8 +170,9 @@ async def recover(connection: Connection, backup: Backup, progress: Callable[[in
         progress(done, len(tables))
     await store.set_sequences(connection, await backup.sequences())
     await store.tighten_tables(connection, tables, references)
+    files = await backup.keep_files(opened)
     size, frontier = await archive_store.read_head(connection)
-    return await backup.check(rows, size, root(Frontier.of(size, frontier)).hex())
+    return await backup.check(rows, files, size, root(Frontier.of(size, frontier)).hex())
 
 
 def place_files(files: Mapping[str, bytes], places: Mapping[str, Path]) -> Placement:

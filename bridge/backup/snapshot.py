@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING
 
 from bridge import __version__
 from bridge.archive import store as archive_store
+from bridge.archive.blob import Blobs
 from bridge.archive.ledger import Frontier, root
+from bridge.archive.media_store import read_hashes
 from bridge.archive.signing import PRIVATE_KEY
 from bridge.backup import store
 from bridge.backup.lock import Lock
 from bridge.backup.manifest import (
     ABOUT,
     DATABASE,
+    END,
     FILES,
     MANIFEST,
+    MEDIA,
     SEQUENCES,
     About,
     Contents,
@@ -34,7 +38,7 @@ from bridge.backup.manifest import (
 from bridge.backup.parcel import ParcelWriter
 from bridge.config import Config
 from bridge.database import read_version
-from bridge.errors import MusterError
+from bridge.errors import MediaError, MediaUnavailableError, MusterError
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -52,6 +56,8 @@ class Taken:
     contents: Contents
     bytes: int
     """The file's."""
+    damaged: int
+    """Files of the archive's that its store has not, or not as they were."""
 
 
 def files_of(config: Config) -> dict[str, Path]:
@@ -65,11 +71,18 @@ def files_of(config: Config) -> dict[str, Path]:
 
 
 async def take(
-    pool: Pool, config: Config, path: Path, lock: Lock, at: datetime, progress: Callable[[int, int], None]
+    pool: Pool,
+    config: Config,
+    path: Path,
+    lock: Lock,
+    at: datetime,
+    progress: Callable[[int, int], None],
+    blobs: Blobs | None = None,
 ) -> Taken:
     """Write a backup to a file that must not exist; `progress` is told how many tables are done, of how many.
 
-    Raises `RefusedError` when it exists, `MusterError` when something cannot be read or written.
+    The archive's files are in it when `blobs` is given. Raises `RefusedError` when it exists, `MusterError` when
+    something cannot be read or written.
     """
     files = await asyncio.to_thread(_read_files, files_of(config))
     async with archive_store.snapshot(pool) as connection:
@@ -81,8 +94,8 @@ async def take(
             tables=await store.read_tables(connection),
         )
         with ParcelWriter(path, lock) as writer:
-            contents = await _fill(writer, connection, about, files, progress)
-    return Taken(path, about, contents, writer.size)
+            contents, damaged = await _fill(writer, connection, about, files, blobs, progress)
+    return Taken(path, about, contents, writer.size, damaged)
 
 
 async def _fill(
@@ -90,8 +103,9 @@ async def _fill(
     connection: Connection,
     about: About,
     files: Mapping[str, bytes],
+    blobs: Blobs | None,
     progress: Callable[[int, int], None],
-) -> Contents:
+) -> tuple[Contents, int]:
     digests = {}
     await asyncio.to_thread(writer.add, ABOUT, about_as_json(about))
     for name, content in files.items():
@@ -106,10 +120,28 @@ async def _fill(
     sequences = json.dumps(await store.read_sequences(connection)).encode()
     digests[SEQUENCES] = hashlib.sha256(sequences).hexdigest()
     await asyncio.to_thread(writer.add, SEQUENCES, sequences)
+    hashes = await read_hashes(connection) if blobs else []
+    whole = sum([await _add_file(writer, blobs, sha256) for sha256 in hashes]) if blobs else 0
     size, frontier = await archive_store.read_head(connection)
-    contents = Contents(digests, rows, size, root(Frontier.of(size, frontier)).hex())
+    contents = Contents(digests, rows, whole, size, root(Frontier.of(size, frontier)).hex())
     await asyncio.to_thread(writer.add, MANIFEST, manifest_as_json(about, contents))
-    return contents
+    return contents, len(hashes) - whole
+
+
+async def _add_file(writer: ParcelWriter, blobs: Blobs, sha256: bytes) -> bool:
+    """Add a file, and return whether it is whole; what is missing or altered in the store ends nothing."""
+    name = f"{MEDIA}{sha256.hex()}"
+    pieces = _Pieces(writer, name)
+    try:
+        async for piece in blobs.read(sha256):
+            await pieces.take(piece)
+    except MediaUnavailableError:
+        raise
+    except MediaError:
+        return False
+    await pieces.end()
+    await asyncio.to_thread(writer.add, f"{name}/{END}", b"")
+    return True
 
 
 class _Pieces:

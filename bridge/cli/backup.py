@@ -46,6 +46,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--new-key", type=Path, metavar="FILE", help="only make a key for backups, and print what to name after --to"
     )
+    parser.add_argument(
+        "--with-media", action="store_true", help="with the files that people shared; else only the list of them"
+    )
     add_actor(parser)
     parser.set_defaults(handler=backup)
 
@@ -67,6 +70,7 @@ async def backup(args: argparse.Namespace) -> int:
 
 async def write_backup(args: argparse.Namespace, services: Services) -> int:
     """Write a backup and say what it is of."""
+    from bridge.archive.blob import open_blobs
     from bridge.backup.snapshot import take
 
     if args.place is None:
@@ -76,14 +80,20 @@ async def write_backup(args: argparse.Namespace, services: Services) -> int:
     path = args.place / f"muster-{at:%Y%m%dT%H%M%SZ}.age" if args.place.is_dir() else args.place
     details = {"file": path.name, "to": args.to or None}
     await record(services.pool, Entry("backup", actor, details), at)
+    config = services.config
+    blobs = open_blobs(config.archive.media, config.data) if args.with_media else None
     with shown_progress("backing up", "tables") as progress:
-        taken = await take(services.pool, services.config, path.absolute(), lock, at, progress)
+        taken = await take(services.pool, config, path.absolute(), lock, at, progress, blobs)
     if args.json:
         print_json(_as_json(taken))
     else:
         print(f"Wrote {from_here(taken.path)}: {taken.bytes:,} bytes.")
         print(f"events  {taken.contents.size:,}")
         print(f"root    {taken.contents.root}")
+        if args.with_media:
+            print(f"files   {taken.contents.files:,}")
+        if taken.damaged:
+            print(f"{taken.damaged:,} files are missing or altered in the store, and not in the backup.")
     return 0
 
 
@@ -112,5 +122,7 @@ def _as_json(taken: Taken) -> dict[str, object]:
         "made_at": taken.about.made_at,
         "events": taken.contents.size,
         "root": taken.contents.root,
+        "files": taken.contents.files,
+        "damaged_files": taken.damaged,
         "rows": dict(taken.contents.rows),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
 async def restore(args: argparse.Namespace) -> int:
     """Put a backup back, prove the copy, and print both roots."""
     from bridge.app import open_empty_storage, open_storage
+    from bridge.archive.blob import open_blobs
     from bridge.backup.parcel import ParcelReader
     from bridge.backup.recovery import open_backup, place_files, recover, write_files
     from bridge.backup.snapshot import files_of
@@ -53,7 +55,9 @@ async def restore(args: argparse.Namespace) -> int:
         placement = place_files(backup.files, files_of(config))
         async with open_empty_storage(config, backup.about.schema) as connection:
             with shown_progress("restoring", "tables") as progress:
-                contents = await recover(connection, backup, progress)
+                contents = await recover(
+                    connection, backup, partial(open_blobs, config.archive.media, config.data), progress
+                )
             write_files(placement)
     async with open_storage(config) as storage:
         with shown_progress("verifying", "events") as progress:
@@ -68,6 +72,7 @@ def _report(args: argparse.Namespace, about: About, contents: Contents, verdict:
         print_json(
             {
                 "made_at": about.made_at,
+                "files": contents.files,
                 "backup": {"events": contents.size, "root": contents.root},
                 "restored": rendering.verdict_as_json(verdict),
                 "written": [str(path) for path in placement.missing],
@@ -80,6 +85,8 @@ def _report(args: argparse.Namespace, about: About, contents: Contents, verdict:
         print(f"wrote   {from_here(path)}")
     for path in placement.other:
         print(f"kept    {from_here(path)}, which differs from the backup's")
+    if contents.files:
+        print(f"files   {contents.files:,}, back in the archive's store")
     print(f"backup  {contents.root} of {contents.size:,} events")
     print(f"here    {root} of {verdict.size:,} events")
     if verdict.ok:

@@ -15,12 +15,14 @@ import asyncpg
 import pytest
 from pyrage import x25519
 
+from bridge.archive.blob import name_of, open_blobs
 from bridge.archive.ingest import ingest
 from bridge.archive.notary import Notary
 from bridge.archive.signing import open_key
 from bridge.backup import store as tables
 from bridge.backup.lock import new_key
 from bridge.cli import parser
+from bridge.config_archive import MediaConfig
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.directory.intake import import_csv
@@ -314,6 +316,33 @@ async def test_a_full_disk_is_one_message(home: Path) -> None:
     public = str(x25519.Identity.generate().to_public())
     with pytest.raises(MusterError, match="cannot be written"):
         await muster("backup", Path("/dev/full/x"), "--to", public, "-c", home / "config.yaml")
+
+
+async def test_shared_files_come_along_when_asked_for(
+    home: Path, pool: Pool, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is under its hash again; one that is damaged in the store is counted, and ends nothing."""
+    blobs, kept = open_blobs(MediaConfig(), home / "data"), {}
+    for content in (secrets.token_bytes(9_000_000), b"small", b"damaged"):
+        received = await blobs.receive(_pieces(content), 10_000_000)
+        kept[received.sha256] = content
+        await pool.execute("INSERT INTO media_file VALUES ($1, $2, '', now())", received.sha256, received.size)
+    (home / "data/media" / name_of(received.sha256)).write_bytes(b"DAMAGED")
+    file, key, made = await backed_up(home, capsys, "--with-media")
+    assert (made["files"], made["damaged_files"]) == (2, 2)  # the other one is of a row without a file
+    copy = _installation(home.parent / "copy", other)
+    assert await muster("restore", file, "--identity", key, "--json", "-c", copy / "config.yaml") == 0
+    assert json.loads(capsys.readouterr().out)["files"] == 2
+    restored = open_blobs(MediaConfig(), copy / "data")
+    for sha256, content in kept.items():
+        if content != b"damaged":
+            assert b"".join([piece async for piece in restored.read(sha256)]) == content
+    assert len([path for path in (copy / "data/media").rglob("*") if path.is_file()]) == 2
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), 100_000):
+        yield content[start : start + 100_000]
 
 
 async def test_a_folder_gets_a_file_with_the_time(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
