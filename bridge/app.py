@@ -14,7 +14,7 @@ import aiohttp
 
 from bridge.clock import Clock, system_clock
 from bridge.config import Config, load_registration
-from bridge.database import open_database, open_to_read
+from bridge.database import open_database, open_empty, open_to_read
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.directory.local_day import LocalDays
 from bridge.directory.status_store import put_statuses, put_timezone
@@ -26,7 +26,7 @@ from bridge.policy.schema import Policy
 from bridge.policy.source import read_policy
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    from bridge.database import Connection, Pool
 
 _REQUEST_SECONDS = 120
 """Longer than any single answer of Synapse's takes; a request without an answer ends."""
@@ -90,10 +90,7 @@ async def open_storage(config: Config, *, to_read: bool = False) -> AsyncIterato
     The database is brought up to date; `to_read` takes it as it is, or not at all, and changes nothing in it.
     """
     async with AsyncExitStack() as stack:
-        embedded, url, owner = None, config.database, config.database_owner
-        if url is None:
-            embedded = await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))
-            url, owner = embedded.service_url, embedded.url
+        embedded, url, owner = await _open_server(config, stack)
         opened = (
             open_to_read(url)
             if to_read
@@ -101,6 +98,25 @@ async def open_storage(config: Config, *, to_read: bool = False) -> AsyncIterato
         )
         pool = await stack.enter_async_context(opened)
         yield Storage(pool, url, embedded)
+
+
+@asynccontextmanager
+async def open_empty_storage(config: Config, version: int) -> AsyncIterator[Connection]:
+    """Open the configured database, which must be empty, with the tables of a version, for a backup to be put in.
+
+    Nothing of it stays when the block raises.
+    """
+    async with AsyncExitStack() as stack:
+        _, url, owner = await _open_server(config, stack)
+        yield await stack.enter_async_context(open_empty(owner or url, version))
+
+
+async def _open_server(config: Config, stack: AsyncExitStack) -> tuple[EmbeddedPostgres | None, str, str | None]:
+    """Start the embedded server if it is the configured one, and return the addresses of the service and the owner."""
+    if config.database is not None:
+        return None, config.database, config.database_owner
+    embedded = await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))
+    return embedded, embedded.service_url, embedded.url
 
 
 @asynccontextmanager

@@ -143,6 +143,10 @@ class Access:
         db = db or self._pool
         return await matching(db, await read_bounds(db, self.case.scope), seqs)
 
+    async def refuse(self, reason: str, what: str) -> None:
+        """Record that something is not shown, and raise `RefusedError`."""
+        await self._refuse(reason, {"what": what})
+
     async def _refuse(self, reason: str, details: dict[str, Any]) -> None:
         await self.record("refuse", {**details, "reason": reason})
         raise RefusedError(f"{reason} This refusal is recorded in the archive's log.")

@@ -153,6 +153,12 @@ async def read_file(db: Connection | Pool, sha256: bytes) -> Row | None:
     return await db.fetchrow("SELECT size, mimetype, stored_at FROM media_file WHERE sha256 = $1", sha256)
 
 
+async def read_hashes(db: Connection | Pool) -> list[bytes]:
+    """Return the SHA-256 of every stored file."""
+    rows = await db.fetch("SELECT sha256 FROM media_file ORDER BY sha256")
+    return [row["sha256"] for row in rows]
+
+
 async def read_link(db: Connection | Pool, mxc: str) -> Row | None:
     """Return (mxc, sha256, reason) of a link, or None when no event refers to it."""
     return await db.fetchrow("SELECT mxc, sha256, reason FROM media_link WHERE mxc = $1", mxc)

@@ -9,13 +9,13 @@ from pathlib import Path
 from bridge.errors import MusterError, RefusedError
 from bridge.files import make_folder, write_new
 
-_NAME = "pseudonym-key"
+PSEUDONYM_KEY = "pseudonym-key"
 _BYTES = 32
 
 
 def open_pseudonym_key(folder: Path) -> bytes:
     """Return the key kept in the data folder; the first time one is made. Raises `MusterError`."""
-    path = folder / _NAME
+    path = folder / PSEUDONYM_KEY
     if not path.exists():
         make_folder(folder)
         with suppress(RefusedError):  # another process was quicker, and its key counts

@@ -33,8 +33,10 @@ from bridge.errors import InputError, MusterError, RefusedError
 from bridge.files import make_folder, remove, replace, sync, write_new
 
 FORMAT = "muster-report-1"
-_PRIVATE, _PUBLIC, _NEXT = "archive-key.pem", "archive-key.pub.pem", "archive-key.next.pem"
+PRIVATE_KEY, _PUBLIC, _NEXT = "archive-key.pem", "archive-key.pub.pem", "archive-key.next.pem"
 _REPLACED = "archive-key.{}.pub.pem"
+KEYS = "archive-key*.pem"
+"""The files in the data folder that belong to the archive's keys, those of before too."""
 _FIELDS = ("format", "sha256", "key_id", "moment", "signature")
 _NAME = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -62,7 +64,7 @@ class Signature:
 
 def open_key(folder: Path) -> Ed25519PrivateKey:
     """Return the key kept in the data folder; the first time one is made."""
-    path, public = folder / _PRIVATE, folder / _PUBLIC
+    path, public = folder / PRIVATE_KEY, folder / _PUBLIC
     if not path.exists():
         _make_key(path)
     key = _read_key(path)
@@ -90,8 +92,8 @@ def open_key_of(folder: Path, public: Ed25519PublicKey) -> Ed25519PrivateKey:
     key = open_key(folder)
     if (found := key_id(key.public_key())) != key_id(public):
         raise RefusedError(
-            f"The archive is signed with the key {key_id(public)}; {folder / _PRIVATE} holds {found}. Put back the one "
-            "of your backup; when it is lost, `muster archive rotate-key --lost`."
+            f"The archive is signed with the key {key_id(public)}; {folder / PRIVATE_KEY} holds {found}. Put back the "
+            "one of your backup; when it is lost, `muster archive rotate-key --lost`."
         )
     return key
 
@@ -192,7 +194,7 @@ def _take_next(folder: Path) -> None:
         remove(public)
     with suppress(RefusedError):
         write_new(public, public_pem(new))
-    replace(folder / _NEXT, folder / _PRIVATE)
+    replace(folder / _NEXT, folder / PRIVATE_KEY)
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:

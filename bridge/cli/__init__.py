@@ -43,6 +43,8 @@ VERBS = (
     "archive",
     "audit",
     "drift",
+    "backup",
+    "restore",
 )
 
 

@@ -11,6 +11,7 @@ from bridge.cli.archive_hold import add_hold
 from bridge.cli.archive_key import add_rotate_key
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_person import add_person
+from bridge.cli.archive_restore import add_restore
 from bridge.cli.archive_show import add_show
 from bridge.cli.archive_status import add_status
 from bridge.cli.archive_trace import add_trace
@@ -37,4 +38,5 @@ def add_parser(subparsers: Subparsers) -> None:
     add_hold(below)
     add_dispose(below)
     add_person(below)
+    add_restore(below)
     add_status(below)

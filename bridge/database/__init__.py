@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, cast
 
 import asyncpg
@@ -26,7 +27,7 @@ from mautrix.util.async_db import (
 )
 
 from bridge.database import privileges
-from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError
+from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError, RefusedError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -51,6 +52,14 @@ AWAY = (
 )
 """What says that PostgreSQL cannot be reached, or cannot do it, for now: the same again may succeed."""
 _CLOSE_SECONDS = 10
+_HAS_TABLES = """SELECT EXISTS (
+    SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e'))"""
+"""Those of extensions do not count."""
+_BOOKKEEPING = """
+    CREATE TABLE version (version INTEGER PRIMARY KEY);
+    CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)"""
+"""What mautrix makes beside our own tables."""
 _OWNER = "muster"
 _ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 
@@ -100,6 +109,45 @@ async def open_to_read(url: str) -> AsyncIterator[Pool]:
         await _close(pool)
 
 
+@asynccontextmanager
+async def open_empty(url: str, version: int) -> AsyncIterator[Connection]:
+    """Yield a connection to a database that had no tables and now has those of a version, for a backup to be put in.
+
+    All of it is one database transaction: when the block raises, the database is empty again. Raises as
+    `open_database`, and `RefusedError` when there are tables.
+    """
+    scripts = _scripts()
+    if version > len(scripts):
+        raise DatabaseVersionError(
+            f"The backup was made by a newer Muster (v{version}) than this one (v{len(scripts)}). Install that one."
+        )
+    with _translated():
+        connection = await asyncpg.connect(url)
+    try:
+        with _translated():
+            await _check_server(connection)
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", UPGRADE_LOCK)
+                if await connection.fetchval(_HAS_TABLES):
+                    raise RefusedError(
+                        "The database is not empty, and nothing in it was changed. A backup is restored into an empty "
+                        "one: name another in the configuration, or move the embedded one's folder `postgres` away."
+                    )
+                await connection.execute(_BOOKKEEPING)
+                for script in scripts[:version]:
+                    await connection.execute(script.read_text(encoding="utf-8"))
+                yield connection
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def read_version(db: Connection | Pool) -> int:
+    """Return the number of the newest upgrade that the database has had."""
+    found: int = await db.fetchval("SELECT version FROM version")
+    return found
+
+
 async def _close(pool: Pool) -> None:
     with suppress(*AWAY):
         async with asyncio.timeout(_CLOSE_SECONDS):
@@ -126,7 +174,7 @@ async def _check_version(db: Connection | Pool, mend: str) -> None:
         raise DatabaseVersionError("The database has no tables of Muster's yet. `muster run` makes them.")
     if (owner := await db.fetchval("SELECT owner FROM database_owner")) != _OWNER:
         raise DatabaseNotOwned(owner)
-    found, ours = await db.fetchval(f"SELECT version FROM {table.version_table_name}"), len(table.upgrades)  # noqa: S608
+    found, ours = await read_version(db), len(table.upgrades)
     if found > ours:
         raise UnsupportedDatabaseVersion(table.database_name, found, ours)
     if found < ours:
@@ -214,13 +262,14 @@ async def _leave_connection(connection: Connection) -> None:
 def _upgrade_table() -> UpgradeTable:
     """Return every `upgrades/NNNN_*.sql` in the order of its number."""
     table = UpgradeTable(database_name="Muster's database")
-    scripts = sorted(
-        (entry for entry in files(__package__).joinpath("upgrades").iterdir() if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )
-    for script in scripts:
+    for script in _scripts():
         table.register(_upgrade(script.read_text(encoding="utf-8")), description=script.name)
     return table
+
+
+def _scripts() -> list[Traversable]:
+    folder = files(__package__).joinpath("upgrades")
+    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
 
 
 def _upgrade(statements: str) -> Callable[[LoggingConnection], Awaitable[None]]:

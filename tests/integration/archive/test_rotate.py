@@ -14,6 +14,7 @@ from bridge.archive import proof_store, signing
 from bridge.archive.bundle import bundle_as_text
 from bridge.archive.checkpoint import Checkpoint, is_signed_by, sign_checkpoint
 from bridge.archive.entry import Actor
+from bridge.archive.ingest import ingest
 from bridge.archive.inspection import Problem
 from bridge.archive.log import entries
 from bridge.archive.notary import Notary
@@ -23,6 +24,7 @@ from bridge.archive.verify import signer_of, verify
 from bridge.errors import RefusedError
 from tests.integration.archive.test_cli import muster
 from tests.integration.archive.test_proof import ORIGIN, add, check, verifier
+from tests.unit.archive.test_batch import an_event
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -217,7 +219,8 @@ async def test_a_running_service_takes_up_the_new_key(pool: Pool, tmp_path: Path
 
 async def test_a_lost_key(pool: Pool, tmp_path: Path, verifier: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Muster goes on with a new key that vouches for the old checkpoints; the old public key does not lead to it."""
-    await add(pool, 1, 20)
+    await add(pool, 1, 19)
+    await ingest(pool, [an_event("$n", type="m.room.name", state_key="", content={"name": "Hall"}, origin_server_ts=1)])
     assert await muster(pool, "checkpoint", folder=tmp_path) == 0
     capsys.readouterr()
     data = data_folder(tmp_path)
