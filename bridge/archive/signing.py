@@ -77,15 +77,22 @@ def open_public_key(folder: Path) -> Ed25519PublicKey:
     """Return the public key kept in the data folder, which anybody may read."""
     path = folder / _PUBLIC
     try:
-        key = load_pem_public_key(path.read_bytes())
+        pem = path.read_bytes()
     except OSError as error:
         raise MusterError(
             f"{path} cannot be read: {error.strerror}. It is made with the first report; or check with openssl."
         ) from error
+    return read_public_key(pem, str(path))
+
+
+def read_public_key(pem: bytes, name: str) -> Ed25519PublicKey:
+    """Return the public key of a text as openssl writes it; raises `InputError`."""
+    try:
+        key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise MusterError(f"{path} holds no public key. Put back the one of your backup.") from error
+        raise InputError(f"{name} holds no public key. Put back the one of your backup.") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise MusterError(f"{path}: expected an Ed25519 key, came another kind. Put back the one of your backup.")
+        raise InputError(f"{name}: expected an Ed25519 key, came another kind. Put back the one of your backup.")
     return key
 
 

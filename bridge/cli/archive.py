@@ -10,7 +10,7 @@ from bridge.archive.entry import Entry
 from bridge.archive.log import record
 from bridge.archive.search import search
 from bridge.archive.status import status
-from bridge.cli import archive_proof
+from bridge.cli import archive_export, archive_proof
 from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_show import add_show
@@ -34,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_search(below)
     add_show(below)
     archive_proof.add_parsers(below)
+    archive_export.add_parsers(below)
     add_log(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."

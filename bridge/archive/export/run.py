@@ -1,0 +1,127 @@
+"""Carrying out an export: slice after slice, each written and then noted as done, and what joins them at the end.
+
+An export that was cut off goes on behind the last slice that was noted, and ends with the same bytes. It needs the
+memory of a few thousand events whatever the size of the archive. Ordering and recording one is left to `ordering`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bridge.archive import signing, store
+from bridge.archive.export import layouts, slice_store
+from bridge.archive.export.filing import file_attachments
+from bridge.archive.export.journal import Done, Journal
+from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, completeness_of, manifest_of, readme_of
+from bridge.archive.export.proving import prove_leaves
+from bridge.archive.export.reading import Reader
+from bridge.archive.export.records import SCHEMA
+from bridge.archive.export.values import Media, Missing, People, Slice, Written
+from bridge.archive.export.writer import Writer
+from bridge.archive.state_store import read_comparisons
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from bridge.database import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an export came to."""
+
+    events: int
+    files: int
+    rooms: int
+    missing: Sequence[Missing]
+    manifest_sha256: str
+
+
+def _ignore(_done: int, _of: int) -> None:
+    """Show no progress."""
+
+
+async def carry_out(
+    pool: Pool,
+    journal: Journal,
+    folder: Path,
+    key: Ed25519PrivateKey,
+    people: People,
+    media: Media | None = None,
+    progress: Callable[[int, int], None] = _ignore,
+) -> Report:
+    """Write what was ordered and is not there yet, and return what it came to.
+
+    `progress` is called with the events done and the events of the export. Raises `DatabaseUnavailableError` and, when
+    the folder cannot be written, `MusterError`; then it can go on later.
+    """
+    writer = Writer(folder, journal.order.recipient)
+    async with store.connection_of(pool) as connection:
+        reader = Reader(connection, journal.order, people)
+        slices = await reader.cut()
+        if journal.rooms is None:
+            rooms = await slice_store.read_rooms(connection)
+            journal.note_rooms(completeness_of(rooms, await read_comparisons(connection, rooms)))
+        of, seen = sum(piece.events for piece in slices), 0
+        for piece in slices:
+            if piece.number not in journal.done:
+                journal.note_done(await _write_slice(reader, piece, media, writer))
+            seen += piece.events
+            progress(seen, of)
+        files = await _write_rest(connection, journal, slices, writer)
+    return await asyncio.to_thread(_conclude, journal, files, key, writer)
+
+
+async def _write_slice(reader: Reader, piece: Slice, media: Media | None, writer: Writer) -> Done:
+    portion = await reader.read(piece)
+    filed = await file_attachments(portion.records, media, writer)
+    around = None
+    if reader.order.format.is_by_conversation:
+        around = await reader.read_around(piece, portion)
+    portion = replace(portion, records=filed.records)
+    rendered = await asyncio.to_thread(layouts.render, reader.order, piece, portion, filed.content, around)
+    written = [await asyncio.to_thread(writer.write, path, content) for path, content in rendered.files.items()]
+    return Done(piece.number, piece.events, [*written, *filed.written], filed.missing, rendered.index)
+
+
+async def _write_rest(
+    connection: Connection, journal: Journal, slices: Sequence[Slice], writer: Writer
+) -> dict[str, Written]:
+    """Write what joins the slices, and return every file."""
+    order = journal.order
+    files = {written.path: written for piece in slices for written in journal.done[piece.number].files}
+    positions = array("q", await slice_store.read_positions(connection))
+    if sys.byteorder == "little":
+        positions.byteswap()
+    proof = await prove_leaves(connection, [seq - 1 for seq in positions], order)
+    contents: dict[str, bytes] = {
+        "proof.json": proof,
+        "schema.json": json.dumps(SCHEMA, indent=1).encode() + b"\n",
+        **dict(layouts.close(order, (journal.done[piece.number].index for piece in slices))),
+    }
+    for path, content in contents.items():
+        files[path] = await asyncio.to_thread(writer.write, path, content)
+    return files
+
+
+def _conclude(journal: Journal, files: Mapping[str, Written], key: Ed25519PrivateKey, writer: Writer) -> Report:
+    """Write the manifest and sign it, and take the journal away."""
+    done = [journal.done[number] for number in sorted(journal.done)]
+    missing = [each for one in done for each in one.missing]
+    events = sum(one.events for one in done)
+    rooms: Sequence[Any] = journal.rooms or []
+    readme = writer.write(README, readme_of(journal.order), clear=True)
+    manifest = manifest_of(journal.order, events, [*files.values(), readme], rooms, missing)
+    writer.write(MANIFEST, manifest)
+    signature = signing.sign(manifest, key, journal.order.at)
+    writer.write(SIGNATURE, signing.as_text(signature).encode())
+    journal.remove()
+    return Report(events, len(files) + 3, len(rooms), missing, sha256(manifest).hexdigest())
