@@ -55,11 +55,9 @@ async def _write(attachment: Attachment, digest: bytes, media: Media, writer: Wr
     if written is None:
         kept: list[bytes] = []
         try:
-            written = await writer.write_stream(path, _kept(media.read(digest), kept))
+            written = await writer.write_stream(path, _kept(media.read(digest), kept), digest)
         except MusterError as error:
             return replace(attachment, sha256=digest.hex(), problem=error.message)
-        if written.sha256 != digest.hex():
-            return replace(attachment, sha256=digest.hex(), problem="altered: it is not what its hash says")
         filed.written.append(written)
         if kept and sum(map(len, filed.content.values())) + written.size <= _EMBEDDED_TOGETHER:
             filed.content[path] = b"".join(kept)

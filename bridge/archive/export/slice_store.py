@@ -37,7 +37,7 @@ async def cut(connection: Connection, bounds: Bounds, size: int, *, by_conversat
         INSERT INTO pg_temp.chosen
         SELECT dense_rank() OVER (ORDER BY room_part, day_part, nth, share), seq, room_id, day
         FROM (
-            SELECT *, (row_number() OVER part - 1) / $10 AS nth, sum(bytes) OVER part / $11 AS share
+            SELECT *, (row_number() OVER part - 1) / $10 AS nth, (sum(bytes) OVER part)::bigint / $11 AS share
             FROM (
                 SELECT seq, room_id, day, bytes, CASE WHEN $12 THEN room_id ELSE '' END AS room_part,
                        CASE WHEN $12 THEN day END AS day_part

@@ -16,7 +16,7 @@ from typing import IO
 import pyrage
 
 from bridge.archive.export.values import Written
-from bridge.errors import InputError, MusterError
+from bridge.errors import InputError, MusterError, RefusedError
 from bridge.files import make_folder
 
 ENCRYPTED = ".age"
@@ -49,8 +49,11 @@ class Writer:
             file.write(stored)
         return Written(path, sha256(content).hexdigest(), len(content))
 
-    async def write_stream(self, path: str, content: AsyncIterator[bytes]) -> Written:
-        """Write a file of any size as it comes; what `content` raises leaves nothing behind."""
+    async def write_stream(self, path: str, content: AsyncIterator[bytes], expected: bytes) -> Written:
+        """Write a file of any size as it comes, which must have the SHA-256 `expected`.
+
+        What `content` raises, and a `RefusedError` when it is another, leaves nothing behind.
+        """
         digest, size = sha256(), 0
         place = self._place(path)
         with (
@@ -62,6 +65,8 @@ class Writer:
                 digest.update(chunk)
                 size += len(chunk)
                 scratch.write(chunk)
+            if digest.digest() != expected:
+                raise RefusedError("altered: it is not what its hash says")
             if self._recipient:
                 scratch.seek(0)
                 pyrage.encrypt_io(scratch, file, [self._recipient])

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyrage
 import pytest
 
+from bridge.archive import signing
+from bridge.archive.checkpoint import origin_of
+from bridge.archive.entry import Actor
+from bridge.archive.export import ordering
+from bridge.archive.export.journal import NAME, Journal
 from bridge.archive.export.order import Format
+from bridge.archive.export.run import carry_out
+from bridge.archive.export.values import Filed
+from bridge.archive.export.verification import verify_export
 from bridge.archive.ingest import ingest
+from bridge.archive.log import entries
+from bridge.archive.notary import Notary
+from bridge.archive.scope import Scope
+from bridge.clock import system_clock
+from bridge.directory.intake import import_csv
+from bridge.directory.store import load_person
+from bridge.errors import InputError, MusterError, RefusedError
+from bridge.ids import RoomId, UserId
+from bridge.membership.acquaintance import Acquaintance
+from bridge.membership.store import put_account
+from bridge.membership.values import CurrentAccount
 from tests.integration.archive.test_cli import muster
 from tests.integration.archive.test_scope import member
 from tests.integration.archive.test_search import edited, redacted, said
 from tests.unit.archive.test_batch import an_event
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 DAY = 1_700_000_000_000
+NOW = datetime(2027, 2, 11, tzinfo=UTC)
 HOSTILE = "=cmd|' /C calc'!A0 ]]> </script><script>alert(1)</script> \r\nBcc: all@x \x00\x1b[31m \ud800 ‮"
 
 
@@ -79,3 +108,254 @@ async def test_every_form_is_exported_and_verified(
     assert (verdict["problems"], verdict["events"], verdict["missing_files"]) == ([], len(STORY), 1)
     assert {record["event_id"] for record in records_of(folder)} == {event["event_id"] for event in STORY}
     assert not (folder / "journal.jsonl").exists()
+    assert len(list((folder / "records").iterdir())) == (3 if form.is_by_conversation else 1)
+
+
+async def run_json(pool: Pool, capsys: pytest.CaptureFixture[str], folder: Path, *words: str, code: int = 0) -> Any:
+    """Return what a verb prints with `--json`."""
+    assert await muster(pool, *words, as_json=True, folder=folder) == code
+    return json.loads(capsys.readouterr().out)
+
+
+async def test_records_are_what_the_schema_says(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is valid against the schema beside it, and tells of edits, deletions, people and files."""
+    jsonschema = pytest.importorskip("jsonschema")
+    await import_csv(pool, b"userName,displayName,department\nmari,Mari Tamm,Sales\n", "hr.csv")
+    person = await load_person(pool, "mari")
+    await put_account(pool, CurrentAccount(person.id, UserId("@mari:x"), "Mari", enabled=True))
+    now = int(system_clock().timestamp() * 1000)
+    await ingest(pool, [said("$known", "now", now, room_id="!a", sender="@mari:x")])
+    folder = tmp_path / "export"
+    await run_json(pool, capsys, tmp_path, "export", str(folder))
+    check = jsonschema.Draft7Validator(json.loads((folder / "schema.json").read_text()))
+    found = {record["event_id"]: record for record in records_of(folder)}
+    for record in found.values():
+        check.validate(record)
+    assert (found["$edit"]["replaces"], found["$edit"]["previous"]) == ("$one", "$one")
+    assert found["$one"]["redaction"] == {
+        "event_id": "$del", "sender": "@boss:x", "origin_server_ts": DAY + 30_000, "reason": "typo"
+    }  # fmt: skip
+    assert found["$known"]["sender_person"] == {"user_name": "mari", "name": "Mari Tamm", "department": "Sales"}
+    assert found["$one"]["sender_person"] is None  # the directory began later
+    assert found["$file"]["media"][0]["problem"] == "not archived"
+    assert found["$nan"]["event"] is None
+    assert b"NaN" in base64.b64decode(found["$nan"]["event_base64"])
+    assert found["$one"]["event"]["content"]["body"] == "the budget is 5 million"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--room", "!b"], {"$other"}),
+        (["--person", "@boss:x"], {"$del", "$like", "$other"}),
+        (["--since", "2023-11-15"], {"$next"}),
+        (["--room", "!a", "--until", "2023-11-14T22:13:35Z"], {"$in", "$one", "$name"}),
+        (["--room", "!nowhere"], set()),
+    ],
+)
+async def test_only_what_was_asked_for_is_exported(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: set[str]
+) -> None:
+    """Rooms, people and dates narrow an export, which still proves that it is of the archive."""
+    folder = tmp_path / "export"
+    await run_json(pool, capsys, tmp_path, "export", str(folder), "--format", "csv", *words)
+    found = {record["event_id"] for record in records_of(folder)} if (folder / "records").exists() else set()
+    assert found == expected
+    assert (await run_json(pool, capsys, tmp_path, "verify-export", str(folder)))["ok"]
+
+
+async def test_an_export_is_in_the_log(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before it begins with what is asked for, and when it is whole with what it came to."""
+    folder = tmp_path / "export"
+    words = ["--format", "html", "--room", "!b", "--case", "2027-4"]
+    report = await run_json(pool, capsys, tmp_path, "export", str(folder), *words)
+    done, begun = await entries(pool, deed="export")
+    assert begun.entry.details["scope"]["rooms"] == ["!b"]
+    assert (begun.entry.details["format"], begun.entry.details["case"]) == ("html", "2027-4")
+    assert done.entry.details["manifest_sha256"] == report["manifest_sha256"]
+    assert done.entry.details["events"] == 1
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["export"]["case"] == "2027-4"
+    assert [room["room_id"] for room in manifest["completeness"]] == ["!b"]
+    assert begun.seq == manifest["size"]
+
+
+async def test_what_is_there_is_not_touched(pool: Pool, tmp_path: Path) -> None:
+    """A folder with anything in it is refused, and nothing is recorded; so is a recipient that is none."""
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(RefusedError, match="not empty"):
+        await muster(pool, "export", str(tmp_path), folder=tmp_path)
+    with pytest.raises(InputError, match="no public key of age"):
+        await muster(pool, "export", str(tmp_path / "new"), "--encrypt-to", "age1nonsense", folder=tmp_path)
+    with pytest.raises(InputError, match="no export that was cut off"):
+        await muster(pool, "export", str(tmp_path), "--resume", folder=tmp_path)
+    with pytest.raises(InputError, match="--room cannot be given with it"):
+        await muster(pool, "export", str(tmp_path), "--resume", "--room", "!a", folder=tmp_path)
+    assert await entries(pool) == []
+
+
+def alter(folder: Path, path: str, old: bytes, new: bytes) -> None:
+    """Change a file of an export."""
+    content = (folder / path).read_bytes()
+    assert old in content
+    (folder / path).write_bytes(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        ("records/000001.jsonl", b"5 million", b"9 million", "altered: the event and its salt do not give the leaf"),
+        ("csv/000001.csv", b"5 million", b"9 million", "altered: it is not the file that the manifest lists"),
+        ("manifest.json", b'"events": 11', b'"events": 10', "altered afterwards"),
+        ("proof.json", b'"steps": [', b'"steps": ["AAAA", ', "does not lead from the records to the signed root"),
+        (
+            "records/000001.jsonl",
+            b'"sender":"@boss:x","sender_p',
+            b'"sender":"@mari:x","sender_p',
+            "what stands beside the event",
+        ),
+    ],
+)
+async def test_an_altered_export_is_noticed(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, old: bytes, new: bytes, said: str
+) -> None:
+    """Whatever is changed afterwards, checking says so and ends with 1."""
+    folder = tmp_path / "export"
+    await run_json(pool, capsys, tmp_path, "export", str(folder), "--format", "csv")
+    alter(folder, path, old, new)
+    verdict = await run_json(pool, capsys, tmp_path, "verify-export", str(folder), code=1)
+    assert any(said in problem for problem in verdict["problems"])
+
+
+async def test_another_key_is_not_believed(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the company's key, an export that somebody else signed is none; added files are named."""
+    folder, other = tmp_path / "export", tmp_path / "other"
+    await run_json(pool, capsys, tmp_path, "export", str(folder))
+    (folder / "added.txt").write_text("x")
+    signing.open_key(other)
+    (good,), bad = tmp_path.rglob("data/archive-key.pub.pem"), other / "archive-key.pub.pem"
+    words = ["verify-export", str(folder), "--key"]
+    verdict = await run_json(pool, capsys, tmp_path, *words, str(good), code=1)
+    assert verdict["problems"] == ["added.txt: not of this export: the manifest does not list it"]
+    assert len((await run_json(pool, capsys, tmp_path, *words, str(bad), code=1))["problems"]) > 1
+
+
+async def test_an_encrypted_export_is_for_the_recipient(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file but a README is unreadable without the private key, and whole with it."""
+    folder, key = tmp_path / "export", pyrage.x25519.Identity.generate()
+    (tmp_path / "key.txt").write_text(f"# age\n{key}\n")
+    words = ["export", str(folder), "--format", "html", "--encrypt-to", str(key.to_public())]
+    await run_json(pool, capsys, tmp_path, *words)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert [path.name for path in files if path.suffix != ".age"] == ["README.txt"]
+    assert not any(b"budget" in path.read_bytes() for path in files)
+    with pytest.raises(InputError, match="--identity"):
+        await muster(pool, "verify-export", str(folder), folder=tmp_path)
+    words = ["verify-export", str(folder), "--identity", str(tmp_path / "key.txt")]
+    assert (await run_json(pool, capsys, tmp_path, *words))["events"] == len(STORY)
+
+
+class Shelf:
+    """Files as the archive keeps them: one of them is gone, one is not what its hash says."""
+
+    def __init__(self, content: Mapping[bytes, bytes], filed: Mapping[int, Filed]) -> None:
+        self._content = content
+        self._filed = filed
+
+    async def find(self, seqs: Collection[int]) -> Mapping[int, Filed]:
+        """Return what is known of the files of these events."""
+        return {seq: self._filed[seq] for seq in seqs if seq in self._filed}
+
+    async def read(self, sha256: bytes) -> AsyncIterator[bytes]:
+        """Yield a file in pieces."""
+        if sha256 not in self._content:
+            raise MusterError("the file is gone")
+        for place in range(0, len(self._content[sha256]), 4):
+            yield self._content[sha256][place : place + 4]
+
+
+@pytest.mark.parametrize("form", [Format.EML, Format.RSMF, Format.DAT, Format.HTML, Format.JSONL])
+async def test_a_missing_file_is_said_and_stops_nothing(pool: Pool, tmp_path: Path, form: Format) -> None:
+    """What is archived is written once; what is gone, altered or was never archived is named, in the manifest too."""
+    links = ["mxc://x/1", "mxc://x/2", "mxc://x/3", "mxc://x/4", "mxc://x/5"]
+    await ingest(
+        pool,
+        [an_event(f"$m{n}", room_id="!m", content={"body": f"{n}.png", "url": link}) for n, link in enumerate(links)],
+    )
+    content = b"a picture, said to be"
+    good, gone, lie = sha256(content).digest(), bytes(32), b"\1" * 32
+    filed = [Filed(good), Filed(good), Filed(gone), Filed(lie), Filed(None, "the homeserver answers 404")]
+    first = await pool.fetchval("SELECT seq FROM event WHERE event_id = '$m0'")
+    shelf = Shelf({good: content, lie: b"something else"}, dict(enumerate(filed, first)))
+    folder = tmp_path / "export"
+    key = signing.open_key(tmp_path)
+    notary = Notary(pool, key, origin_of("x"))
+    wish = ordering.Wish(form, Scope(rooms=frozenset({RoomId("!m")})))
+    journal = await ordering.order(pool, notary, folder, wish, Actor("k", "k"), NOW)
+    report = await carry_out(pool, journal, folder, key, Acquaintance(pool, "UTC"), shelf)
+    assert [(one.event_id, one.problem) for one in report.missing] == [
+        ("$m2", "the file is gone"),
+        ("$m3", "altered: it is not what its hash says"),
+        ("$m4", "the homeserver answers 404"),
+    ]
+    assert (folder / "media" / good.hex()).read_bytes() == content
+    assert len(list((folder / "media").iterdir())) == 1
+    assert verify_export(folder).problems == ()
+    assert len(json.loads((folder / "manifest.json").read_text())["missing_files"]) == 3
+
+
+_CHILD = """
+import asyncio, pathlib, sys
+from bridge.archive import signing
+from bridge.archive.export.journal import Journal
+from bridge.archive.export.run import carry_out
+from bridge.database import open_database
+from bridge.membership.acquaintance import Acquaintance
+from bridge.membership.store import put_account
+from bridge.membership.values import CurrentAccount
+
+async def main(url, data, folder):
+    async with open_database(url) as pool:
+        key = signing.open_key(pathlib.Path(data))
+        folder = pathlib.Path(folder)
+        await carry_out(pool, Journal.open(folder), folder, key, Acquaintance(pool, "UTC"))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("form", [Format.HTML, Format.RSMF])
+async def test_a_killed_export_goes_on_to_the_same_bytes(
+    pool: Pool, database_url: str, tmp_path: Path, form: Format
+) -> None:
+    """After `kill -9` in the middle, going on ends with what an undisturbed export of the same order is."""
+    await ingest(pool, [said(f"$d{n}", f"day {n}", DAY - n * 86_400_000, room_id="!d") for n in range(150)])
+    key = signing.open_key(tmp_path)
+    notary = Notary(pool, key, origin_of("x"))
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    journal = await ordering.order(pool, notary, killed, ordering.Wish(form, Scope()), Actor("k", "k"), NOW)
+    whole.mkdir()
+    shutil.copy(killed / NAME, whole / NAME)
+    words = [sys.executable, "-c", _CHILD, database_url, str(tmp_path), str(killed)]
+    process = await asyncio.create_subprocess_exec(*words)
+    await wait_until(lambda: (killed / NAME).read_bytes().count(b'"slice"') >= 20)
+    process.kill()
+    await process.wait()
+    done = (killed / NAME).read_bytes()
+    (killed / NAME).write_bytes(done[:-7])  # the last line torn, as by a power cut
+    (killed / "records" / ".000099.jsonl.new").write_bytes(b"half")
+    people = Acquaintance(pool, "UTC")
+    await ingest(pool, [said("$later", "after the order", DAY, room_id="!d")])
+    journal = await ordering.resume(pool, notary, killed, Actor("k", "k"), NOW)
+    assert 0 < len(journal.done) < 100
+    report = await carry_out(pool, journal, killed, key, people)
+    assert await carry_out(pool, Journal.open(whole), whole, key, people) == report
+    assert content_of(killed) == content_of(whole)
+    assert verify_export(killed).problems == ()
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
