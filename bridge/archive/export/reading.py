@@ -33,6 +33,16 @@ if TYPE_CHECKING:
 _NAME = "m.room.name"
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything that is read for a slice."""
+
+    piece: Slice
+    portion: Portion
+    around: Surroundings | None
+    """None when the form is not by conversation."""
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads one export, slice after slice."""
@@ -56,7 +66,13 @@ class Reader:
         await slice_store.cut(self.connection, bounds, self._size, by_conversation=self.order.format.is_by_conversation)
         return await slice_store.read_slices(self.connection)
 
-    async def read(self, piece: Slice) -> Portion:
+    async def read_whole(self, piece: Slice) -> Whole:
+        """Return a slice, with what its form needs."""
+        portion = await self._read(piece)
+        is_whole = not self.order.format.is_by_conversation
+        return Whole(piece, portion, None if is_whole else await self._read_around(piece, portion))
+
+    async def _read(self, piece: Slice) -> Portion:
         """Return the events of a slice, with what amends them and who sent them."""
         records = [_record(row) for row in await slice_store.read_slice(self.connection, piece.number)]
         asked = {record.event.event_id for record in records}
@@ -70,7 +86,7 @@ class Reader:
             known |= {(user, day): one for user, one in (await self._people(users, day)).items()}
         return Portion(records, following, known)
 
-    async def read_around(self, piece: Slice, portion: Portion) -> Surroundings:
+    async def _read_around(self, piece: Slice, portion: Portion) -> Surroundings:
         """Return what else a conversation needs: who was in the room, what amends the amendments, who everybody is."""
         if piece.room_id != self._room:
             room, until = piece.room_id, datetime.max.replace(tzinfo=UTC)

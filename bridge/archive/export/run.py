@@ -10,7 +10,9 @@ import asyncio
 import json
 import sys
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,8 +23,9 @@ from bridge.archive.export import layouts, slice_store
 from bridge.archive.export.filing import file_attachments
 from bridge.archive.export.journal import Done, Journal
 from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, completeness_of, manifest_of, readme_of
+from bridge.archive.export.order import Order
 from bridge.archive.export.proving import prove_leaves
-from bridge.archive.export.reading import Reader
+from bridge.archive.export.reading import Reader, Whole
 from bridge.archive.export.records import SCHEMA
 from bridge.archive.export.values import Media, Missing, People, Slice, Written
 from bridge.archive.export.writer import Writer
@@ -70,24 +73,42 @@ async def carry_out(
         if journal.rooms is None:
             rooms = await slice_store.read_rooms(connection)
             journal.note_rooms(completeness_of(rooms, await read_comparisons(connection, rooms)))
-        of, seen = sum(piece.events for piece in slices), 0
-        for piece in slices:
-            if piece.number not in journal.done:
-                journal.note_done(await _write_slice(reader, piece, media, writer))
-            seen += piece.events
-            progress(seen, of)
+        of = sum(piece.events for piece in slices)
+        pending = [piece for piece in slices if piece.number not in journal.done]
+        seen = of - sum(piece.events for piece in pending)
+        async with aclosing(_read_ahead(reader, pending)) as reading:
+            async for whole in reading:
+                journal.note_done(await _write_slice(journal.order, whole, media, writer))
+                seen += whole.piece.events
+                progress(seen, of)
         files = await _write_rest(connection, journal, slices, writer)
     return await asyncio.to_thread(_conclude, journal, files, key, writer)
 
 
-async def _write_slice(reader: Reader, piece: Slice, media: Media | None, writer: Writer) -> Done:
-    portion = await reader.read(piece)
+async def _read_ahead(reader: Reader, pieces: Sequence[Slice]) -> AsyncGenerator[Whole, None]:
+    """Yield the slices, each while PostgreSQL is at the next."""
+    waiting: deque[asyncio.Task[Whole]] = deque()
+    try:
+        for piece in pieces:
+            if waiting:
+                whole = await waiting.popleft()
+                waiting.append(asyncio.create_task(reader.read_whole(piece)))
+                yield whole
+            else:
+                waiting.append(asyncio.create_task(reader.read_whole(piece)))
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def _write_slice(order: Order, whole: Whole, media: Media | None, writer: Writer) -> Done:
+    piece, portion = whole.piece, whole.portion
     filed = await file_attachments(portion.records, media, writer)
-    around = None
-    if reader.order.format.is_by_conversation:
-        around = await reader.read_around(piece, portion)
     portion = replace(portion, records=filed.records)
-    rendered = await asyncio.to_thread(layouts.render, reader.order, piece, portion, filed.content, around)
+    rendered = await asyncio.to_thread(layouts.render, order, piece, portion, filed.content, whole.around)
     written = [await asyncio.to_thread(writer.write, path, content) for path, content in rendered.files.items()]
     return Done(piece.number, piece.events, [*written, *filed.written], filed.missing, rendered.index)
 

@@ -233,7 +233,7 @@ async def test_another_key_is_not_believed(pool: Pool, tmp_path: Path, capsys: p
     await run_json(pool, capsys, tmp_path, "export", str(folder))
     (folder / "added.txt").write_text("x")
     signing.open_key(other)
-    (good,), bad = tmp_path.rglob("data/archive-key.pub.pem"), other / "archive-key.pub.pem"
+    good, bad = tmp_path / "data" / "archive-key.pub.pem", other / "archive-key.pub.pem"
     words = ["verify-export", str(folder), "--key"]
     verdict = await run_json(pool, capsys, tmp_path, *words, str(good), code=1)
     assert verdict["problems"] == ["added.txt: not of this export: the manifest does not list it"]

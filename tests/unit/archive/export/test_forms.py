@@ -118,10 +118,10 @@ def test_a_mail_has_everybody_and_the_files() -> None:
     found = email.message_from_bytes(content, policy=email.policy.default)
     assert (found["From"], found["To"]) == ("Mari Tamm <mari@example.org>", "Boss <boss@x.org>")
     assert found["Auto-Submitted"] == "auto-generated"
-    text, page, file = list(found.iter_parts())  # type: ignore[attr-defined]
+    text, page, file = list(found.iter_parts())
     assert "the budget is 6" in text.get_content()
     assert "deleted" in text.get_content()
-    assert "<td>Mari Tamm</td>" in page.get_payload(decode=True).decode()
+    assert b"<td>Mari Tamm</td>" in page.get_payload(decode=True)
     assert (file.get_filename(), file.get_content()) == ("plan.pdf", b"PDF")
 
 
@@ -132,7 +132,7 @@ def test_nothing_in_a_message_becomes_a_header() -> None:
     assert set(found.keys()) == {
         "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Muster-Room", "MIME-Version", "Content-Type"
     }  # fmt: skip
-    assert len(list(found.iter_parts())) == 3  # type: ignore[attr-defined]
+    assert len(list(found.iter_parts())) == 3
     assert all(byte < 128 for byte in content)
     assert max(map(len, content.splitlines())) <= 998
 
