@@ -155,12 +155,12 @@ def _report_as_json(report: Report, folder: Path) -> dict[str, Any]:
 
 
 def _report_as_text(report: Report, folder: Path) -> str:
-    lines = [f"Exported {report.events:,} events of {report.rooms:,} rooms in {report.files:,} files to {folder}."]
+    lines = [f"Exported {report.events:,} events of {report.rooms:,} rooms in {report.files:,} files to", f"  {folder}"]
     if report.missing:
-        lines.append(f"Missing, and said so in the manifest: {len(report.missing):,} files")
+        lines.append(f"Files of messages that are missing, as the manifest says: {len(report.missing):,}")
         lines += _first(f"{one.name} ({one.problem}) of {one.event_id}" for one in report.missing)
-    lines.append(f"manifest.json has the SHA-256 {report.manifest_sha256}")
-    lines.append(f"Whoever checks it: muster archive verify-export {folder}")
+    lines += ["SHA-256 of its manifest.json:", f"  {report.manifest_sha256}"]
+    lines += ["Whoever gets it checks it, without the archive:", f"  muster archive verify-export {folder}"]
     return "\n".join(lines)
 
 
@@ -182,17 +182,17 @@ def _verdict_as_text(verdict: Verdict, *, is_key_given: bool) -> str:
     if not verdict.ok:
         return "\n".join([f"NOT what was exported: {len(verdict.problems)} problems", *_first(verdict.problems)])
     lines = [
-        f"{verdict.files:,} files are those that were exported, and signed with the key {verdict.key_id}.",
-        f"{verdict.events:,} records stand, as they are, among the {verdict.size:,} of the archive {verdict.archive}.",
+        f"{verdict.files:,} files are as they were exported,",
+        f"  signed with the key {verdict.key_id}.",
+        f"{verdict.events:,} records stand, as they are, among the {verdict.size:,} of",
+        f"  the archive {verdict.archive}.",
     ]
     if verdict.disposed:
         lines.append(f"Of {verdict.disposed:,} of them only the hash is left: they were disposed of.")
     if verdict.missing:
         lines.append(f"{verdict.missing:,} files of messages are missing; the manifest names them.")
     if not is_key_given:
-        lines.append(
-            f"The key came with the export. Compare {verdict.key_id} with what the company says, or give --key."
-        )
+        lines += ["The key came with the export. Compare it with the company's, or give --key."]
     return "\n".join(lines)
 
 

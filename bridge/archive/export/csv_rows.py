@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from bridge.archive.export.transcript import at
 from bridge.archive.export.values import Known, Record
@@ -28,7 +29,7 @@ COLUMNS = (
 def csv_of(
     records: Iterable[Record],
     about: Mapping[EventId, Sequence[Event]],
-    known: Mapping[tuple[UserId, object], Known],
+    known: Mapping[tuple[UserId, date], Known],
 ) -> bytes:
     """Return a file with a header row, in UTF-8 with the mark by which spreadsheets know it."""
     into = io.StringIO(newline="")

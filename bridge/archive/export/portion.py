@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from bridge.archive.export.conversation import amended_by
 from bridge.archive.export.values import Known, Record
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, UserId
 
-KnownThen = Mapping[tuple[UserId, object], Known]
+KnownThen = Mapping[tuple[UserId, date], Known]
 """(user, day) → what the directory knew of them."""
 
 

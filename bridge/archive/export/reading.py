@@ -81,7 +81,7 @@ class Reader:
         senders: defaultdict[date, set[UserId]] = defaultdict(set)
         for record in records:
             senders[record.sent_at.date()].add(record.event.sender)
-        known: dict[tuple[UserId, object], Known] = {}
+        known: dict[tuple[UserId, date], Known] = {}
         for day, users in senders.items():
             known |= {(user, day): one for user, one in (await self._people(users, day)).items()}
         return Portion(records, following, known)

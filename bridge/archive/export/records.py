@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bridge.archive.export.values import Attachment, Known, Record
@@ -26,7 +26,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 def record_lines(
     records: Iterable[Record],
     about: Mapping[EventId, Sequence[Event]],
-    known: Mapping[tuple[UserId, object], Known],
+    known: Mapping[tuple[UserId, date], Known],
     tree_size: int,
 ) -> bytes:
     """Return the lines of a slice's records.

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bridge.archive import canonical, signing
 from bridge.archive.checkpoint import Checkpoint, check_checkpoint
-from bridge.archive.export import multiproof, proving
+from bridge.archive.export import journal, multiproof, proving
 from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE
 from bridge.archive.export.records import FORMAT
 from bridge.archive.export.writer import ENCRYPTED
@@ -70,6 +70,8 @@ def verify_export(
 
     Raises `InputError` when there is nothing that could be checked.
     """
+    if (folder / journal.NAME).exists():
+        raise InputError(f"{folder} is not whole yet. Go on with `muster archive export {folder} --resume`.")
     read = _reader(folder, identity)
     text = read(MANIFEST)
     manifest = _manifest(text)

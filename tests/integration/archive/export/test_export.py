@@ -33,6 +33,7 @@ from bridge.clock import system_clock
 from bridge.directory.intake import import_csv
 from bridge.directory.store import load_person
 from bridge.errors import InputError, MusterError, RefusedError
+from bridge.homeserver import wire
 from bridge.ids import RoomId, UserId
 from bridge.membership.acquaintance import Acquaintance
 from bridge.membership.store import put_account
@@ -57,6 +58,14 @@ def reaction(event_id: str, target: str, key: str, **fields: Any) -> dict[str, A
     return an_event(event_id, type="m.reaction", content={"m.relates_to": relation}, **fields)
 
 
+def nested(depth: int) -> Any:
+    """Return lists in lists."""
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 STORY = [
     member("$in", "join", 0, user="@mari:x", room="!a"),
     said("$one", "the budget is 5 million", DAY + 10_000, room_id="!a", sender="@mari:x"),
@@ -77,6 +86,7 @@ STORY = [
     ),
     an_event("$name", room_id="!a", type="m.room.name", state_key="", content={"name": "Sales\r\nBcc: x@y <b>"}),
     an_event("$nan", room_id="!a", origin_server_ts=DAY + 65_000, content={"body": "n", "x": float("nan")}),
+    an_event("$deep", room_id="!a", origin_server_ts=DAY + 66_000, content={"x": nested(3000), "body": "w" * 60_000}),
     said("$next", "another day", DAY + 90_000_000, room_id="!a", sender="@mari:x"),
     said("$other", "elsewhere", DAY + 70_000, room_id="!b", sender="@boss:x"),
 ]
@@ -90,7 +100,7 @@ async def _filled(pool: Pool) -> None:
 def records_of(folder: Path) -> list[dict[str, Any]]:
     """Return the records of an export."""
     paths = sorted((folder / "records").iterdir())
-    return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+    return [wire.decode(line) for path in paths for line in path.read_bytes().splitlines()]
 
 
 @pytest.mark.parametrize("form", list(Format))
@@ -206,7 +216,7 @@ def alter(folder: Path, path: str, old: bytes, new: bytes) -> None:
     [
         ("records/000001.jsonl", b"5 million", b"9 million", "altered: the event and its salt do not give the leaf"),
         ("csv/000001.csv", b"5 million", b"9 million", "altered: it is not the file that the manifest lists"),
-        ("manifest.json", b'"events": 11', b'"events": 10', "altered afterwards"),
+        ("manifest.json", b'"events": 12', b'"events": 10', "altered afterwards"),
         ("proof.json", b'"steps": [', b'"steps": ["AAAA", ', "does not lead from the records to the signed root"),
         (
             "records/000001.jsonl",
@@ -255,6 +265,34 @@ async def test_an_encrypted_export_is_for_the_recipient(
         await muster(pool, "verify-export", str(folder), folder=tmp_path)
     words = ["verify-export", str(folder), "--identity", str(tmp_path / "key.txt")]
     assert (await run_json(pool, capsys, tmp_path, *words))["events"] == len(STORY)
+
+
+async def test_what_is_said_fits_the_terminal(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exporting and checking say in words what they came to."""
+    folder = tmp_path / "export"
+    await muster(pool, "export", str(folder), "--format", "html", folder=tmp_path)
+    said = capsys.readouterr().out
+    assert "Exported 12 events of 2 rooms" in said
+    assert "  plan.pdf (not archived) of $file" in said
+    await muster(pool, "verify-export", str(folder), folder=tmp_path)
+    said += capsys.readouterr().out
+    assert "12 records stand, as they are, among the 13 of" in said
+    alter(folder, "index.html", b"What", b"Who")
+    assert await muster(pool, "verify-export", str(folder), folder=tmp_path) == 1
+    said += capsys.readouterr().out
+    assert "NOT what was exported: 1 problem" in said
+    assert all(len(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line)
+
+
+async def test_a_loud_day_is_in_parts(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file holds more than 5,000 events, and all of them are there."""
+    await ingest(pool, [said(f"$l{n}", "loud", DAY, room_id="!loud") for n in range(11_000)])
+    folder = tmp_path / "export"
+    await run_json(pool, capsys, tmp_path, "export", str(folder), "--format", "rsmf", "--room", "!loud")
+    assert len(list((folder / "rsmf").iterdir())) == 3
+    counts = [path.read_bytes().count(b"\n") for path in (folder / "records").iterdir()]
+    assert sorted(counts) == [1000, 5000, 5000]
+    assert verify_export(folder).ok
 
 
 class Shelf:
@@ -350,6 +388,8 @@ async def test_a_killed_export_goes_on_to_the_same_bytes(
     await ingest(pool, [said("$later", "after the order", DAY, room_id="!d")])
     journal = await ordering.resume(pool, notary, killed, Actor("k", "k"), NOW)
     assert 0 < len(journal.done) < 100
+    with pytest.raises(InputError, match="not whole yet"):
+        verify_export(killed)
     report = await carry_out(pool, journal, killed, key, people)
     assert await carry_out(pool, Journal.open(whole), whole, key, people) == report
     assert content_of(killed) == content_of(whole)
