@@ -36,7 +36,7 @@ async def file_attachments(records: Sequence[Record], media: Media | None, write
     for record in records:
         attachment = record.attachment
         if attachment:
-            state = found.get(record.seq)
+            state = found.get((record.seq, attachment.mxc))
             if media and state and state.sha256 is not None:
                 attachment = await _write(attachment, state.sha256, media, writer, filed)
             else:

@@ -43,8 +43,8 @@ class Filed:
 class Media(Protocol):
     """Where files are kept."""
 
-    async def find(self, seqs: Collection[int]) -> Mapping[int, Filed]:
-        """Return what became of the files that came with the events at these positions."""
+    async def find(self, seqs: Collection[int]) -> Mapping[tuple[int, str], Filed]:
+        """Return what became of the files of the events at these positions, by position and mxc URI."""
 
     def read(self, sha256: bytes) -> AsyncIterator[bytes]:
         """Yield a file's content; raises a `MusterError` when it is away, or is not what its hash says."""

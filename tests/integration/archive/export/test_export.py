@@ -298,13 +298,13 @@ async def test_a_loud_day_is_in_parts(pool: Pool, tmp_path: Path, capsys: pytest
 class Shelf:
     """Files as the archive keeps them: one of them is gone, one is not what its hash says."""
 
-    def __init__(self, content: Mapping[bytes, bytes], filed: Mapping[int, Filed]) -> None:
+    def __init__(self, content: Mapping[bytes, bytes], filed: Mapping[tuple[int, str], Filed]) -> None:
         self._content = content
         self._filed = filed
 
-    async def find(self, seqs: Collection[int]) -> Mapping[int, Filed]:
+    async def find(self, seqs: Collection[int]) -> Mapping[tuple[int, str], Filed]:
         """Return what is known of the files of these events."""
-        return {seq: self._filed[seq] for seq in seqs if seq in self._filed}
+        return {place: filed for place, filed in self._filed.items() if place[0] in seqs}
 
     async def read(self, sha256: bytes) -> AsyncIterator[bytes]:
         """Yield a file in pieces."""
@@ -326,7 +326,8 @@ async def test_a_missing_file_is_said_and_stops_nothing(pool: Pool, tmp_path: Pa
     good, gone, lie = sha256(content).digest(), bytes(32), b"\1" * 32
     filed = [Filed(good), Filed(good), Filed(gone), Filed(lie), Filed(None, "the homeserver answers 404")]
     first = await pool.fetchval("SELECT seq FROM event WHERE event_id = '$m0'")
-    shelf = Shelf({good: content, lie: b"something else"}, dict(enumerate(filed, first)))
+    places = [(first + n, link) for n, link in enumerate(links)]
+    shelf = Shelf({good: content, lie: b"something else"}, dict(zip(places, filed, strict=True)))
     folder = tmp_path / "export"
     key = signing.open_key(tmp_path)
     notary = Notary(pool, key, origin_of("x"))
