@@ -1,5 +1,7 @@
 """`python -m bench [ONLY]`: run the figures whose names start with ONLY and print a line of JSON for each.
 
+What takes very long is run only when ONLY is its whole name.
+
 Exit code 0 when all were measured, 1 when one failed (the others are still run), 2 when no figure has such a name.
 """
 
@@ -19,12 +21,12 @@ from bench.report import Figure, emit
 Measurement = Callable[[], Awaitable[Figure] | Figure]
 
 
-def find_figures() -> Mapping[str, Measurement]:
-    """Return the figures of every module of this package, by name."""
+def find_figures(attribute: str = "FIGURES") -> Mapping[str, Measurement]:
+    """Return the figures of every module of this package, by name; `WHEN_NAMED` are those that take very long."""
     figures: dict[str, Measurement] = {}
     for module in pkgutil.iter_modules(bench.__path__):
         if not module.name.startswith("_"):
-            figures |= getattr(importlib.import_module(f"bench.{module.name}"), "FIGURES", {})
+            figures |= getattr(importlib.import_module(f"bench.{module.name}"), attribute, {})
     return figures
 
 
@@ -45,6 +47,9 @@ def main(arguments: list[str]) -> int:
     """Run what the command line asks for and return the exit code."""
     only = arguments[0] if arguments else ""
     figures = find_figures()
+    when_named = find_figures("WHEN_NAMED")
+    if only in when_named:
+        return 1 if run({only: when_named[only]}) else 0
     chosen = {name: measure for name, measure in sorted(figures.items()) if name.startswith(only)}
     if not chosen:
         print(f"No figure starts with {only!r}; there are: {', '.join(sorted(figures))}", file=sys.stderr)

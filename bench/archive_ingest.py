@@ -111,6 +111,12 @@ class Laboratory:
             raise RuntimeError("a transaction was not answered with 200")
         return spent
 
+    async def spent(self, work: Callable[[], Awaitable[None]]) -> float:
+        """Return the CPU seconds, ours and PostgreSQL's, that the work takes."""
+        postgres, ours = self._postgres_cpu(), time.process_time()
+        await work()
+        return time.process_time() - ours + self._postgres_cpu() - postgres
+
     async def ingest(self, transactions: int) -> float:
         """Archive transactions from their bodies, one after the other; return the seconds."""
         bodies = [make_body(self.first + number * _BATCH) for number in range(transactions)]

@@ -58,29 +58,29 @@ def decide_desired() -> Figure:
 
     Nothing of an earlier decision is used but the indexes. Accounts are worked out when asked for: see `decide.plan`.
     """
-    return _figure("decide.desired", DESIRED_LIMIT, _again(_policy(RULES), _people(PEOPLE)))
+    return _figure("decide.desired", DESIRED_LIMIT, _again(company(RULES), everybody(PEOPLE)))
 
 
 def decide_desired_cold() -> Figure:
     """Measure the same from `Person` values: who works here today, the indexes of six attributes, and the rules."""
-    people, rules = _people(PEOPLE), _policy(RULES)
+    people, rules = everybody(PEOPLE), company(RULES)
     return _figure("decide.desired.cold", COLD_LIMIT, lambda: desired(rules, Census(people, everywhere(DAY))))
 
 
 def decide_desired_teams() -> Figure:
     """Measure a room for each of 10,000 managers among 100,000 people, from a census that has its indexes."""
     team = Room("team", "Team {manager.displayName}", parse("active eq true"), for_each="manager")
-    return _figure("decide.desired.teams", TEAMS_LIMIT, _again(_policy_of({"team": team}), _people(PEOPLE)))
+    return _figure("decide.desired.teams", TEAMS_LIMIT, _again(_policy_of({"team": team}), everybody(PEOPLE)))
 
 
 def decide_million() -> Figure:
     """Measure 1,000 rules and 1,000,000 people as `decide.desired` does."""
-    return _figure("decide.million", MILLION_LIMIT, _again(_policy(2 * RULES), _million()))
+    return _figure("decide.million", MILLION_LIMIT, _again(company(2 * RULES), _million()))
 
 
 def decide_million_cold() -> Figure:
     """Measure the same from `Person` values."""
-    people, rules = _million(), _policy(2 * RULES)
+    people, rules = _million(), company(2 * RULES)
     return _figure("decide.million.cold", COLD_MILLION_LIMIT, lambda: desired(rules, Census(people, everywhere(DAY))))
 
 
@@ -97,10 +97,11 @@ def decide_million_people() -> Figure:
 def decide_change() -> Figure:
     """Measure one person's move to another department: a census of one, 500 rules, and the plan, among 10,700 rooms.
 
-    The current state is as the database gives it for one person: every room, and this person's memberships.
+    The current state is as `store.read_current` gives it for one person: every room, this person's memberships, and
+    which rooms these are. What the policy says without asking who works here was worked out for an earlier change.
     """
-    rules, row = _policy(RULES), 500
-    before = _people(PEOPLE)[row]
+    rules, row = company(RULES), 500
+    before = everybody(PEOPLE)[row]
     moved = replace(before, employments=(replace(before.employments[0], department=DEPARTMENTS[7]),))
     current = _current_of(row)
     touched = frozenset(account.user_id for account in current.accounts.values())
@@ -155,7 +156,7 @@ def _weights() -> tuple[float, float]:
 
 def _weigh() -> tuple[float, float]:
     """Return the resident bytes for each person: of the people, and of what is decided about them."""
-    rules, empty = _policy(2 * RULES), _resident()
+    rules, empty = company(2 * RULES), _resident()
     people, full = _million(), _resident()
     wanted = desired(rules, Census(people, everywhere(DAY)))
     assert wanted.rooms
@@ -168,14 +169,14 @@ def _resident() -> int:
 
 
 @lru_cache(maxsize=1)
-def _people(count: int) -> tuple[Person, ...]:
+def everybody(count: int) -> tuple[Person, ...]:
     dice = random.Random(1)
     return tuple(_person(number, dice) for number in range(count))
 
 
 @lru_cache(maxsize=1)
 def _million() -> tuple[Person, ...]:
-    return _people.__wrapped__(1_000_000)
+    return everybody.__wrapped__(1_000_000)
 
 
 def _person(number: int, dice: random.Random) -> Person:
@@ -203,7 +204,7 @@ def _id(number: int) -> PersonId:
 
 @lru_cache(maxsize=1)
 def _accounts() -> Mapping[PersonId, CurrentAccount]:
-    return {person.id: _account(person) for person in _people(PEOPLE)}
+    return {person.id: _account(person) for person in everybody(PEOPLE)}
 
 
 def _account(person: Person) -> CurrentAccount:
@@ -212,7 +213,7 @@ def _account(person: Person) -> CurrentAccount:
 
 
 @lru_cache(maxsize=2)
-def _policy(count: int) -> Policy:
+def company(count: int) -> Policy:
     """Return rules that ask six attributes in the ways policies do, about a third of them with moderators."""
     dice = random.Random(2)
     rooms = {f"room-{number}": _rule(f"room-{number}", dice) for number in range(count - 1)}
@@ -244,7 +245,7 @@ def _policy_of(rooms: Mapping[str, Room]) -> Policy:
 
 def _wanted() -> tuple[Census, Desired]:
     """Return the census and what is desired: the company's space and 500 rooms of four departments each."""
-    census, dice = Census(_people(PEOPLE), everywhere(DAY)), random.Random(3)
+    census, dice = Census(everybody(PEOPLE), everywhere(DAY)), random.Random(3)
     rooms: dict[str, Room] = {}
     for name in (f"room-{number}" for number in range(RULES)):
         members = " or ".join(f'department eq "{department}"' for department in dice.sample(DEPARTMENTS, 4))
@@ -275,12 +276,19 @@ def _as_read(user: UserId) -> UserId:
 
 def _current_of(row: int) -> Current:
     """Return every room there is, and the account and memberships of one person, settled."""
-    person = _people(PEOPLE)[row]
+    person = everybody(PEOPLE)[row]
     account = _accounts()[person.id]
-    wanted = desired(_policy(RULES), Census(_people(PEOPLE), everywhere(DAY)), _accounts())
-    teams = (_team(number) for number in range(TEAMS))
-    rooms = {room.key: _settled(room, row, account.user_id) for room in (*wanted.rooms.values(), *teams)}
-    return Current({person.id: account}, rooms)
+    rooms = {key: _settled(room, row, account.user_id) for key, room in settled().rooms.items()}
+    inhabited = frozenset(key for key, room in rooms.items() if room.members)
+    return Current({person.id: account}, rooms, inhabited=inhabited)
+
+
+@lru_cache(maxsize=1)
+def settled() -> Desired:
+    """Return what 500 rules make of everybody, and the rooms of 10,000 teams whose rule is gone."""
+    wanted = desired(company(RULES), Census(everybody(PEOPLE), everywhere(DAY)), _accounts())
+    teams = {room.key: room for room in map(_team, range(TEAMS))}
+    return replace(wanted, rooms={**wanted.rooms, **teams})
 
 
 def _team(number: int) -> DesiredRoom:

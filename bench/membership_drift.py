@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,94 +36,21 @@ from bridge.directory.scim_resource import resource_of
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.selector import parse
 from bridge.homeserver.client import Homeserver
-from bridge.homeserver.event import Event
 from bridge.homeserver.transport import Transport
-from bridge.ids import EventId, PersonId, RoomId, UserId
+from bridge.ids import PersonId, UserId
 from bridge.membership.current import Membership
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.room_audit import RoomAudit
 from bridge.membership.upkeep import Upkeep
 from bridge.policy.schema import Accounts, Brake, Policy, Room
+from tests.integration.membership.homeserver import BOT, SERVER, FakeHomeserver
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-SERVER = "bench.example"
-BOT = UserId(f"@muster:{SERVER}")
 STAFF = 1000
 INTRUSIONS = 60
 PEOPLE, ROOMS, ROOMS_EACH = 10_000, 500, 20
-
-
-class Played:
-    """A homeserver that says yes to everything at once, and when somebody was removed last."""
-
-    bot = BOT
-    server_name = SERVER
-
-    def __init__(self) -> None:
-        self.made = 0
-        self.removed = asyncio.Event()
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId:
-        self.made += 1
-        return RoomId(f"!{self.made}")
-
-    async def resolve_alias(self, alias: str) -> RoomId | None:
-        return None
-
-    async def delete_alias(self, alias: str) -> None: ...
-    async def invite(
-        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
-    ) -> None: ...
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-    async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-    async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-
-    async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
-
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        self.removed.set()
-
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId:
-        return EventId("$s")
-
-    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
-        return None
-
-    async def state(self, room_id: RoomId) -> list[Event]:
-        return []
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId:
-        return EventId("$m")
-
-    async def create(self, user_id: UserId, display_name: str) -> None: ...
-    async def rename(self, user_id: UserId, display_name: str) -> None: ...
-    async def lock(self, user_id: UserId) -> None: ...
-    async def unlock(self, user_id: UserId) -> None: ...
-    async def deactivate(self, user_id: UserId) -> None: ...
-
-    async def end_sessions(self, user_id: UserId) -> int:
-        return 0
-
-    async def joined_rooms(self, user_id: UserId) -> list[RoomId]:
-        return []
 
 
 @asynccontextmanager
@@ -150,22 +77,30 @@ def _policy() -> Policy:
     return Policy("Bench", Accounts(), {}, {room.id: room}, {}, brake, (), "bench")
 
 
-def _intrusion(number: int) -> dict[str, Any]:
-    stranger = f"@stranger{number}:{SERVER}"
+def _intrusion(played: FakeHomeserver, number: int) -> dict[str, Any]:
+    """Invite a stranger by hand, and return the event that a delivery would bring."""
+    played.act(played.room("lab"), UserId(f"@p1:{SERVER}"), "invite", UserId(f"@stranger{number}:{SERVER}"))
+    event = played.deliver()[-1]
     return {
-        "type": "m.room.member",
-        "event_id": f"$intrusion{number}",
-        "room_id": "!1",
-        "sender": f"@p1:{SERVER}",
-        "state_key": stranger,
-        "content": {"membership": "invite"},
+        "type": event.type,
+        "event_id": event.event_id,
+        "room_id": event.room_id,
+        "sender": event.sender,
+        "state_key": event.state_key,
+        "content": event.content,
         "origin_server_ts": int(time.time() * 1000),
     }
 
 
 async def _latencies() -> list[float]:
     """Return the seconds from handing over each event until the request that undoes it."""
-    played = Played()
+    played, removed = FakeHomeserver(), asyncio.Event()
+
+    def look(_: int, request: str) -> None:
+        if request == "kick":
+            removed.set()
+
+    played.after = look
     async with _database() as (pool, url):
         await _hire(pool)
         reconciler = Reconciler(pool, played, played, clock=system_clock)
@@ -182,10 +117,11 @@ async def _latencies() -> list[float]:
         seconds = []
         try:
             for number in range(INTRUSIONS):
-                played.removed.clear()
+                removed.clear()
+                event = _intrusion(played, number)
                 begun = time.perf_counter()
-                await ingest(pool, [_intrusion(number)])
-                await played.removed.wait()
+                await ingest(pool, [event])
+                await removed.wait()
                 seconds.append(time.perf_counter() - begun)
         finally:
             for task in tasks:

@@ -30,6 +30,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from bench.report import Figure
+from bridge import event_loop
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.directory.history_store import lock_directory, next_version
@@ -296,4 +297,4 @@ FIGURES = {
 }
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    event_loop.run(serve(sys.argv[1]))

@@ -14,7 +14,7 @@ import aiohttp
 
 from bridge.clock import Clock, system_clock
 from bridge.config import Config, load_registration
-from bridge.database import open_database
+from bridge.database import open_database, open_to_read
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.directory.local_day import LocalDays
 from bridge.directory.status_store import put_statuses, put_timezone
@@ -84,14 +84,18 @@ async def open_services(config: Config) -> AsyncIterator[Services]:
 
 
 @asynccontextmanager
-async def open_storage(config: Config) -> AsyncIterator[Storage]:
-    """Open the configured database; the embedded server is started when no other process runs it."""
+async def open_storage(config: Config, *, to_read: bool = False) -> AsyncIterator[Storage]:
+    """Open the configured database; the embedded server is started when no other process runs it.
+
+    The database is brought up to date; `to_read` takes it as it is, or not at all, and changes nothing in it.
+    """
     async with AsyncExitStack() as stack:
         embedded, url = None, config.database
         if url is None:
             embedded = await stack.enter_async_context(EmbeddedPostgres(config.data / "postgres"))
             url = embedded.url
-        pool = await stack.enter_async_context(open_database(url, max_connections=_MOST_DATABASE_CONNECTIONS))
+        opened = open_to_read(url) if to_read else open_database(url, max_connections=_MOST_DATABASE_CONNECTIONS)
+        pool = await stack.enter_async_context(opened)
         yield Storage(pool, url, embedded)
 
 

@@ -14,9 +14,10 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from bridge import document
+from bridge import document, yaml_text
 from bridge.config_archive import ArchiveConfig, archive
 from bridge.config_feeds import Feeds, feeds
+from bridge.config_photos import PhotosConfig, photos
 from bridge.directory.local_day import is_zone
 from bridge.directory.person import Standing
 from bridge.document import (
@@ -96,6 +97,7 @@ class DirectoryConfig:
     statuses: dict[str, Standing]
     """HR's word for how somebody is employed → what it means here."""
     feeds: Feeds
+    photos: PhotosConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Config:
 def load_config(path: Path) -> Config:
     """Read a configuration file; raise `DocumentError` with every problem."""
     _insist_on(path, "write one with `muster init`, or name yours with `-c FILE`")
-    return read_config(document.read_text(path), path)
+    return read_config(yaml_text.read_text(path), path)
 
 
 def read_config(text: str, path: Path) -> Config:
@@ -135,7 +137,7 @@ def read_config(text: str, path: Path) -> Config:
 def load_registration(path: Path) -> Registration:
     """Read what Muster needs of the registration file, which Synapse reads too; raise `DocumentError`."""
     _insist_on(path, "`muster init` writes it; `appservice.registration` in the configuration says where it is")
-    return read_registration(document.read_text(path), path)
+    return read_registration(yaml_text.read_text(path), path)
 
 
 def read_registration(text: str, path: Path) -> Registration:
@@ -194,6 +196,7 @@ def _directory(section: Section, folder: Path) -> DirectoryConfig:
         timezone=section.optional("timezone", _timezone, "UTC"),
         statuses=section.optional("statuses", _statuses, dict[str, Standing]()),
         feeds=feeds(section, attributes, folder),
+        photos=section.optional("photos", photos(attributes, folder), PhotosConfig()),
     )
 
 

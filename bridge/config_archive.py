@@ -1,4 +1,4 @@
-"""The part of the configuration that says how often the archive is signed, and where that is anchored."""
+"""The part of the configuration about the archive: how often it is signed, where that is anchored, what is searched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
-from bridge.document import Kind, Section, Value, duration, line, nearest, url
+from bridge.archive.segment import LANGUAGES, STEMMERS
+from bridge.document import Kind, Section, Value, duration, line, list_of, nearest, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)
 _ANCHORS = ("file", "rfc3161", "room")
@@ -27,10 +28,12 @@ class AnchorsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveConfig:
-    """How the archive is signed."""
+    """How the archive is signed and searched."""
 
     checkpoint_every: timedelta
     anchors: AnchorsConfig
+    languages: tuple[str, ...] = LANGUAGES
+    """Snowball's names of the languages whose inflections search knows."""
 
 
 def archive(section: Section, folder: Path) -> ArchiveConfig:
@@ -39,6 +42,7 @@ def archive(section: Section, folder: Path) -> ArchiveConfig:
     return ArchiveConfig(
         checkpoint_every=section.optional("checkpoint_every", _every, timedelta(hours=1)),
         anchors=section.optional("anchors", anchors, AnchorsConfig()),
+        languages=section.optional("languages", list_of(_language), LANGUAGES),
     )
 
 
@@ -69,5 +73,13 @@ def _read_every(value: Value) -> timedelta:
     return found
 
 
+def _read_language(value: Value) -> str:
+    found = line.make(value).lower()
+    if found not in STEMMERS:
+        value.refuse(f"search knows no inflections of {found!r}{nearest(found, STEMMERS)}")
+    return found
+
+
+_language: Kind[str] = Kind(_read_language, lambda: LANGUAGES[0])
 _room = Kind(_read_room, str)
 _every = Kind(_read_every, lambda: _SHORTEST_EVERY)

@@ -27,7 +27,8 @@ are refused, with the nearest known one named.
 
 A *kind* (`line`, `integer(…)`, `list_of(…)`, `a(function)`) makes a value of a YAML node. Where a value is missing or
 wrong, its kind's stand-in is used, so that reading goes on; nothing made with a stand-in ever leaves `read`, which
-raises `DocumentError`. YAML is 1.2. Reading the file itself is `read_text`; everything else is pure.
+raises `DocumentError`. YAML is 1.2. Pure; reading the file is left to
+`bridge.yaml_text`.
 """
 
 from __future__ import annotations
@@ -46,14 +47,12 @@ from urllib.parse import urlsplit
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from bridge.errors import DocumentError, Problem
-from bridge.yaml_text import compose, position, source_index, unreadable
+from bridge.yaml_text import compose, position, source_index
 
 T = TypeVar("T")
 D = TypeVar("D")
 E = TypeVar("E", bound=StrEnum)
 
-LARGEST = 1024 * 1024
-"""Bytes a file may have."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -64,23 +63,6 @@ def read(text: str, file: str, function: Callable[[Section], T]) -> T:
     if document.problems:
         raise DocumentError(document.problems)
     return made
-
-
-def read_text(file: Path) -> str:
-    """Return the text of a file in UTF-8; raise `DocumentError` when it cannot be had."""
-    try:
-        with file.open("rb") as stream:
-            octets = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise unreadable(str(file), f"cannot be read: {error.strerror or error}") from error
-    if len(octets) > LARGEST:
-        raise unreadable(str(file), f"expected at most {LARGEST} bytes, came more")
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = octets[: error.start].decode("utf-8")
-        problem = Problem(str(file), *position(before, len(before)), "expected text in UTF-8; save the file as UTF-8")
-        raise DocumentError([problem]) from error
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module

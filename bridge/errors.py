@@ -5,6 +5,7 @@
     │   ├── DocumentError              a YAML file: every problem at once, as file:line:col: error: …
     │   ├── SelectorError              a SCIM filter that does not read, with the column
     │   ├── ImportFileError            a directory file, with line and column
+    │   ├── PictureError               a file or an answer that is no picture that can be used
     │   ├── DeliveryError              a webhook that says nothing about people that could be understood
     │   └── UnknownNameError           a person, room, announcement or event that does not exist
     ├── LdapError                      an LDAP server cannot be read to the end
@@ -50,7 +51,7 @@ class Problem:
     column: int
     message: str
     severity: str = "error"
-    """Or `warning`: worth a look, and no reason to refuse the file."""
+    """Or `warning`: worth a look, and no reason to refuse the file; or `note`: may well be meant."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -81,6 +82,10 @@ class ImportFileError(InputError):
         super().__init__(message)
         self.columns = tuple(dict.fromkeys(columns))
         """Where the problems are, for logs, which must not repeat what stands there."""
+
+
+class PictureError(InputError):
+    """This is no picture that can be used."""
 
 
 class DeliveryError(InputError):

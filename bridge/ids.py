@@ -1,7 +1,7 @@
 """Identifiers: which string is which.
 
 Matrix identifiers are opaque: a room ID is never split (version 12 has no domain), and a user ID is taken apart only
-by `localpart_of`.
+by `localpart_of` and `server_of`.
 """
 
 from __future__ import annotations
@@ -23,3 +23,8 @@ RoomKey = NewType("RoomKey", str)
 def localpart_of(user_id: UserId) -> str:
     """Return what stands between `@` and the first `:`."""
     return user_id[1:].split(":", 1)[0]
+
+
+def server_of(user_id: UserId) -> str:
+    """Return the name of the server: what stands behind the first `:`, its port included."""
+    return user_id.partition(":")[2]

@@ -13,6 +13,7 @@ import ctypes
 import os
 import pwd
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -119,15 +120,14 @@ async def child(
             stdout=descriptor,
             stderr=asyncio.subprocess.STDOUT,
             env=env,
-            cwd=cwd,
             start_new_session=True,
-            preexec_fn=_tied_to(os.getpid(), death_signal),
-            user=user and user.pw_uid,
-            group=user and user.pw_gid,
-            extra_groups=[] if user else None,
+            preexec_fn=_prepared(cwd, user, os.getpid(), death_signal),
         )
     except OSError as error:
         raise MusterError(f"cannot start {argv[0]}: {error.strerror}") from error
+    except subprocess.SubprocessError as error:
+        who = user.pw_name if user else "ourselves"
+        raise MusterError(f"cannot start {argv[0]}: expected a folder {cwd}, and to run as {who}") from error
     finally:
         os.close(descriptor)
     started = Process(process, log_path, stop_signals, grace)
@@ -144,12 +144,19 @@ def _opened(log_path: Path) -> int:
         raise MusterError(f"cannot write the log {log_path}: {error.strerror}") from error
 
 
-def _tied_to(parent: int, signal: Signals) -> Callable[[], None]:
-    """Return what the child runs just before exec: after the change of user, which would undo it."""
+def _prepared(cwd: Path | None, user: pwd.struct_passwd | None, parent: int, signal: Signals) -> Callable[[], None]:
+    """Return what the child runs between fork and exec, in this order; uvloop takes no user, and enters `cwd` later."""
 
-    def tie() -> None:
+    def prepare() -> None:
+        if cwd is not None:
+            os.chdir(cwd)
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+        # After the change of user, which would undo it.
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal), 0, 0, 0)
         if os.getppid() != parent:  # killed between fork and prctl: the signal will never come
             os._exit(1)
 
-    return tie
+    return prepare

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bridge.announcements.deliver import Deliverer
@@ -25,7 +26,7 @@ from bridge.archive.checkpoint import origin_of
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.archive.notary import Notary
-from bridge.archive.search import SearchConsumer
+from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
 from bridge.config_feeds import SignatureName
 from bridge.database import AWAY
@@ -35,9 +36,11 @@ from bridge.database.listen import (
     BARRIERS,
     DIRECTORY,
     EVENTS,
+    FACES,
     HOOKS,
     MEMBERSHIP,
     NOTICES,
+    PROFILES,
     REMARKS,
     SELFSERVICE,
     Listener,
@@ -60,29 +63,33 @@ from bridge.errors import (
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
+from bridge.housekeeping import keep_house
 from bridge.ids import RoomId
-from bridge.membership import prevention
+from bridge.membership import photos, prevention
 from bridge.membership.approvals import Approvals
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.faces import Faces
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
+from bridge.membership.room_pictures import RoomPictures
 from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
+from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource
+from bridge.selfservice import look_up
 from bridge.selfservice.conversation import Conversation
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
-"""Seconds between two tries of a comparison that failed."""
+_BACKOFF = Backoff(1.0, 60.0)
+"""Between two tries of a comparison that failed."""
 _HEALTH_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5.0
 """What a request under way gets to end when the service ends."""
@@ -98,6 +105,7 @@ async def serve(services: Services) -> None:
     source = PolicySource(services.pool, services.config.policy, services.config.attributes, clock=services.clock)
     await source.open()
     refusals = Refusals(services.pool)
+    await prepare_index(services.pool, services.config.archive.languages)
     async with _listening(services, refusals), asyncio.TaskGroup() as group:
         group.create_task(refusals.run())
         for task in _tasks(services, source):
@@ -108,6 +116,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
+    profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
@@ -118,16 +127,19 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         RoomAudit(
             pool, services.homeserver, Membership(pool, bot=services.homeserver.bot, clock=clock), clock=clock
         ).run(config.homeserver.compare_every),
-        ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock).run(
-            config.homeserver.compare_every
-        ),
+        profiles.run(config.homeserver.compare_every),
+        profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        _make_faces(services, source, listener.subscribe(FACES)),
+        RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
+        look_up.keep(pool, listener.subscribe(DIRECTORY)),
         source.watch(),
         _keep_complete(services),
         _keep_signed(services),
+        keep_house(pool, clock),
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
@@ -177,9 +189,25 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
             attributes=services.config.attributes,
         ),
-        SearchConsumer(pool),
+        SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
     )
+
+
+async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Event) -> None:
+    """Make the pictures of people; photos are fetched without anything that is the homeserver's."""
+    where = services.config.directory.photos
+    async with aiohttp.ClientSession() as session:
+        faces = Faces(
+            services.pool,
+            services.homeserver,
+            lambda: source.policy,
+            functools.partial(photos.fetch, session),
+            folder=where.folder,
+            attribute=where.attribute,
+            clock=services.clock,
+        )
+        await faces.run(wake)
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:
@@ -228,7 +256,10 @@ async def _keep_complete(services: Services) -> None:
 
 async def _compare(services: Services) -> None:
     """Compare until it has succeeded, which it does not before the bot is an administrator."""
-    pause, said = _FIRST_PAUSE, ""
+    patience = Patience(
+        _BACKOFF,
+        lambda problem: log.warning("comparing the archive waits: %s", problem, extra={"action": "archive.backfill"}),
+    )
     while True:
         try:
             found = await backfill(services.homeserver, services.pool)
@@ -236,11 +267,7 @@ async def _compare(services: Services) -> None:
         except HomeserverUnavailableError:
             raise
         except (HomeserverError, DatabaseError) as error:
-            if error.message != said:
-                log.warning("comparing the archive waits: %s", error.message, extra={"action": "archive.backfill"})
-            said = error.message
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            await patience.wait_out(error.message)
     log.info(
         "the archive was compared with every room (%d); events that were missing and are there now: %d",
         found.rooms,

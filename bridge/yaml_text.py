@@ -1,4 +1,4 @@
-"""A YAML 1.2 text → its node graph, or the one problem that makes it no YAML; and where a character of it stands.
+"""A file → its text → its YAML 1.2 node graph, or the one problem that makes it none; and where a character stands.
 
 On ruamel.yaml's composer, whose nodes know their places. A file cannot make more of itself through aliases than
 `MOST_VALUES`. What the values mean is `document`'s.
@@ -7,6 +7,7 @@ On ruamel.yaml's composer, whose nodes know their places. A file cannot make mor
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
@@ -15,8 +16,27 @@ from ruamel.yaml.reader import ReaderError
 
 from bridge.errors import DocumentError, Problem
 
+LARGEST = 1024 * 1024
+"""Bytes a file may have."""
 MOST_VALUES = 100_000
 """Values a file may have when its aliases are written out."""
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file in UTF-8; raise `DocumentError` when it cannot be had."""
+    try:
+        with file.open("rb") as stream:
+            octets = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise unreadable(str(file), f"cannot be read: {error.strerror or error}") from error
+    if len(octets) > LARGEST:
+        raise unreadable(str(file), f"expected at most {LARGEST} bytes, came more")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = octets[: error.start].decode("utf-8")
+        problem = Problem(str(file), *position(before, len(before)), "expected text in UTF-8; save the file as UTF-8")
+        raise DocumentError([problem]) from error
 
 
 def compose(text: str, file: str) -> Node:

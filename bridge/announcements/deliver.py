@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -23,7 +22,9 @@ from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
+from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
+from bridge.patience import Backoff, Patience, Wake, woken
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -34,26 +35,15 @@ AT_ONCE = 10
 """Messages under way at one time; Synapse takes hardly more per second from more (rooms are queues of their own)."""
 MOST_ATTEMPTS = 10
 """A room that refuses with a 5xx so often is given up; a 4xx is final at once."""
-_SHORTEST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
+_BACKOFF = Backoff(1.0, 60.0)
+_LOOK_SECONDS = 60.0
+"""After so long it looks by itself."""
 
 
-class Homeserver(Protocol):
+class Homeserver(Voice, Protocol):
     """What delivering asks of the homeserver."""
 
     bot: UserId
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId:
-        """Send an event as the bot."""
-        ...
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of raw events, newest first."""
@@ -101,27 +91,22 @@ class Deliverer:
         self._homeserver = homeserver
         self._clock = clock
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self, wake: Wake) -> None:
         """Deliver until cancelled; `wake` is set when something may wait (channel `ANNOUNCEMENTS`).
 
         While the homeserver or the database is away, one message is tried at growing intervals.
         """
-        pause, away = _SHORTEST_PAUSE, ""
+        patience, away = Patience(_BACKOFF, _complain, _resume), ""
         while True:
             wake.clear()
             progress = await self._try(1 if away else AT_ONCE)
-            if progress.away and not away:
-                log.warning("announcements wait: %s", progress.away, extra={"action": "deliver"})
-            elif away and not progress.away:
-                log.info("announcements go on", extra={"action": "deliver"})
             away = progress.away
-            if progress.settled and not away:
-                pause = _SHORTEST_PAUSE
+            if away or (progress.refused and not progress.settled):
+                await patience.wait_out(away, wake)
                 continue
-            stuck = bool(away or progress.refused)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause if stuck else _LONGEST_PAUSE)
-            pause = min(pause * 2, _LONGEST_PAUSE) if stuck else _SHORTEST_PAUSE
+            patience.recover()
+            if not progress.settled:
+                await woken(wake, _LOOK_SECONDS)
 
     async def deliver(self, limit: int = AT_ONCE) -> Progress:
         """Send at most `limit` announcements and one answer, each to its room, and record what came of it."""
@@ -225,3 +210,11 @@ def _progress(outcomes: Sequence[_Outcome]) -> Progress:
     away = next((outcome.away for outcome in outcomes if outcome.away), "")
     sent = sum(outcome.event_id is not None for outcome in outcomes)
     return Progress(sent + final, away, len(refusals) - final)
+
+
+def _complain(problem: str) -> None:
+    log.warning("announcements wait: %s", problem, extra={"action": "deliver"})
+
+
+def _resume() -> None:
+    log.info("announcements go on", extra={"action": "deliver"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,7 +21,8 @@ from bridge.archive import proof_store, store
 from bridge.archive.checkpoint import split_notes
 from bridge.archive.proof_store import Stored
 from bridge.errors import MusterError
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import Voice
+from bridge.ids import RoomId
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -32,20 +33,6 @@ _TIMESTAMP_SECONDS: Final = 60
 _LARGEST_ANSWER: Final = 1 << 20
 _GRANTED: Final = (0, 1)
 """`granted` and `grantedWithMods` (RFC 3161 section 2.4.2)."""
-
-
-class Voice(Protocol):
-    """Who can say something in a room."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 class Anchor(Protocol):

@@ -8,7 +8,6 @@ on. What waits for something that is away (homeserver, database) waits.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -18,14 +17,14 @@ from bridge.archive.batch import storable
 from bridge.errors import DatabaseUnavailableError, HomeserverUnavailableError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
+from bridge.patience import Backoff, Patience, Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
 
-_SHORTEST_PAUSE = 0.25
-_LONGEST_PAUSE = 30.0
+_BACKOFF = Backoff(0.25, 30.0)
 _LONGEST_ERROR = 2000
 
 
@@ -40,38 +39,25 @@ class Consumer(Protocol):
         ...
 
 
-class Wake(Protocol):
-    """What `bridge.database.listen.Listener.subscribe` returns."""
-
-    def clear(self) -> object:
-        """Forget that there was something."""
-        ...
-
-    async def wait(self) -> object:
-        """Return once there is something."""
-        ...
-
-
 async def run_consumer(pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500) -> None:
     """Give the consumer every event after its cursor, at most `batch` at a time, until cancelled.
 
     A batch that fails is given again in halves until the events that fail alone are found and set aside.
     """
     size = batch
-    pause = 0.0
+    patience = Patience(
+        _BACKOFF,
+        lambda problem: log.warning("%s waits: %s", consumer.name, problem, extra={"action": "feed.wait"}),
+        lambda: log.info("%s goes on", consumer.name, extra={"action": "feed.go_on"}),
+    )
     while True:
         wake.clear()
         try:
             given, handled = await _give(pool, consumer, size)
         except (HomeserverUnavailableError, DatabaseUnavailableError) as error:
-            if not pause:
-                log.warning("%s waits: %s", consumer.name, error.message, extra={"action": "feed.wait"})
-            pause = min(pause * 2 or _SHORTEST_PAUSE, _LONGEST_PAUSE)
-            await asyncio.sleep(pause)
+            await patience.wait_out(error.message)
             continue
-        if pause:
-            log.info("%s goes on", consumer.name, extra={"action": "feed.go_on"})
-            pause = 0.0
+        patience.recover()
         if not handled:
             size = max(given // 2, 1)
         elif given < size:

@@ -6,7 +6,7 @@ reach a terminal. JSON keeps them, escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -17,11 +17,10 @@ from rich.text import Text
 
 from bridge.archive import canonical
 from bridge.archive.inspection import Finding, Problem, Verdict
-from bridge.archive.values import Hit, Status
+from bridge.archive.values import Status
 
 _LAST_MOMENT = 253_402_300_799_999
 """Milliseconds; the end of the year 9999, after which there are no dates."""
-_LINES_OF_A_HIT = 5
 _DEEPEST = 100
 _SHOWN_AS_IS = frozenset("\n\t\u200d")  # the joiner holds emoji together
 _EXPLANATIONS: Mapping[Problem, str] = {
@@ -33,30 +32,6 @@ _EXPLANATIONS: Mapping[Problem, str] = {
     Problem.CONTRADICTED: "between position {seq} and {checkpoint}, events were rewritten",
     Problem.FORGED: "the checkpoint of {seq} events is not what the archive's key signed",
 }
-
-
-def hits_as_text(hits: Sequence[Hit], width: int) -> str:
-    """Return the hits, each with when, who, where and the beginning of what."""
-    return "\n\n".join("\n".join(_hit_lines(hit, width)) for hit in hits)
-
-
-def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
-    """Return the hits as JSON."""
-    return [
-        writable(
-            {
-                "seq": hit.seq,
-                "event_id": hit.event_id,
-                "room_id": hit.room_id,
-                "sender": hit.sender,
-                "sent": moment(hit.timestamp),
-                "text": hit.text,
-                "edits": hit.edits,
-                "deleted": hit.deleted,
-            }
-        )
-        for hit in hits
-    ]
 
 
 def verdict_as_text(verdict: Verdict) -> str:
@@ -142,17 +117,6 @@ def moment(timestamp: int) -> str:
 def printable(text: str) -> str:
     """Return the text without what would steer a terminal or turn the reading direction around."""
     return "".join("\ufffd" if category(one)[0] == "C" and one not in _SHOWN_AS_IS else one for one in text)
-
-
-def _hit_lines(hit: Hit, width: int) -> Iterator[str]:
-    marks = [mark for mark, holds in (("edit", hit.edits), ("deleted", hit.deleted)) if holds]
-    yield "  ".join([moment(hit.timestamp), printable(hit.sender), *(f"[{mark}]" for mark in marks)])
-    lines = wrapped(hit.text, width)
-    yield from lines[:_LINES_OF_A_HIT]
-    if len(lines) > _LINES_OF_A_HIT:
-        yield "  …"
-    yield f"  {printable(hit.event_id)}"
-    yield f"  in {printable(hit.room_id)}"
 
 
 def writable(value: Any, depth: int = 0) -> Any:

@@ -1,130 +1,170 @@
 """Text as search sees it: the same rules when a message is stored and when it is sought.
 
-    letters and digits of most scripts    the word, case folded (NFKC), and its stem in each language
-    Thai, Lao, Khmer, Burmese, Chinese,   every character and every pair of neighbours: these scripts do not
-    Japanese                              part words by blanks
-    Korean                                the word, and every pair of neighbours: particles grow onto words
+    letters and digits of most scripts     the word, case folded (NFKC)
+    Thai, Lao, Khmer, Burmese, Chinese,    pairs of neighbours: these scripts do not part words by blanks, or let
+    Japanese, Korean                       particles grow onto them
 
-No language is guessed: a word is stemmed in all the languages that the company writes, and matches when the word or
-any stem agrees. Everything else (punctuation, symbols, control characters) parts words. Storing and asking are left to
-`search`.
+Everything else (punctuation, symbols, control characters) parts words. What a word is found by besides itself stands
+under a mark that no text holds:
+
+    ~  its stem in each language, where that is another word: no language is guessed
+    <  a long word backwards, so that its end is found like a beginning: Arbeitsvertrag by Vertrag
+    >  a very long word from each place in its middle on: Kraftfahrzeugsteuerbescheid by Steuer
+
+Storing and asking are left to `search_store`, what a query means to `search_query`.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from enum import Enum
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from unicodedata import category, normalize
 
 import snowballstemmer
 
-LANGUAGES = ("english", "german")
-"""Names of Snowball stemmers."""
-_LONGEST = 200
+LANGUAGES = ("english", "german", "estonian")
+"""Snowball's names of those that are known unless the configuration says otherwise."""
+STEMMERS = tuple(name for name in snowballstemmer.algorithms() if "porter" not in name)
+STEM, BACKWARDS, MIDDLE = "~<>"
+SHORTEST_PART = 4
+"""Letters of a word that is also looked for as a part of others."""
+PART = 10
+"""Letters of a part that count."""
+LONGEST = 200
 """Characters of a word that count; PostgreSQL takes lexemes of up to 2,046 bytes."""
-
-
-class _Kind(Enum):
-    WORD = 1
-    UNPARTED = 2
-    KOREAN = 3
-    MARK = 4
-    INVISIBLE = 5
-    GAP = 6
-
-
+MOST_PLACES = 255
+"""Places of one lexeme that PostgreSQL keeps."""
+_LAST_PLACE = 16_383
+_REST = 3
+"""Letters at least that a compound has beside a part."""
+_LONGEST_COMPOUND = 40
+_LAST_CHARACTER = 0xFFFF
+_BEYOND = "\U00020000-\U0003ffff"
 _UNPARTED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Burmese
+    (0x1100, 0x11FF),  # Korean
     (0x1780, 0x17FF),  # Khmer
     (0x3005, 0x3007),  # Chinese and Japanese: repetition marks, zero
-    (0x3040, 0x312F),  # Hiragana, Katakana, Bopomofo
+    (0x3040, 0x318F),  # Hiragana, Katakana, Bopomofo, Korean
     (0x31F0, 0x31FF),  # Katakana
     (0x3400, 0x4DBF),  # Chinese characters
     (0x4E00, 0x9FFF),
+    (0xA960, 0xA97F),  # Korean
+    (0xAC00, 0xD7FF),
     (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
 )
-_KOREAN = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF))
 
 
-def tokens_of(text: str, languages: Sequence[str] = LANGUAGES) -> list[str]:
-    """Return what a text is found by, sorted, each once; tokens hold letters, digits and marks only."""
-    found: set[str] = set()
-    for kind, run in _runs(text):
-        if kind is _Kind.WORD:
-            found.update(_forms(run, tuple(languages)))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of normalised text that is one word, or that holds words without parting them."""
+
+    text: str
+    parted: bool
+    start: int
+    """Characters before it."""
+
+
+def runs_of(normalised: str) -> Iterator[Run]:
+    """Yield the words and the unparted stretches of normalised text, in their order."""
+    for found in _pattern().finditer(normalised):
+        yield Run(found[0], found.lastindex == 2, found.start())
+
+
+def folded(text: str) -> str:
+    """Return the text normalised: compatible forms and upper case become one, joiners and soft hyphens nothing."""
+    if text.isascii():
+        return text.lower()
+    if not _invisible().isdisjoint(text):
+        text = "".join(character for character in text if character not in _invisible())
+    return normalize("NFKC", normalize("NFKC", text).casefold())
+
+
+def vector_of(text: str, languages: tuple[str, ...] = LANGUAGES) -> str:
+    """Return what a text is found by as PostgreSQL's `tsvector` reads it, with the places where words and pairs stand.
+
+    What stands in the text weighs A, marked lexemes weigh D and have no place. Empty when the text holds no word.
+    """
+    if text.isascii():
+        words = _ASCII.findall(text.lower())
+        return " ".join([f"{_word(word, languages)}:{place}A" for place, word in enumerate(words, 1)])
+    found, place = list[str](), 1
+    for unparted, word in _pattern().findall(folded(text)):
+        if word:
+            found.append(f"{_word(word, languages)}:{place}A")
+            place += 1
         else:
-            found.update(_pairs(run))
-            found.update([run[:_LONGEST]] if kind is _Kind.KOREAN else run)
-    return sorted(found)
+            found += [f"'{pair}':{at}A" for at, pair in enumerate(pairs_of(unparted), place)]
+            place += len(unparted)
+    return " ".join(found)
 
 
-def terms_of(query: str, languages: Sequence[str] = LANGUAGES) -> list[tuple[str, ...]]:
-    """Return what to look for: each term must be found, by any of its tokens."""
-    terms: dict[tuple[str, ...], None] = {}
-    for kind, run in _runs(query):
-        if kind is _Kind.WORD:
-            terms[_forms(run, tuple(languages))] = None
-        elif len(run) == 1:
-            terms[(run,)] = None
-        else:
-            terms |= dict.fromkeys((pair,) for pair in _pairs(run))
-    return list(terms)
+def is_long(vector: str) -> bool:
+    """Return whether PostgreSQL does not keep every place of the words of a vector."""
+    if len(vector) < MOST_PLACES * len("'x':1A "):
+        return False
+    lexemes = [lexeme.rpartition(":")[0] for lexeme in vector.split(" ") if lexeme.endswith("A")]
+    return len(lexemes) >= _LAST_PLACE or max(Counter(lexemes).values(), default=0) > MOST_PLACES
 
 
-def contains(text: str, query: str) -> bool:
-    """Return whether the runs of the query that are found by pairs stand in the text as a whole."""
-    sought = [run for kind, run in _runs(query) if kind is not _Kind.WORD and len(run) > 2]
-    present = [run for kind, run in _runs(text) if kind is not _Kind.WORD] if sought else []
-    return all(any(run in other for other in present) for run in sought)
+def pairs_of(run: str) -> list[str]:
+    """Return each character of an unparted stretch with its neighbour; the last stands alone."""
+    return [run[place : place + 2] for place in range(len(run))]
 
 
-def _runs(text: str) -> Iterator[tuple[_Kind, str]]:
-    """Yield the stretches of one kind, normalised; marks belong to what they stand on."""
-    current, run = _Kind.GAP, ""
-    for character in normalize("NFKC", normalize("NFKC", text).casefold()):
-        kind = _kind(character)
-        if kind is _Kind.INVISIBLE:
-            continue
-        if kind is _Kind.MARK:
-            kind = _Kind.WORD if current is _Kind.GAP else current
-        if kind is current:
-            run += character
-            continue
-        if current is not _Kind.GAP:
-            yield current, run
-        current, run = kind, character
-    if current is not _Kind.GAP:
-        yield current, run
+@lru_cache(maxsize=1 << 17)
+def _word(word: str, languages: tuple[str, ...]) -> str:
+    """Return the lexemes of a word, itself at the end."""
+    return " ".join(f"'{lexeme}'" for lexeme in [*marks_of(word, languages), word[:LONGEST]])
 
 
-@lru_cache(maxsize=1 << 14)
-def _kind(character: str) -> _Kind:
-    major = category(character)[0]
-    if category(character) == "Cf":  # joiners and soft hyphens stand inside of words
-        return _Kind.INVISIBLE
-    if major not in "LMN":
-        return _Kind.GAP
-    if _is_in(character, _UNPARTED):
-        return _Kind.UNPARTED
-    if _is_in(character, _KOREAN):
-        return _Kind.KOREAN
-    return _Kind.MARK if major == "M" else _Kind.WORD
+def marks_of(word: str, languages: tuple[str, ...]) -> list[str]:
+    """Return the marked lexemes by which a word is found; what is very long is no word of a language."""
+    found = [STEM + stem for stem in stems_of(word, languages) if stem != word]
+    if SHORTEST_PART + _REST <= len(word) <= _LONGEST_COMPOUND:
+        found.append(BACKWARDS + word[: -PART - 1 : -1])
+        last = len(word) - SHORTEST_PART - _REST
+        found += [MIDDLE + word[start : start + PART] for start in range(_REST, last + 1)]
+    return found
 
 
-def _is_in(character: str, ranges: Sequence[tuple[int, int]]) -> bool:
-    return any(first <= ord(character) <= last for first, last in ranges)
-
-
-def _pairs(run: str) -> Iterator[str]:
-    return (run[place : place + 2] for place in range(len(run) - 1))
-
-
-@lru_cache(maxsize=1 << 16)
-def _forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the word and its stems; a stemmer keeps state, so each call has its own."""
-    word = word[:_LONGEST]
+def stems_of(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stems of a word; a stemmer keeps state, so each call has its own."""
+    if len(word) > _LONGEST_COMPOUND or word.isdigit():
+        return ()
     stems = (snowballstemmer.stemmer(language).stemWord(word) for language in languages)
-    return tuple(sorted({word, *stems} - {""}))
+    return tuple(dict.fromkeys(stem for stem in stems if stem))
+
+
+_ASCII = re.compile("[a-z0-9]+")
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    unparted = {code for first, last in _UNPARTED for code in range(first, last + 1) if category(chr(code))[0] in "LMN"}
+    marks = _ranges([code for code in range(_LAST_CHARACTER) if category(chr(code))[0] == "M" and code not in unparted])
+    mixed = _ranges(sorted(unparted))
+    # Few ranges beyond the first plane keep Python's matcher fast: fifteen times.
+    return re.compile(f"([{mixed}][{mixed}{marks}]*|[{_BEYOND}]+)|([^\\W_{mixed}]+(?:[{marks}]+[^\\W_{mixed}]*)*)")
+
+
+@cache
+def _invisible() -> frozenset[str]:
+    return frozenset(
+        character for character in map(chr, [*range(0x20000), *range(0xE0000, 0xE0080)]) if category(character) == "Cf"
+    )
+
+
+def _ranges(codes: Sequence[int]) -> str:
+    """Return the characters as ranges of a regular expression."""
+    bounds: list[list[int]] = []
+    for code in codes:
+        if bounds and bounds[-1][1] == code - 1:
+            bounds[-1][1] = code
+        else:
+            bounds.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in bounds)

@@ -207,46 +207,6 @@ async def first_arrived_after(connection: Connection, seq: int) -> int:
     return found
 
 
-async def index_texts(db: Connection | Pool, seqs: Sequence[int], tokens: Sequence[Sequence[str]]) -> None:
-    """Store the tokens by which events are found; again replaces."""
-    await db.execute(
-        "INSERT INTO event_text SELECT seq, array_to_tsvector(string_to_array(tokens, E'\\x1f'))"
-        " FROM unnest($1::bigint[], $2::text[]) AS given (seq, tokens)"
-        " ON CONFLICT (seq) DO UPDATE SET tokens = excluded.tokens",
-        seqs,
-        ["\x1f".join(found) for found in tokens],
-    )
-
-
-async def find_texts(
-    db: Connection | Pool, terms: Sequence[Sequence[str]], room: str | None, sender: str | None, before: int, limit: int
-) -> list[Row]:
-    """Return (seq, body, deleted) of messages that match every term, newest first, behind the one at `before`.
-
-    `before` 0 begins with the newest. A message is deleted when it, or the one that it edits, was redacted.
-    """
-    return await db.fetch(
-        """
-        SELECT seq, body,
-               EXISTS (SELECT FROM event later WHERE later.type = 'm.room.redaction'
-                       AND later.relates_to IN (event.event_id, event.relates_to)) AS deleted
-        FROM event_text JOIN event USING (seq)
-        WHERE tokens @@ $1::text::tsquery AND ($2::text IS NULL OR room_id = $2) AND ($3::text IS NULL OR sender = $3)
-              AND ($4 = 0 OR (origin_ts, seq) < (SELECT origin_ts, seq FROM event WHERE seq = $4))
-        ORDER BY origin_ts DESC, seq DESC LIMIT $5
-        """,
-        " & ".join(f"({' | '.join(map(_lexeme, term))})" for term in terms),
-        room,
-        sender,
-        before,
-        limit,
-    )
-
-
-def _lexeme(token: str) -> str:
-    return "'" + token.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
 async def read_record(db: Connection | Pool, event_id: str) -> Row | None:
     """Return (seq, received_at, sent_at, backfilled, body) of an event, or None."""
     return await db.fetchrow(

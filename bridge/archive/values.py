@@ -1,6 +1,6 @@
-"""What the archive answers with, as values: hits, stories, figures.
+"""What the archive answers with, as values: stories, figures. What was found is in `hits`.
 
-Finding them is left to `search` and `status`, showing them to `rendering`.
+Reading them is left to `search` and `status`, showing them to `rendering`.
 """
 
 from __future__ import annotations
@@ -11,27 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import EventId
 
 if TYPE_CHECKING:
     from bridge.archive.audience import Audience
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A message that was found."""
-
-    seq: int
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    timestamp: int
-    """Milliseconds, as the sender's server claims."""
-    text: str
-    edits: EventId | None
-    """The message whose new text this is."""
-    deleted: bool
-    """Whether it, or the message that it edits, was redacted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ the message names, and ends with 1.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bridge import __version__
+from bridge import __version__, event_loop
 from bridge.errors import DocumentError, MusterError
 
 VERBS = (
@@ -32,9 +31,11 @@ VERBS = (
     "reject",
     "undo",
     "handover",
+    "leavers",
     "why",
     "who",
     "barriers",
+    "guests",
     "rooms",
     "directory",
     "announce",
@@ -105,7 +106,7 @@ def execute(arguments: Sequence[str]) -> int:
 def _execute(arguments: Sequence[str]) -> int:
     named = [verb for verb in arguments[:1] if verb in VERBS]
     args = parser(named or VERBS).parse_args(arguments)
-    code: int = asyncio.run(args.handler(args))
+    code: int = event_loop.run(args.handler(args))
     return code
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import print_json, system_user, width, with_services
 from bridge.directory.store import load_person
-from bridge.document import read_text
 from bridge.membership import apply as applying
+from bridge.membership.audit import COMMAND_LINE
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.policy.source import good_policy
 from bridge.policy.store import keep_policy
+from bridge.yaml_text import read_text
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -59,9 +60,15 @@ async def apply(args: argparse.Namespace, services: Services) -> int:
         at_once=config.homeserver.concurrency,
     )
     by = None if args.by is None else (await load_person(services.pool, args.by)).id
-    cause = "apply" if by is None else f"apply by {by}"
     with shown_progress() as progress:
-        result = await reconciler.reconcile(policy, cause=cause, digest=args.digest, by=by, progress=progress)
+        result = await reconciler.reconcile(
+            policy,
+            cause="apply",
+            digest=args.digest,
+            set_off_by=system_user() or COMMAND_LINE,
+            by=by,
+            progress=progress,
+        )
     if args.json:
         print_json(apply_as_json(result))
     else:

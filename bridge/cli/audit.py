@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.directory.store import load_person
-from bridge.membership.audit import Entry
+from bridge.membership.audit import Entry, told_cause
 from bridge.membership.audit_store import read_entries
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def _lines(entry: Entry, columns: int) -> Iterator[str]:
     ended = f"; {entry.sessions_ended} sessions ended" if entry.sessions_ended is not None else ""
     yield from _wrapped(f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.outcome}: {subject}{value}{ended}", columns)
     yield from _wrapped(f"    {entry.rule}: {entry.error or entry.reason}", columns)
+    cause = told_cause(entry.cause, entry.set_off_by, entry.approver)
     yield from _wrapped(
-        f"    entry {entry.id}, run {entry.run_id} ({entry.cause}), directory {entry.directory_version},"
+        f"    entry {entry.id}, run {entry.run_id} ({cause}), directory {entry.directory_version},"
         f" policy {entry.policy_digest[:12]}",
         columns,
     )

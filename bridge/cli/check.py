@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from bridge.cli.command import from_here, print_json, width
 from bridge.clock import system_clock
 from bridge.config import Config, load_config
-from bridge.document import read_text
 from bridge.errors import DocumentError, MusterError, Problem, RefusedError
 from bridge.membership.doubts import Today, doubts
 from bridge.membership.rehearsal import rehearse
 from bridge.membership.replay_text import as_json, as_text
 from bridge.policy.lint import warnings
 from bridge.policy.loader import load
+from bridge.policy.pictures import rooms_by_picture
 from bridge.policy.schema import Policy
 from bridge.policy.trial import insist_on_tests
+from bridge.yaml_text import read_text
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers
@@ -34,7 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="validate configuration and policy, and run the policy's tests",
         description="Reports every problem at once, as FILE:LINE:COLUMN: error: …, and exits with 1 if there is one. "
         "What is probably not meant is a warning: two rules for the same people, an exception that is over; where the "
-        "database answers, also selectors that match nobody, ids of other rooms, and rooms that barriers divide. "
+        "database answers, also selectors that match nobody, ids of other rooms, and rooms that barriers divide; what "
+        "may well be meant is a note. "
         "Without FILE the configured policy is checked. Changes nothing, and needs neither homeserver nor (without "
         "--replay) database.",
     )
@@ -74,7 +76,8 @@ async def check(args: argparse.Namespace) -> int:
             print(f"not checked against the directory: {today}")
     if args.replay is not None and not problems:
         await _replay(args, list(good.values()))
-    return 1 if problems or (args.strict and doubtful) else 0
+    strict = args.strict and any(each.severity == "warning" for each in doubtful)
+    return 1 if problems or strict else 0
 
 
 async def _today(path: Path) -> Today | str:
@@ -94,7 +97,7 @@ async def _asked(config: Config) -> Today | str:
 
     zone, attributes = config.directory.timezone, config.attributes
     try:
-        async with open_storage(config) as storage:
+        async with open_storage(config, to_read=True) as storage:
             today = await read_today(storage.pool, system_clock(), timezone=zone, attributes=attributes)
     except AWAY as error:
         return str(error) or type(error).__name__
@@ -115,10 +118,12 @@ async def _replay(args: argparse.Namespace, policies: Sequence[Policy]) -> None:
     """Print what the policy would have done, beside the one in force when that is another."""
     from bridge.app import open_storage  # half a second, which checking alone need not wait for
 
-    config = load_config(args.config)
+    config = _configured(args.config)
+    if isinstance(config, str):
+        raise RefusedError(f"There is nothing to replay: {config}.")
     if len(policies) != 1:
         raise RefusedError(f"Expected one policy to replay, came {len(policies)}. Name one FILE.")
-    async with open_storage(config) as storage:
+    async with open_storage(config, to_read=True) as storage:
         report = await rehearse(
             storage.pool,
             policies[0],
@@ -158,10 +163,21 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
         try:
             policy = load(read_text(file), str(file), attributes)
             insist_on_tests(policy, str(file))
+            if bad := _bad_pictures(policy, file):
+                raise DocumentError(bad)
             good[str(file)] = policy
         except DocumentError as error:
             problems += error.problems
     return good, problems
+
+
+def _bad_pictures(policy: Policy, file: Path) -> list[Problem]:
+    """Return what is wrong with the pictures that the policy names as files."""
+    if not rooms_by_picture(policy):
+        return []
+    from bridge.membership.room_pictures import picture_problems  # decoding is not needed for most policies
+
+    return picture_problems(policy, file)
 
 
 def _summary(policy: Policy) -> str:

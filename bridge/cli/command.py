@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import getpass
 import json
 import shutil
 import sys
@@ -51,3 +52,11 @@ def print_json(value: Any) -> None:
 def width() -> int:
     """Return the columns to write in: the terminal's, at most 100; 80 elsewhere."""
     return min(shutil.get_terminal_size((80, 24)).columns, 100) if sys.stdout.isatty() else 80
+
+
+def system_user() -> str | None:
+    """Return the name of the system's user who runs this; None where the system has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

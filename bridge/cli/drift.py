@@ -68,7 +68,7 @@ async def list_rests(args: argparse.Namespace, services: Services) -> int:
         return 0
     names = {place.room_id: key for key, place in (await store.read_places(services.pool)).items()}
     for rest in rests:
-        print(_line(rest, names.get(rest.about.room_id, rest.about.room_id)))
+        print(_line(rest, names.get(rest.about.room_id, rest.about.room_id or "profile")))
     if not rests:
         print("Nothing rests.")
     return 0

@@ -22,8 +22,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "handover",
         help="name who takes over somebody's rooms",
         description="When PERSON leaves, rooms that people made themselves and that PERSON is the last administrator "
-        "of go to this successor, who is brought in when not inside. Without a successor they go to the manager, if "
-        "inside, else to whoever there has the most power.",
+        "of go to this successor, who is brought in when not inside. Without one they go to those whom the policy "
+        "names (`accounts.successors`), else to the manager, if inside, else to whoever there has the most power.",
     )
     parser.add_argument("person", metavar="PERSON", help="userName, externalId, id or display name")
     which = parser.add_mutually_exclusive_group(required=True)

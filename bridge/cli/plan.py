@@ -15,7 +15,15 @@ from bridge.cli.command import print_json, width, with_services
 from bridge.cli.directory import mapping_named
 from bridge.directory.file_mapping import PLAIN
 from bridge.membership.reconcile import Reconciler
-from bridge.membership.rendering import By, as_json, as_markdown, as_text
+from bridge.membership.rendering import (
+    By,
+    as_json,
+    as_markdown,
+    as_text,
+    change_as_json,
+    waiting_as_markdown,
+    waiting_as_text,
+)
 from bridge.membership.survey import Survey
 from bridge.policy.source import read_policy
 
@@ -61,7 +69,9 @@ async def plan(args: argparse.Namespace, services: Services) -> int:
     if args.json or args.format == "json":
         verdict = found.verdict
         imported = {} if report is None else {"import": asdict(replace(report, diff=None))}
-        print_json({**as_json(found.plan), "held": as_json(verdict.held), "reasons": list(verdict.reasons), **imported})
+        waiting = [change_as_json(change) for change in verdict.waiting]
+        held = {"held": as_json(verdict.held), "reasons": list(verdict.reasons), "waiting": waiting}
+        print_json({**as_json(found.plan), **held, **imported})
     elif args.format == "markdown":
         print(survey_as_markdown(found, args.by), end="")
     else:
@@ -106,6 +116,7 @@ def survey_as_markdown(found: Survey, by: By) -> str:
     return "\n".join(
         [f"{text}\n## Held", "", f"{len(held.changes)} changes would wait for a second person:", ""]
         + [f"- {reason}" for reason in found.verdict.reasons]
+        + waiting_as_markdown(found.verdict.waiting, by)
         + ["", f"Digest of what waits: `{held.digest}`", ""]
     )
 
@@ -120,6 +131,7 @@ def survey_as_text(found: Survey, columns: int, by: By = By.ROOM, *, simulated: 
     if held.changes:
         lines.append(f"The brake would hold {len(held.changes)} of these changes, all that take something away:")
         lines += [line for reason in found.verdict.reasons for line in textwrap.wrap(f"  {reason}", columns)]
+        lines += waiting_as_text(found.verdict.waiting, columns, by)
         lines.append("")
     lines.append(
         "This is a simulation: nothing of it is stored."

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.ids import RoomId
-from bridge.membership import store
+from bridge.membership import store, unmanaged_store
+from bridge.membership.unmanaged import NOTICE
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -32,6 +33,8 @@ class OwnRoom:
     version: str
     is_encrypted: bool
     is_space: bool
+    fate: str
+    """What Muster has done about it: `adopted`, `to be closed on 2026-03-09`, `closed`; empty for nothing."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -55,7 +58,12 @@ async def rooms(args: argparse.Namespace, services: Services) -> int:
         if each["room_id"] not in ours and each.get("creator") != bot  # who talks with people in rooms of its own
     ]
     made = await store.read_created(services.pool, [RoomId(each["room_id"]) for each in details])
-    found = [_room(each, made.get(RoomId(each["room_id"]))) for each in details if each.get("joined_members")]
+    fates = {room_id: _fate(*fate) for room_id, fate in (await unmanaged_store.read_fates(services.pool)).items()}
+    found = [
+        _room(each, made.get(RoomId(each["room_id"])), fates.get(RoomId(each["room_id"]), ""))
+        for each in details
+        if each.get("joined_members")
+    ]
     found.sort(key=lambda room: (-room.members, room.room_id))
     if args.json:
         print_json([asdict(room) for room in found])
@@ -68,7 +76,13 @@ async def rooms(args: argparse.Namespace, services: Services) -> int:
     return 0
 
 
-def _room(details: dict[str, Any], since: datetime | None) -> OwnRoom:
+def _fate(announced_at: datetime | None, closed: bool) -> str:
+    if closed or announced_at is None:
+        return "closed" if closed else "adopted"
+    return f"to be closed on {(announced_at + NOTICE).date()}"
+
+
+def _room(details: dict[str, Any], since: datetime | None, fate: str) -> OwnRoom:
     return OwnRoom(
         room_id=RoomId(details["room_id"]),
         name=details.get("name") or details.get("canonical_alias") or "",
@@ -78,12 +92,19 @@ def _room(details: dict[str, Any], since: datetime | None) -> OwnRoom:
         version=details.get("version") or "",
         is_encrypted=bool(details.get("encryption")),
         is_space=details.get("room_type") == "m.space",
+        fate=fate,
     )
 
 
 def _lines(room: OwnRoom, columns: int) -> Iterator[str]:
     since = f", made {room.since:%Y-%m-%d}" if room.since is not None else ""
-    traits = "".join([", encrypted" if room.is_encrypted else "", ", space" if room.is_space else ""])
+    traits = "".join(
+        [
+            ", encrypted" if room.is_encrypted else "",
+            ", space" if room.is_space else "",
+            f", {room.fate}" if room.fate else "",
+        ]
+    )
     counted = f"{room.members} member{'s' if room.members != 1 else ''}"
     text = f"{room.name or '(no name)'}: {counted}, by {room.creator}{since}, version {room.version}{traits}"
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

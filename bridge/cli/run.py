@@ -12,6 +12,7 @@ from bridge.app import Services, open_services
 from bridge.config import Config, LogLevel, load_config
 from bridge.database import AWAY
 from bridge.errors import DatabaseUnavailableError, MusterError
+from bridge.patience import Backoff, Patience
 from bridge.service import serve
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(0.25, 10.0)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -59,18 +59,16 @@ def _log_at(level: LogLevel) -> None:
 
 async def _serve_through_absences(config: Config) -> None:
     """Serve; begin anew when PostgreSQL is away at the start, or the embedded one has ended."""
-    pause, said = _FIRST_PAUSE, ""
+    patience = Patience(
+        _BACKOFF, lambda problem: log.warning("waiting for the database: %s", problem, extra={"action": "run.wait"})
+    )
     while True:
         try:
             async with open_services(config) as services:
-                pause, said = _FIRST_PAUSE, ""
+                patience.recover()
                 await _serve(services)
         except DatabaseUnavailableError as error:
-            if error.message != said:
-                log.warning("waiting for the database: %s", error.message, extra={"action": "run.wait"})
-            said = error.message
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            await patience.wait_out(error.message)
 
 
 async def _serve(services: Services) -> None:

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.cli.apply import apply_as_json, apply_as_text, shown_progress
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import print_json, system_user, width, with_services
 from bridge.directory.store import load_person
 from bridge.errors import RefusedError, UnknownNameError
 from bridge.ids import UserId
-from bridge.membership.audit import Entry
+from bridge.membership.audit import COMMAND_LINE, Entry, told_cause
 from bridge.membership.audit_store import read_policy_before, read_run
 from bridge.membership.reconcile import Reconciler, widened
 from bridge.membership.rendering import as_json, as_text, printable
 from bridge.membership.survey import Scope, Survey
 from bridge.membership.undo import Undoing, undo
 from bridge.membership.values import Change
+from bridge.policy.schema import UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -90,13 +91,13 @@ async def _apply(args: argparse.Namespace, services: Services, reconciler: Recon
             )
         return undoing.given_back
 
-    cause = f"undo of run {args.run}" + ("" if by is None else f" by {by}")
     with shown_progress() as progress:
         result = await reconciler.reconcile(
             services.policy(),
             _scope(entries),
-            cause=cause,
+            cause=f"undo of run {args.run}",
             digest=args.apply,
+            set_off_by=system_user() or COMMAND_LINE,
             by=by,
             besides=besides,
             progress=progress,
@@ -113,7 +114,8 @@ def _scope(entries: Sequence[Entry]) -> Scope:
 
 
 def _undo(run: int, entries: Sequence[Entry], survey: Survey) -> Undoing:
-    return undo(run, entries, survey.plan, survey.desired, survey.current)
+    closing = survey.policy.unmanaged_rooms is UnmanagedRooms.CLOSE
+    return undo(run, entries, survey.plan, survey.desired, survey.current, closing=closing)
 
 
 def _as_json(found: _Found) -> dict[str, object]:
@@ -133,7 +135,10 @@ def _as_json(found: _Found) -> dict[str, object]:
 def _as_text(run: int, found: _Found, columns: int) -> str:
     first, undoing = found.entries[0], found.undoing
     done = sum(entry.outcome == "done" for entry in found.entries)
-    lines = [f"Run {run} ({first.cause}, {first.at:%Y-%m-%d %H:%M} UTC) did {done} changes."]
+    lines = [
+        f"Run {run} ({told_cause(first.cause, first.set_off_by, first.approver)}; {first.at:%Y-%m-%d %H:%M} UTC)"
+        f" did {done} changes."
+    ]
     comes = len(undoing.planned) + len(undoing.given_back)
     lines.append(f"{comes} can be undone now, {len(undoing.past)} are not so any more.")
     if undoing.kept:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.archive import signing
-from bridge.cli.command import Handler, print_json, width, with_services
+from bridge.cli.command import Handler, print_json, system_user, width, with_services
 from bridge.config import load_config
 from bridge.errors import InputError, MusterError, RefusedError, UnknownNameError
 from bridge.files import write_new
@@ -144,7 +143,9 @@ async def _asker(by: str | None, services: Services) -> tuple[str, PersonId | No
     """Return what to call whoever asks, and who that is in the directory; a system's user may be nobody there."""
     from bridge.directory.store import load_person
 
-    name = by or _system_user()
+    name = by or system_user()
+    if name is None:
+        raise InputError("The system does not say who runs this; name who asks with --by PERSON.")
     try:
         person = await load_person(services.pool, name)
     except UnknownNameError:
@@ -152,13 +153,6 @@ async def _asker(by: str | None, services: Services) -> tuple[str, PersonId | No
             raise
         return name, None
     return (person.user_name, person.id) if by is not None else (name, None)
-
-
-def _system_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise InputError("The system does not say who runs this; name who asks with --by PERSON.") from error
 
 
 def _read(path: Path) -> bytes:

@@ -9,7 +9,8 @@ from bridge.cli.command import print_json, width, with_services
 from bridge.directory.store import load_person
 from bridge.ids import UserId
 from bridge.membership.moment import parse_moment
-from bridge.membership.past import Setting, holder_of, known_of, then_of
+from bridge.membership.past import holder_of, known_of, then_of
+from bridge.membership.past_company import Setting
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.survey import Scope
 from bridge.membership.why import explain
@@ -17,6 +18,8 @@ from bridge.membership.why_text import as_json, as_text
 from bridge.membership.why_then import explain_then
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bridge.app import Services
     from bridge.cli.command import Subparsers
     from bridge.directory.person import Person
@@ -56,7 +59,7 @@ async def why(args: argparse.Namespace, services: Services) -> int:
     if moment is None:
         explanation = await _explain_now(person, args.room, services)
     else:
-        explanation = explain_then(await then_of(services.pool, person.id, moment, setting_of(services)), args.room)
+        explanation = await _explain_then(person, args.room, moment, services)
     if args.json:
         print_json(as_json(explanation))
     else:
@@ -83,4 +86,10 @@ async def _explain_now(person: Person, room: str | None, services: Services) -> 
     )
     found = await reconciler.survey(services.policy(), Scope(people=frozenset({person.id})))
     day = services.local_days()(person)
-    return explain(person, await known_of(services.pool, found, person, services.clock(), day), room)
+    known = await known_of(services.pool, found, person, services.clock(), day, setting_of(services))
+    return explain(person, known, room)
+
+
+async def _explain_then(person: Person, room: str | None, moment: datetime, services: Services) -> Explanation:
+    then = await then_of(services.pool, person.id, moment, setting_of(services), room)
+    return explain_then(then, room)

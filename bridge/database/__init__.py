@@ -1,9 +1,10 @@
 """PostgreSQL: the pool and the numbered upgrades.
 
-`open_database` is the only way in: it brings the database to this version, refuses one that a newer Muster or
-another program made, and yields an asyncpg pool on which `jsonb` reads and writes as Python values. The pool connects
-again by itself when PostgreSQL was away; what a statement raises meanwhile is in `AWAY`. Statements live in the
-`store` modules of the rooms that own the tables. The embedded server is in `bridge.database.embedded`.
+`open_database` is the way in: it brings the database to this version, refuses one that a newer Muster or another
+program made, and yields an asyncpg pool on which `jsonb` reads and writes as Python values; `open_to_read` takes a
+database as it is and can change nothing in it. The pool connects again by itself when PostgreSQL was away; what a
+statement raises meanwhile is in `AWAY`. Statements live in the `store` modules of the rooms that own the tables. The
+embedded server is in `bridge.database.embedded`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ AWAY = (
 )
 """What says that PostgreSQL cannot be reached, or cannot do it, for now: the same again may succeed."""
 _CLOSE_SECONDS = 10
+_OWNER = "muster"
 _ADDRESS = "postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -66,7 +68,7 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
             Database.create(
                 url,
                 upgrade_table=_upgrade_table(),
-                owner_name="muster",
+                owner_name=_OWNER,
                 ignore_foreign_tables=False,
                 # A pool of at least one would connect again by itself, and log tracebacks while it cannot.
                 db_args={
@@ -85,6 +87,48 @@ async def open_database(url: str, *, max_connections: int = 10) -> AsyncIterator
         with suppress(*AWAY):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await database.stop()
+
+
+@asynccontextmanager
+async def open_to_read(url: str) -> AsyncIterator[Pool]:
+    """Connect to a database of exactly this version, and yield a pool that reads and changes nothing.
+
+    Raises as `open_database`, and `DatabaseVersionError` for a database that is older, too, or has no tables yet.
+    """
+    with _translated():
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=2,
+            init=_prepare_connection,
+            reset=_leave_connection,
+            server_settings={"default_transaction_read_only": "on"},
+        )
+        await pool
+    try:
+        with _translated():
+            await _check_version(pool)
+        yield pool
+    finally:
+        with suppress(*AWAY):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await pool.close()
+
+
+async def _check_version(pool: Pool) -> None:
+    """Insist that the tables are ours, and those of this version."""
+    table = _upgrade_table()
+    if await pool.fetchval("SELECT to_regclass($1)", table.version_table_name) is None:
+        raise DatabaseVersionError("The database has no tables of Muster's yet. `muster run` makes them.")
+    if (owner := await pool.fetchval("SELECT owner FROM database_owner")) != _OWNER:
+        raise DatabaseNotOwned(owner)
+    found, ours = await pool.fetchval(f"SELECT version FROM {table.version_table_name}"), len(table.upgrades)  # noqa: S608
+    if found > ours:
+        raise UnsupportedDatabaseVersion(table.database_name, found, ours)
+    if found < ours:
+        raise DatabaseVersionError(
+            f"The database is older (v{found}) than this Muster (v{ours}). `muster run` upgrades it; back it up first."
+        )
 
 
 async def _upgrade_alone(database: PostgresDatabase, url: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from bridge.database import AWAY
+from bridge.patience import Backoff, Patience
 
 if TYPE_CHECKING:
     from bridge.database import Connection
@@ -35,6 +36,10 @@ HOOKS = "muster_hooks"
 """A webhook of HR's waits in the inbox."""
 BARRIERS = "muster_barriers"
 """Somebody has come to share a room with somebody they must not."""
+FACES = "muster_faces"
+"""Somebody needs a picture."""
+PROFILES = "muster_profiles"
+"""Somebody's profile may have been changed."""
 NOTICES = "muster_notices"
 """The administrators are to be told something."""
 SELFSERVICE = "muster_selfservice"
@@ -42,8 +47,7 @@ SELFSERVICE = "muster_selfservice"
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(0.25, 10.0)
 
 
 class Listener:
@@ -62,28 +66,18 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled; while PostgreSQL is away wait with back-off, and say so once. Subscribe first."""
-        pause, away = _FIRST_PAUSE, False
+        patience = Patience(_BACKOFF, _complain, _resume)
         while True:
             try:
                 connection = await asyncpg.connect(self._url)
                 try:
                     await self._subscribe_all(connection)
-                    if away:
-                        log.info("PostgreSQL is back", extra={"action": "listen"})
-                    pause, away = _FIRST_PAUSE, False
+                    patience.recover()
                     await _until_lost(connection)
                 finally:
                     connection.terminate()
             except (*AWAY, asyncpg.PostgresError) as error:
-                if not away:
-                    log.warning(
-                        "PostgreSQL is away (%s); Muster waits",
-                        error or type(error).__name__,
-                        extra={"action": "listen"},
-                    )
-                away = True
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await patience.wait_out(str(error) or type(error).__name__)
 
     async def _subscribe_all(self, connection: Connection) -> None:
         for channel in self._wakes:
@@ -94,6 +88,14 @@ class Listener:
     def _wake(self, _connection: object, _process: int, channel: str, _payload: object) -> None:
         for wake in self._wakes[channel]:
             wake.set()
+
+
+def _complain(problem: str) -> None:
+    log.warning("PostgreSQL is away (%s); Muster waits", problem, extra={"action": "listen"})
+
+
+def _resume() -> None:
+    log.info("PostgreSQL is back", extra={"action": "listen"})
 
 
 async def _until_lost(connection: Connection) -> None:

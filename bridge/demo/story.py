@@ -129,7 +129,7 @@ class Story:
         with self._narrator.step("Muster applies the plan") as step:
             began = time.monotonic()
             result = await self._reconciler.reconcile(
-                policy, cause="the demo", digest=planned.plan.digest, progress=step.advance
+                policy, cause="the demo", set_off_by="muster demo", digest=planned.plan.digest, progress=step.advance
             )
             rate = _done(result, Action.JOIN) / (time.monotonic() - began)
             step.happened = (

@@ -81,7 +81,9 @@ class AttributeIndex:
                 sets.append(rows)
         if few:
             sets.append(PeopleSet.of(few))
-        return sets[0] if len(sets) == 1 else PeopleSet.union(sets)
+        if len(sets) > 1:
+            return PeopleSet.union(sets)
+        return sets[0] if sets else PeopleSet.none
 
 
 def _spelled(key: Key) -> str:

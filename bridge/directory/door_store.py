@@ -159,6 +159,11 @@ async def put_removals(connection: Connection, feed: str, people: Collection[Per
     )
 
 
+async def forget_removals(db: Connection | Pool, before: datetime) -> None:
+    """Forget who had left by being missing before a moment; the history of people stays."""
+    await db.execute("DELETE FROM feed_removal WHERE removed_at < $1", before)
+
+
 # Who waits for a second person
 
 

@@ -9,42 +9,29 @@ is decided. The administrators are told of both.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from bridge.database import AWAY
 from bridge.directory import history_store, hook_store, notice_store, resource_store, reuse_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
-from bridge.directory.hook_outcome import QUIET, Outcome, notice_of
+from bridge.directory.hook_outcome import Outcome, notice_of
 from bridge.directory.import_plan import Known, plan_import
 from bridge.directory.intake import write_plan
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import comparison_key
 from bridge.errors import ImportFileError
+from bridge.patience import Backoff, Patience, Wake
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 log = logging.getLogger(__name__)
 
-_SHORTEST_PAUSE: Final = 0.25
-_LONGEST_PAUSE: Final = 30.0
-
-
-class Wake(Protocol):
-    """What `bridge.database.listen.Listener.subscribe` returns."""
-
-    def clear(self) -> object:
-        """Forget that there was something."""
-        ...
-
-    async def wait(self) -> object:
-        """Return once there is something."""
-        ...
+_BACKOFF: Final = Backoff(0.25, 30.0)
 
 
 class HookInbox:
@@ -56,19 +43,17 @@ class HookInbox:
 
     async def run(self, wake: Wake) -> None:
         """Act on whatever comes until cancelled; while the database is away, wait."""
-        pause = 0.0
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
             try:
                 while await self.handle_next():
-                    pause = 0.0
+                    patience.recover()
             except AWAY as error:
-                if not pause:
-                    log.warning("webhooks wait: %s", type(error).__name__, extra={"action": "hook.wait"})
-                pause = min(pause * 2 or _SHORTEST_PAUSE, _LONGEST_PAUSE)
-                await asyncio.sleep(pause)
-                continue
-            await wake.wait()
+                await patience.wait_out(type(error).__name__)
+            else:
+                patience.recover()
+                await wake.wait()
 
     async def handle_next(self) -> bool:
         """Act on the event that has waited longest; return whether there was one."""
@@ -76,8 +61,6 @@ class HookInbox:
             await history_store.lock_directory(connection)
             waiting = await hook_store.next_waiting(connection)
             if waiting is None:
-                await hook_store.forget_old(connection)
-                await notice_store.forget_quiet(connection, QUIET)
                 return False
             outcome, reason = await self._outcome(connection, waiting.source, waiting.event)
             await hook_store.finish(connection, waiting.seq, outcome, reason)
@@ -168,3 +151,7 @@ def _file(source: str, subject: str, news: Mapping[str, str], found: Known | Non
     name = {"userName": found.document["userName"]} if found is not None else {}
     values = {**name, "externalId": subject, **news}
     return CsvFile(source, tuple(values), (Row(1, values),))
+
+
+def _complain(problem: str) -> None:
+    log.warning("webhooks wait: %s", problem, extra={"action": "hook.wait"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -31,8 +30,6 @@ TOLD: Final = frozenset({Outcome.HELD, Outcome.REFUSED, Outcome.WITHOUT_VALUES})
 """What the administrators are told: without them it stays so."""
 REVIVABLE: Final = frozenset({Outcome.UNKNOWN, Outcome.HELD, Outcome.REFUSED})
 """What may be tried again: their values are kept."""
-QUIET: Final = timedelta(days=7)
-"""After so long without such an event the next is told anew."""
 
 _WORDS: Final = {
     Outcome.HELD: "{source}: somebody was sent under the id of another person, who has left. The event is held until "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bridge.database.listen import HOOKS
 from bridge.directory.hook_mapping import HookEvent, Unusable
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import asyncpg
 
     from bridge.database import Connection, Pool
-
-KEEP: Final = timedelta(days=7)
-"""How long the ids of deliveries are remembered; senders try again for three days at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +184,9 @@ async def remember_person(
     )
 
 
-async def forget_old(connection: Connection) -> None:
-    """Forget deliveries that nobody will send again."""
-    await connection.execute(
-        "DELETE FROM hook_event WHERE handled_at IS NOT NULL AND received_at < now() - $1::interval", KEEP
-    )
+async def forget_handled(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was handled of what came before a moment; senders try again for three days at most."""
+    await db.execute("DELETE FROM hook_event WHERE handled_at IS NOT NULL AND received_at < $1", before)
 
 
 def _seen(row: asyncpg.Record) -> Seen:

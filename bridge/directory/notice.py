@@ -24,6 +24,15 @@ def abandoned_room(room_id: str, name: str, leaver: str) -> Notice:
     )
 
 
+def return_refused(room_id: str, user_id: str, reason: str) -> Notice:
+    """Return what to say of a room that somebody who came back does not get back."""
+    return Notice(
+        f"return refused:{room_id}:{user_id}",
+        f"{user_id} works here again and was in the room {room_id}. There is somebody on the other side of the barrier "
+        f"{reason!r} there now, so Muster does not bring {user_id} back into it.",
+    )
+
+
 def unknown_status(word: str) -> Notice:
     """Return what to say of a word for being employed that the configuration's table lacks."""
     return Notice(

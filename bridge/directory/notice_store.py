@@ -5,7 +5,7 @@ Saying it in their room is left to `bridge.membership.noticeboard`.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.database.listen import NOTICES
@@ -39,6 +39,6 @@ async def mark_told(db: Connection | Pool, topic: str) -> None:
     await db.execute("UPDATE notice SET told_at = now() WHERE topic = $1", topic)
 
 
-async def forget_quiet(db: Connection | Pool, quiet: timedelta) -> None:
-    """Forget what was told and had no reason for so long."""
-    await db.execute("DELETE FROM notice WHERE told_at IS NOT NULL AND last_at < now() - $1::interval", quiet)
+async def forget_quiet(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was told and had its last reason before a moment: with another it is told anew."""
+    await db.execute("DELETE FROM notice WHERE told_at IS NOT NULL AND last_at < $1", before)

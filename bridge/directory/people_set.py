@@ -32,7 +32,9 @@ class PeopleSet:
     def union(sets: Iterable[PeopleSet]) -> PeopleSet:
         """Return who is in at least one of the sets."""
         bitmaps = [each.rows for each in sets if each.rows]
-        return PeopleSet(FrozenBitMap.union(*bitmaps)) if bitmaps else PeopleSet.none
+        if len(bitmaps) > 1:
+            return PeopleSet(FrozenBitMap.union(*bitmaps))
+        return PeopleSet(bitmaps[0]) if bitmaps else PeopleSet.none
 
     def __and__(self, other: PeopleSet) -> PeopleSet:
         return PeopleSet(self.rows & other.rows) if self.rows else self

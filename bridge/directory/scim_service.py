@@ -40,6 +40,7 @@ from bridge.directory.scim_dialect import (
     standard_user,
 )
 from bridge.directory.scim_group import GroupWrite, divide_group, divide_patch
+from bridge.directory.scim_plain import is_plain_user, plain_of, plain_writes, write
 from bridge.directory.scim_resource import RELATED, WHOLE, Projection, Stored, body_of, projection_of, text_of
 from bridge.directory.scim_schema import provider_for, shapes_for
 from bridge.directory.scim_search import Page
@@ -78,6 +79,7 @@ class DirectoryService(ScimService):
         self._refusals = refusals
         self._turn = asyncio.Lock()
         self._shapes = shapes_for(custom)
+        self._plain = plain_of(self._shapes["User"])
         # The library keeps classes made for a model only as long as somebody uses them; making one takes 20 ms.
         self._kept = [
             parametrize(cast("type[Any]", generic), model)
@@ -101,11 +103,11 @@ class DirectoryService(ScimService):
                 write = self._group_write(target, body)
                 if write is not None:
                     return await self._write_group(request, target, write, source)
+                if target.operation in _USER_WRITES and target.endpoint is not None and not target.me:
+                    resource_type = self.resource_type_at(target.endpoint)
+                    if resource_type.name == "User":
+                        return await self._write_user(request, target, resource_type, body, storage)
                 request = replace(request, body=_encoded(body))
-            if target.operation in _USER_WRITES and target.endpoint is not None and not target.me:
-                resource_type = self.resource_type_at(target.endpoint)
-                if resource_type.name == "User":
-                    return await self._write_user(request, target, resource_type, storage)
             if target.operation is Operation.query and not target.me:
                 return await self._read(request, target, storage)
             if target.operation in (Operation.search, Operation.search_with_body):
@@ -197,26 +199,42 @@ class DirectoryService(ScimService):
         return _shown(stored, request.base_url, shape, projection, status)
 
     async def _write_user(
-        self, request: ScimRequest, target: Target, resource_type: ResourceType, storage: PostgresStorage
+        self, request: ScimRequest, target: Target, resource_type: ResourceType, body: Any, storage: PostgresStorage
     ) -> ScimResponse:
-        """Carry out a write of a User: the library judges and changes, we store and show."""
-        shape, content_type = self._shapes["User"], request.header("Content-Type")
+        """Carry out a write of a User: the library judges and changes all but the plain ones, we store and show."""
+        shape = self._shapes["User"]
         if target.operation is Operation.create:
-            stored = await storage.create_user(self.read_creation(resource_type, request.body, content_type))
+            stored = await storage.create_user(self._made(request, resource_type, body))
             return _shown(stored, request.base_url, shape, WHOLE, HTTPStatus.CREATED)
         projection = self._asked(resource_type, request, shape)
         conditions = self.read_conditions(request)
-        read = self.read_patch if target.operation is Operation.patch else self.read_replacement
+        writes = plain_writes(body, self._plain) if target.operation is Operation.patch else None
 
-        def change(current: Resource[Any]) -> Resource[Any] | None:
-            # Read again each time, because both consume what they are given.
-            wanted: Any = read(resource_type, request.body, content_type)
-            if target.operation is Operation.patch:
-                return self.apply_patch(current, wanted, conditions)
-            return self.apply_replacement(current, wanted, conditions)
+        def change(before: Stored) -> Mapping[str, Any] | None:
+            after = None if writes is None else write(before.document, writes, self._plain)
+            if after is not None:
+                conditions.check(before.entity_tag, request.method)
+                return None if after == before.document else after
+            model = self._changed(request, target, resource_type, body, storage.model(before))
+            return None if model is None else model.model_dump()
 
         stored = await storage.change_user(str(target.resource_id), change)
         return _shown(stored, request.base_url, shape, projection, HTTPStatus.OK)
+
+    def _made(self, request: ScimRequest, resource_type: ResourceType, body: Any) -> Mapping[str, Any]:
+        """Return the document of a new User. Raises `SCIMException`."""
+        if is_plain_user(body, self._plain):
+            return cast("Mapping[str, Any]", body)
+        return self.read_creation(resource_type, _encoded(body), request.header("Content-Type")).model_dump()
+
+    def _changed(
+        self, request: ScimRequest, target: Target, resource_type: ResourceType, body: Any, current: Resource[Any]
+    ) -> Resource[Any] | None:
+        """Return what the library makes of a User, None for no change; it consumes what it is given."""
+        conditions, sent = self.read_conditions(request), (_encoded(body), request.header("Content-Type"))
+        if target.operation is Operation.patch:
+            return self.apply_patch(current, self.read_patch(resource_type, *sent), conditions)
+        return self.apply_replacement(current, self.read_replacement(resource_type, *sent), conditions)
 
     def _asked(self, resource_type: ResourceType, request: ScimRequest, shape: Shape) -> Projection:
         """Return which attributes the query asks for."""

@@ -8,11 +8,11 @@ member counts as being in a group.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+from uuid import uuid4
 
 import asyncpg
 from scim2_models import (
@@ -36,19 +36,16 @@ from bridge.directory.admission import Admission
 from bridge.directory.filter_sql import ANY, compile_filter, compile_order
 from bridge.directory.identity import Suspicion, has_left, is_other
 from bridge.directory.scim_group import MemberChange, divide_group
+from bridge.directory.scim_limits import is_id, require_days, require_short
 from bridge.directory.scim_resource import RELATED, Resource, Stored, resource_of
 from bridge.directory.scim_search import Page, Search
-from bridge.directory.scim_shape import MUSTER, Shape, comparison_key
-from bridge.directory.scim_user import display_name_of, employments_of, managers_of, settle_start
+from bridge.directory.scim_shape import Shape, comparison_key
+from bridge.directory.scim_user import display_name_of, managers_of, settle_start
 from bridge.directory.token_store import Bearer
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-
-MAX_KEY: Final = 500
-"""Longest userName, externalId, group name and reference, in characters; PostgreSQL indexes at most 2,700 bytes."""
 
 
 class PostgresStorage(AsyncScimStorage):
@@ -95,7 +92,7 @@ class PostgresStorage(AsyncScimStorage):
         *,
         response_parameters: ResponseParameters[Any] | None = None,
     ) -> Model[Any]:
-        return self._model(await self.find(_kind(resource_type), resource_id, related=self._with_members))
+        return self.model(await self.find(_kind(resource_type), resource_id, related=self._with_members))
 
     async def find(self, kind: str, id_: str, *, related: bool = True) -> Stored:
         """Return a User or Group, without its groups or members unless `related`. Raises `NotFoundException`."""
@@ -103,7 +100,7 @@ class PostgresStorage(AsyncScimStorage):
 
     async def _found(self, db: Connection | Pool, kind: str, id_: str, *, related: bool) -> Stored:
         token, stored = self._admission.pending, None
-        if _is_id(id_):
+        if is_id(id_):
             stored = await store.find_resource(db, kind, id_, related=related, token=token)
         if stored is None:
             await self._admission.confirm(db)
@@ -116,7 +113,7 @@ class PostgresStorage(AsyncScimStorage):
     ) -> SearchPage:
         kinds = [_kind(resource_type) for resource_type in resource_types]
         page = await self.find_page(kinds, search_request, position, related=True)
-        return SearchPage(page.total, [self._model(each.parsed()) for each in page.found], page.next, page.previous)
+        return SearchPage(page.total, [self.model(each.parsed()) for each in page.found], page.next, page.previous)
 
     async def find_page(
         self, kinds: Sequence[str], request: SearchRequest[Any], position: Any, *, related: bool
@@ -127,9 +124,9 @@ class PostgresStorage(AsyncScimStorage):
             search = Search(db, self._selections(kinds, request), is_descending, related, self._admission)
             return await search.find_page(request, position)
 
-    async def create_user(self, model: Model[Any]) -> Stored:
+    async def create_user(self, document: Mapping[str, Any]) -> Stored:
         """Store a new User, in a database transaction of its own; who comes back gets the old id."""
-        new = self._new("User", model)
+        new = self._new("User", document)
         async with self._alone() as db:
             with _unique_names(new):
                 stored = await store.create_user(db, new, self._source, token=self._admission.pending)
@@ -138,7 +135,7 @@ class PostgresStorage(AsyncScimStorage):
         await self._admission.confirm(self._connection or self._pool)
         return await self._take_back(new)
 
-    async def change_user(self, id_: str, change: Callable[[Model[Any]], Model[Any] | None]) -> Stored:
+    async def change_user(self, id_: str, change: Callable[[Stored], Mapping[str, Any] | None]) -> Stored:
         """Store what `change` makes of a User, or nothing for None, whoever else writes meanwhile.
 
         Tries without the directory's lock, because holding it over two statements keeps every other writer waiting;
@@ -146,10 +143,10 @@ class PostgresStorage(AsyncScimStorage):
         """
         async with self._reading() as db:
             before = await self._found(db, "User", id_, related=True)
-            model = change(self._model(before))
-            if model is None:
+            document = change(before)
+            if document is None:
                 return before
-            new = self._resource("User", id_, model.model_dump(), before.document)
+            new = self._resource("User", id_, document, before.document)
             if new.display_name == display_name_of(before.document):
                 async with self._turn:
                     with _unique_names(new):
@@ -158,23 +155,23 @@ class PostgresStorage(AsyncScimStorage):
                     return after
         async with self._writing():
             before = await self.find("User", id_)
-            again = change(self._model(before))
+            again = change(before)
             if again is None:
                 return before
-            await self._store_user(before, self._resource("User", id_, again.model_dump(), before.document))
+            await self._store_user(before, self._resource("User", id_, again, before.document))
             return await self.find("User", id_)
 
     async def create(self, resource_type: ResourceType, resource: Model[Any]) -> Model[Any]:
         async with self._writing() as connection:
             if _kind(resource_type) == "User":
-                return self._model(await self.create_user(resource))
-            new = self._new("Group", resource)
+                return self.model(await self.create_user(resource.model_dump()))
+            new = self._new("Group", resource.model_dump())
             version = await history_store.next_version(connection)
             with _unique_names(new):
                 await store.insert_resources(connection, [new], version)
             if self._with_members:
                 await self.change_members(new.id, _members_of(resource))
-            return self._model(await self.find(new.kind, new.id, related=self._with_members))
+            return self.model(await self.find(new.kind, new.id, related=self._with_members))
 
     async def update(
         self, resource_type: ResourceType, resource: Model[Any], *, expected_version: str | None = None
@@ -192,7 +189,7 @@ class PostgresStorage(AsyncScimStorage):
                     await self._record_groups(connection, await group_store.member_ids(connection, new.id), version)
                 if self._with_members:
                     await self.change_members(new.id, _members_of(resource))
-            return self._model(await self.find(new.kind, new.id, related=self._with_members))
+            return self.model(await self.find(new.kind, new.id, related=self._with_members))
 
     async def delete(
         self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
@@ -213,7 +210,7 @@ class PostgresStorage(AsyncScimStorage):
     async def change_members(self, group_id: str, change: MemberChange) -> None:
         """Put people into a group and take people out, at a cost that does not depend on the size of the group."""
         async with self._writing() as connection:
-            _require_short(change.added)
+            require_short(change.added)
             removed = change.removed
             if change.is_whole:
                 wanted = frozenset(change.added)
@@ -352,7 +349,8 @@ class PostgresStorage(AsyncScimStorage):
     def _model_of(self, kind: str) -> type[Model[Any]]:
         return cast("type[Model[Any]]", self._provider.model_for(kind))
 
-    def _model(self, stored: Stored) -> Model[Any]:
+    def model(self, stored: Stored) -> Model[Any]:
+        """Return the library's form of what is stored."""
         meta = {
             "resourceType": stored.kind,
             "created": stored.created,
@@ -364,10 +362,10 @@ class PostgresStorage(AsyncScimStorage):
             {**stored.document, **related, "id": stored.id, "meta": meta}, scim_policy=self._provider.policy
         )
 
-    def _new(self, kind: str, model: Model[Any]) -> Resource:
+    def _new(self, kind: str, document: Mapping[str, Any]) -> Resource:
         # So that a filter on `active` finds those for whom nobody has said anything.
         defaults = {"active": True} if kind == "User" else {}
-        return self._resource(kind, str(uuid4()), {**defaults, **model.model_dump()})
+        return self._resource(kind, str(uuid4()), {**defaults, **document})
 
     def _resource(
         self, kind: str, id_: str, document: Mapping[str, Any], before: Mapping[str, Any] | None = None
@@ -378,8 +376,8 @@ class PostgresStorage(AsyncScimStorage):
         if not document.get(name, "").strip():
             raise InvalidValueException(detail=f"{name}: expected a name, not an empty text")
         resource = resource_of(document, id_, self._shapes[kind])
-        _require_days(resource.document)
-        _require_short([resource.name_key, resource.external_id or "", *managers_of(resource.document).values()])
+        require_days(resource.document)
+        require_short([resource.name_key, resource.external_id or "", *managers_of(resource.document).values()])
         return resource
 
 
@@ -396,26 +394,5 @@ def _kind(resource_type: ResourceType) -> str:
     return str(resource_type.name)
 
 
-def _is_id(text: str) -> bool:
-    """Tell whether this could be an id of ours; others are not worth asking the database about."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
 def _members_of(group: Model[Any]) -> MemberChange:
     return divide_group(group.model_dump()).change
-
-
-def _require_days(document: Mapping[str, Any]) -> None:
-    try:
-        employments_of(document)
-    except ValueError as error:
-        raise InvalidValueException(detail=f"{MUSTER}: {error}") from error
-
-
-def _require_short(values: Iterable[str]) -> None:
-    """Refuse a name or id that is too long for an index."""
-    if any(len(value) > MAX_KEY for value in values):
-        raise InvalidValueException(detail=f"Expected names and ids of at most {MAX_KEY} characters")

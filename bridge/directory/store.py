@@ -82,6 +82,20 @@ async def load_person(db: Connection | Pool, name: str) -> Person:
     raise UnknownNameError(f"There is no person {name!r}.{await _nearest(db, name)}")
 
 
+async def people_named(db: Connection | Pool, names: Collection[str]) -> dict[str, PersonId]:
+    """Return whom each of the names is the id, the userName or the externalId of, in this order; not who is deleted."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (name) name, id FROM unnest($1::text[], $2::text[], $3::text[]) AS t (name, key, exact)
+           JOIN scim_resource r ON r.kind = 'User' AND NOT deleted
+               AND (r.id = name OR r.name_key = key OR r.external_id = exact)
+           ORDER BY name, r.id = name DESC, r.name_key = key DESC, r.id""",
+        list(names),
+        [comparison_key(name) for name in names],
+        [comparison_key(name, case_exact=True) for name in names],
+    )
+    return {row["name"]: PersonId(row["id"]) for row in rows}
+
+
 async def changed_since(db: Connection | Pool, version: int) -> Changes:
     """Return who has changed after that directory version: their data, groups, or the name of their manager."""
     row = await db.fetchrow(

@@ -107,6 +107,13 @@ class Homeserver:
         place = f"{_CLIENT}/{path('profile', user_id, name)}"
         await self._request(Method.PUT, place, {name: text}) if text else await self._request(Method.DELETE, place)
 
+    # Media
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        """Upload a file of a media type as the bot, and return its `mxc:` address; again it is another file."""
+        answer = await self._request(Method.POST, "_matrix/media/v3/upload", content, kind=kind)
+        return str(answer["content_uri"])
+
     # Rooms
 
     async def create_room(self, content: Mapping[str, object]) -> RoomId:
@@ -147,9 +154,10 @@ class Homeserver:
         """Leave, or reject an invitation, as the person; leaving again changes nothing."""
         await self._request(Method.POST, _room(room_id, "leave"), _reason(reason), as_user=as_user)
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Remove as the bot; 403 when the person is not in the room."""
-        await self._request(Method.POST, _room(room_id, "kick"), {"user_id": user_id, **_reason(reason)})
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
+        """Remove as the bot, or as somebody inside; 403 when the person is not in the room."""
+        content = {"user_id": user_id, **_reason(reason)}
+        await self._request(Method.POST, _room(room_id, "kick"), content, as_user=as_user)
 
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Lift a ban as the bot; 403 when there is none."""

@@ -46,12 +46,13 @@ class Transport:
         self,
         method: Method,
         request_path: str,
-        content: Mapping[str, object] | None = None,
+        content: Mapping[str, object] | bytes | None = None,
         *,
         query: Mapping[str, str] | None = None,
         as_user: UserId | None = None,
+        kind: str = "application/json",
     ) -> dict[str, Any]:
-        """Send one request and return the JSON object of the answer.
+        """Send one request and return the JSON object of the answer; `kind` is the media type of bytes.
 
         Raises `HomeserverUnavailableError` when there is no answer (or 502, 503, 504) and `HomeserverError` with
         status and errcode for every other refusal, and for an answer that is not Matrix.
@@ -63,7 +64,8 @@ class Transport:
             answer = await self._api.request(
                 method,
                 request_path,
-                content=dict(content or {}),
+                content=content if isinstance(content, bytes) else dict(content or {}),
+                headers={"Content-Type": kind},
                 query_params=parameters,
                 sensitive=method is not Method.GET,  # mautrix measures a sensitive body, and a GET has none
             )

@@ -1,5 +1,7 @@
 """The access report: who had access to which room, one row a person and room, for whoever has to confirm it. Pure.
 
+Whoever a rule asks for and who is kept out, or is yet to be put in, has a row too, told apart by the membership.
+
 As CSV it opens in any spreadsheet, and nothing in it is a formula there; as HTML it is one file that needs no network,
 can be searched, and prints.
 """
@@ -24,13 +26,20 @@ COLUMNS = (
     "membership",
     "since",
     "power",
+    "power by",
+    "by",
     "rule",
     "reason",
+    "until",
+    "owner",
+    "source",
+    "waits",
     "approved by",
     "event ID",
     "room ID",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n\uff0b\uff0d\uff1d\uff20")
+"""Also as full-width signs, which some spreadsheets read alike."""
 _SECURITY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _CLASSES = {"since": ' class="since"', **dict.fromkeys(("user ID", "event ID", "room ID"), ' class="id"')}
 
@@ -50,7 +59,7 @@ class Heading:
 def rows(occupancies: Sequence[Occupancy]) -> Iterator[tuple[str, ...]]:
     """Yield the rows, in the order of `COLUMNS`."""
     for occupancy in occupancies:
-        for occupant in occupancy.occupants:
+        for occupant in (*occupancy.occupants, *occupancy.absent):
             yield _row(occupancy, occupant)
 
 
@@ -68,12 +77,13 @@ def as_csv(occupancies: Sequence[Occupancy]) -> str:
 
 def defused(field: str) -> str:
     """Return a field that no spreadsheet takes for a formula."""
-    return f"'{field}" if field.startswith(_FORMULA) else field
+    return f"'{field}" if field.lstrip(" ").startswith(_FORMULA) else field
 
 
 def as_html(occupancies: Sequence[Occupancy], heading: Heading) -> str:
     """Return the report as one HTML page."""
     count = sum(len(occupancy.occupants) for occupancy in occupancies)
+    absent = sum(len(occupancy.absent) for occupancy in occupancies)
     title = f"Access report, {heading.company}"
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     incomplete = "".join(
@@ -84,7 +94,8 @@ def as_html(occupancies: Sequence[Occupancy], heading: Heading) -> str:
     return _PAGE.format(
         title=escape(title),
         security=_SECURITY,
-        facts=f"As of {moment(heading.at)}. {count:,} memberships in {len(occupancies):,} rooms. "
+        facts=f"As of {moment(heading.at)}. {count:,} memberships in {len(occupancies):,} rooms; "
+        f"{absent:,} more are kept out or yet to be put in. "
         f"Made {moment(heading.made_at)} for {escape(heading.by)}; signed with the key {heading.key_id}.",
         incomplete=f"{_INCOMPLETE}<ul>{incomplete}</ul></details>" if incomplete else "",
         head=head,
@@ -100,10 +111,16 @@ def _row(occupancy: Occupancy, occupant: Occupant) -> tuple[str, ...]:
         occupant.title,
         occupancy.key or occupancy.name,
         occupant.membership,
-        moment(occupant.since),
+        moment(occupant.since) if occupant.since else "",
         rank(occupant.level),
+        occupant.power_by,
+        occupant.ground,
         occupant.rule if occupant.rule != "-" else "",
         occupant.reason,
+        occupant.until,
+        occupant.owner,
+        occupant.source,
+        occupant.waits,
         occupant.approved_by,
         occupant.event_id,
         occupancy.room_id,

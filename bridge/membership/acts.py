@@ -1,28 +1,39 @@
 """Carrying out one change on the homeserver, and remembering that it is so now (memberships: by the entry's record).
 
 Every act may be repeated: what is so already counts as done. `Actor.act` raises `HomeserverError` with the
-homeserver's own words when a change is refused and `HomeserverUnavailableError` when nobody answers. Order,
-concurrency and the audit log are left to `apply`.
+homeserver's own words when a change is refused and `HomeserverUnavailableError` when nobody answers. How rooms are set
+up is left to `room_acts`; order, concurrency and the audit log to `apply`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.homeserver.event import Event
-from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.membership import elsewhere, lifecycle_store, member_store, profile_store, rooms, store
-from bridge.membership.current import memberships_of
+from bridge.homeserver.voice import Voice
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership import (
+    adopting,
+    elsewhere,
+    face_store,
+    lifecycle_store,
+    member_store,
+    profile_store,
+    room_acts,
+    rooms,
+    store,
+    unmanaged,
+)
+from bridge.membership.guests import is_outside
 from bridge.membership.lifecycle_store import Takeover
+from bridge.membership.outsiders import invite_outsider
+from bridge.membership.place_store import Place
 from bridge.membership.profile import divide
-from bridge.membership.store import Place
-from bridge.membership.values import FIELDS, Action, Change, CurrentAccount, DesiredRoom
-from bridge.policy.schema import RoomKind
-from bridge.policy.settings import Settings
+from bridge.membership.room_acts import RoomActs
+from bridge.membership.values import Action, Change, CurrentAccount, DesiredRoom
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -30,33 +41,11 @@ if TYPE_CHECKING:
 _GONE = frozenset({"leave", "ban"})
 
 
-class Homeserver(Protocol):
+class Homeserver(room_acts.Homeserver, elsewhere.Rooms, Voice, Protocol):
     """What is done to rooms, as the bot or as the person."""
 
-    bot: UserId
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
-    async def delete_alias(self, alias: str) -> None: ...
-    async def invite(
-        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
-    ) -> None: ...
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
-    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
-    async def state(self, room_id: RoomId) -> list[Event]: ...
     async def put_profile_field(self, user_id: UserId, name: str, text: str) -> None: ...
 
 
@@ -101,9 +90,11 @@ class Actor:
         self._accounts = accounts
         self._wanted = wanted
         self._places = dict(places)
+        self._rooms = RoomActs(pool, homeserver, wanted=wanted, places=self._places, clock=clock)
         self._acts: Mapping[Action, Callable[[Change], Awaitable[Done]]] = {
             Action.DISABLE_ACCOUNT: self._disable_account,
             Action.HAND_OVER: self._hand_over,
+            Action.CLOSE_ROOM: self._close_room,
             Action.REMOVE: self._remove,
             Action.DEACTIVATE_ACCOUNT: self._deactivate_account,
             Action.PREPARE_ACCOUNT: self._prepare_account,
@@ -113,6 +104,7 @@ class Actor:
             Action.CHANGE_PROFILE: self._change_profile,
             Action.CREATE_ROOM: self._create_room,
             Action.CHANGE_ROOM: self._change_room,
+            Action.ADOPT_ROOM: self._adopt_room,
             Action.JOIN: self._join,
         }
 
@@ -165,6 +157,7 @@ class Actor:
     async def _remember_account(self, change: Change, *, enabled: bool) -> Done:
         account = CurrentAccount(PersonId(change.person), UserId(change.user_id), change.value, enabled)
         await store.put_account(self._pool, account)
+        await face_store.wake(self._pool)
         return Done()
 
     async def _enable_account(self, change: Change) -> Done:
@@ -189,6 +182,10 @@ class Actor:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
         if change.room.startswith("!"):
             await elsewhere.bring_back(self._pool, self._homeserver, room_id, user_id, change.reason)
+        elif is_outside(user_id, self._homeserver.server_name):
+            return Done(
+                room_id=room_id, membership=await invite_outsider(self._homeserver, room_id, user_id, change.reason)
+            )
         elif self._places[RoomKey(change.room)].open_to is None or not await self._try_to_join(room_id, user_id):
             await self._invite_and_join(room_id, user_id, change.reason)
         return Done(room_id=room_id, membership="join")
@@ -246,7 +243,10 @@ class Actor:
 
     async def _remove(self, change: Change) -> Done:
         room_id, user_id = self._known_room(change), UserId(change.user_id)
-        if change.room.startswith("!"):
+        server_name = self._homeserver.server_name
+        if change.room.startswith("!") and is_outside(user_id, server_name):
+            await elsewhere.expel(self._homeserver, room_id, user_id, server_name, change.reason)
+        elif change.room.startswith("!"):
             await self._leave(room_id, user_id, change.reason)
         else:
             await self._kick(room_id, user_id, change.reason)
@@ -283,138 +283,29 @@ class Actor:
         await member_store.put_power(self._pool, room_id, wanted["users"])
         return Done()
 
+    # Rooms that people made
+
+    async def _adopt_room(self, change: Change) -> Done:
+        room_id = self._known_room(change)
+        await adopting.adopt_room(
+            self._pool, self._homeserver, room_id, self._clock(), to_be_closed=change.value == unmanaged.CLOSING
+        )
+        return Done(room_id=room_id, membership="join")
+
+    async def _close_room(self, change: Change) -> Done:
+        room_id = self._known_room(change)
+        await adopting.close_room(self._pool, self._homeserver, room_id, self._clock())
+        return Done(room_id=room_id)
+
     # Rooms
 
     async def _create_room(self, change: Change) -> Done:
-        """Create a room, or find the one that an interrupted run created, and finish its set-up.
-
-        The row without a room ID stands until all is done, so whatever stops us in between, this is done again.
-        """
-        room = self._wanted[RoomKey(change.room)]
-        alias = rooms.alias_of(room.key, self._homeserver.server_name)
-        await store.write_intent(self._pool, room, alias)
-        room_id = await self._find_room(room, alias) if room.key in self._places else None
-        if room_id is None:
-            room_id = await self._make_room(room, alias)
-        await self._list_in_spaces(room, room_id)
-        await store.complete_room(self._pool, room, room_id)
-        self._places[room.key] = Place(
-            room.key,
-            room_id,
-            room.kind,
-            room.name,
-            room.topic,
-            room.parents,
-            room.open_to,
-            alias,
-            room.settings,
-            order=room.order,
-        )
-        return Done(room_id=room_id)
-
-    async def _make_room(self, room: DesiredRoom, alias: str) -> RoomId:
-        body = rooms.creation(room, self._room_ids(), self._homeserver.server_name)
-        try:
-            room_id = await self._homeserver.create_room(body)
-        except HomeserverError as error:
-            found = await self._find_room(room, alias) if error.errcode == "M_ROOM_IN_USE" else None
-            if found is None:
-                raise
-            return found
-        await member_store.put_power(self._pool, room_id, {})
-        return room_id
-
-    async def _find_room(self, room: DesiredRoom, alias: str) -> RoomId | None:
-        """Return the room that the alias leads to, with its set-up finished; None when there is none of use."""
-        room_id = await self._homeserver.resolve_alias(alias)
-        if room_id is None:
-            return None
-        events = await self._homeserver.state(room_id)
-        present = {(event.type, event.state_key or ""): event.content for event in events}
-        bot = present.get(("m.room.member", self._homeserver.bot), {})
-        if ("m.room.create", "") not in present or bot.get("membership") != "join":
-            await self._homeserver.delete_alias(alias)  # the homeserver was stopped before the room came to life
-            return None
-        marked = present.get((rooms.MARKER, ""), {}).get("key", room.key)
-        if marked != room.key:
-            raise RefusedError(
-                f"{alias} leads to a room that is marked {marked!r}, not {room.key!r}. Remove the alias."
-            )
-        for event in rooms.missing_state(room, present, self._room_ids(), self._homeserver.server_name):
-            await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
-        await self._take_in(room_id, events)
-        return room_id
-
-    async def _take_in(self, room_id: RoomId, events: Sequence[Event]) -> None:
-        """Remember who is in a room that was found, and with which power."""
-        members = [replace(member, room_id=room_id) for member in memberships_of(events, self._clock())]
-        await member_store.apply_memberships(self._pool, members, bot=self._homeserver.bot)
-        levels = [rooms.levels_of(event.content) for event in events if event.type == "m.room.power_levels"]
-        await member_store.put_power(self._pool, room_id, levels[-1] if levels else {})
+        return Done(room_id=await self._rooms.create(change))
 
     async def _change_room(self, change: Change) -> Done:
-        """Bring name, topic, kind, settings and place in the spaces to what the policy says."""
-        room, place = self._wanted[RoomKey(change.room)], self._places[RoomKey(change.room)]
         room_id = self._known_room(change)
-        fields = change.value.split(", ")
-        if "name" in fields:
-            await self._homeserver.send_state(room_id, "m.room.name", "", {"name": room.name})
-        if "topic" in fields:
-            await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
-        settings = room.settings.over(place.settings)
-        for event in self._changed_settings(room, frozenset(fields), settings):
-            await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
-        if "kind" in fields or any(field.startswith("may ") for field in fields):
-            await self._change_levels(room_id, room.kind, settings)
-        if "parents" in fields or "order" in fields:
-            await self._list_in_spaces(room, room_id)
-        if "parents" in fields:
-            await self._leave_spaces(room_id, sorted(set(place.parents) - set(room.parents)))
-        made = {field: getattr(room if field in fields else place, field) for field in FIELDS}
-        value = room.value if "value" in fields else place.value or ""
-        await store.describe_room(self._pool, replace(room, **made, value=value), settings)
-        self._places[room.key] = replace(place, **made, settings=settings, value=value or None)
+        await self._rooms.change(change, room_id)
         return Done(room_id=room_id)
-
-    def _changed_settings(
-        self, room: DesiredRoom, fields: frozenset[str], after: Settings
-    ) -> Iterator[rooms.StateEvent]:
-        """Yield the state that makes those settings of a room that are named the ones of `after`, beside its levels."""
-        if "avatar" in fields and after.avatar is not None:
-            yield rooms.avatar(after.avatar)
-        if fields & {"open_to", "join"}:
-            space = self._room_ids()[room.open_to] if room.open_to is not None else None
-            yield rooms.join_rule(space, knock=after.knock)
-        if fields & {"kind", "history"}:
-            yield rooms.visibility(room.kind, after.history)
-        if "encryption" in fields:
-            yield rooms.encryption()
-
-    async def _change_levels(self, room_id: RoomId, kind: RoomKind, settings: Settings) -> None:
-        """Say anew what takes which power; who has power keeps it."""
-        content = await self._homeserver.state_event(room_id, "m.room.power_levels") or {}
-        levels = rooms.power_levels(kind, rooms.levels_of(content), settings.may)
-        await self._homeserver.send_state(room_id, "m.room.power_levels", "", levels)
-
-    async def _list_in_spaces(self, room: DesiredRoom, room_id: RoomId) -> None:
-        server_name, places = self._homeserver.server_name, self._room_ids()
-        orders = dict(zip(room.parents, room.order, strict=False))  # a room that only lost people may have none yet
-        for parent in room.parents:
-            child = rooms.in_space(room_id, server_name, orders.get(parent, ""))
-            await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-            above = rooms.under_space(places[parent], server_name, canonical=parent == room.parents[0])
-            await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
-
-    async def _leave_spaces(self, room_id: RoomId, parents: Sequence[RoomKey]) -> None:
-        places = self._room_ids()
-        for parent in parents:
-            if parent in places:
-                child, above = rooms.not_in_space(room_id), rooms.not_under_space(places[parent])
-                await self._homeserver.send_state(places[parent], child.type, child.state_key, child.content)
-                await self._homeserver.send_state(room_id, above.type, above.state_key, above.content)
-
-    def _room_ids(self) -> dict[RoomKey, RoomId]:
-        return {key: place.room_id for key, place in self._places.items() if place.room_id is not None}
 
     def _known_room(self, change: Change) -> RoomId:
         room_id = self.room_id(change)

@@ -10,6 +10,11 @@ from enum import StrEnum
 from bridge.ids import PersonId, RoomId, UserId
 from bridge.membership.values import Action, Change
 
+SERVICE = "service"
+"""Who sets off a run when nobody in particular does."""
+COMMAND_LINE = "command line"
+"""Who does by a command, where the system does not tell its user."""
+
 
 class Act(StrEnum):
     """What the audit log has besides the changes of plans."""
@@ -54,10 +59,22 @@ class Entry:
     sessions_ended: int | None
     cause: str
     """What set the run off."""
+    set_off_by: str = SERVICE
+    """Who did: the service by itself, somebody of the directory by name, or the system's user of a command."""
+    approved_by: PersonId | None = None
+    """Who approved what was held of the run, if somebody had to."""
+    approver: str | None = None
+    """The same by name."""
     plan_digest: str = ""
     """Of the run's whole plan."""
     approval: str | None = None
     """Digest of the held plan whose approval let this go."""
+
+
+def told_cause(cause: str, set_off_by: str, approver: str | None) -> str:
+    """Return what set a run off and who, as people are told: `apply, by mari, approved by Kadri Saar`."""
+    by = "by the service" if set_off_by == SERVICE else f"by {set_off_by}"
+    return f"{cause}, {by}" + (f", approved by {approver}" if approver else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 An entry is written before its act (`begun`), together with the grant that a join is, and settled after it; so a crash
 leaves neither an act without an entry nor a membership that nobody remembers granting. What an interrupted run left
-open is marked by the next one.
+open is marked by the next one. Runs themselves are kept by `run_store`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,12 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 
-async def begin_run(db: Connection | Pool, cause: str, digest: str, at: datetime) -> int:
-    """Open a run and return its number."""
-    run: int = await db.fetchval(
-        "INSERT INTO run (cause, plan_digest, started_at) VALUES ($1, $2, $3) RETURNING id", cause, digest, at
-    )
-    return run
-
-
-async def finish_run(db: Connection | Pool, run: int, at: datetime) -> None:
-    """Close a run."""
-    await db.execute("UPDATE run SET finished_at = $2 WHERE id = $1", run, at)
-
-
-async def interrupt_begun(db: Connection | Pool, at: datetime) -> int:
-    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock."""
-    status: str = await db.execute(
-        """UPDATE entry SET outcome = 'interrupted', settled_at = $1,
-               error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'""",
-        at,
-    )
-    return int(status.split()[-1])
+ENTRIES = """entry.*, run.cause, run.plan_digest, run.approved_by,
+    coalesce((SELECT display_name FROM scim_resource WHERE id = run.by_person), run.by_person, run.set_off_by)
+        AS set_off_by,
+    coalesce((SELECT display_name FROM scim_resource WHERE id = run.approved_by), run.approved_by) AS approver
+    FROM entry JOIN run ON run.id = run_id"""
+"""What `entry_of` takes, with names as they are today."""
 
 
 async def begin_entry(
@@ -168,7 +153,7 @@ async def read_entries(
 ) -> list[Entry]:
     """Return the newest entries first: of a person or user ID (either will do), of a room by its key or ID, or all."""
     rows = await db.fetch(
-        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT {ENTRIES}
            WHERE (($1::text IS NULL AND $2::text IS NULL) OR person_id = $1 OR user_id = $2)
                AND ($3::text IS NULL OR room_key = $3 OR room_id = $3)
            ORDER BY entry.id DESC LIMIT $4""",
@@ -183,7 +168,7 @@ async def read_entries(
 async def read_run(db: Connection | Pool, run: int) -> list[Entry]:
     """Return everything that a run did, in its order."""
     rows = await db.fetch(
-        """SELECT entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT {ENTRIES}
            WHERE run_id = $1 ORDER BY entry.id""",
         run,
     )
@@ -206,7 +191,7 @@ async def read_last_arrivals(
     With `until`, the newest of those that were written by then.
     """
     rows = await db.fetch(
-        """SELECT DISTINCT ON (room_key) entry.*, run.cause, run.plan_digest FROM entry JOIN run ON run.id = run_id
+        f"""SELECT DISTINCT ON (room_key) {ENTRIES}
            WHERE person_id = $1 AND room_key <> '' AND action IN ('join', 'remove')
                AND ($2::timestamptz IS NULL OR at <= $2) ORDER BY room_key, entry.id DESC""",
         person,
@@ -280,13 +265,28 @@ async def read_held(db: Connection | Pool, approved_after: datetime | None = Non
 
 
 async def release(db: Connection | Pool, digests: Sequence[str]) -> None:
-    """Forget held plans that were carried out or that no longer are the plan; a yes or no to them lapses."""
+    """Forget held plans that were carried out or that no longer are the plan; a yes or no to them lapses.
+
+    Whoever waited for such a removal is to be looked at again.
+    """
     await db.execute(
-        """WITH approved AS (DELETE FROM approval WHERE digest = ANY($1)),
+        f"""WITH approved AS (DELETE FROM approval WHERE digest = ANY($1)),
                rejected AS (DELETE FROM rejection WHERE digest = ANY($1)),
-               asked AS (DELETE FROM held_notice WHERE digest = ANY($1))
-           DELETE FROM held WHERE digest = ANY($1)""",
+               asked AS (DELETE FROM held_notice WHERE digest = ANY($1)),
+               released AS (DELETE FROM held WHERE digest = ANY($1)),
+               waited AS (DELETE FROM awaiting_removal RETURNING user_id),
+               noted AS (
+                   INSERT INTO drift (user_id, noticed) SELECT user_id, nextval('drift_noticed') FROM waited
+                   ON CONFLICT (user_id) DO UPDATE SET noticed = excluded.noticed RETURNING user_id)
+           SELECT pg_notify('{MEMBERSHIP}', '') FROM noted LIMIT 1""",  # noqa: S608 - our own constant
         list(digests),
+    )
+
+
+async def put_awaiting(db: Connection | Pool, users: Collection[str]) -> None:
+    """Remember who waits for a removal that is held."""
+    await db.execute(
+        "INSERT INTO awaiting_removal SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING", list(users)
     )
 
 
@@ -350,6 +350,11 @@ async def is_answer_taken(db: Connection | Pool, event_id: EventId) -> bool:
     return taken
 
 
+async def forget_answers(db: Connection | Pool, before: datetime) -> None:
+    """Forget which events were taken as answers before a moment; what they came to stays."""
+    await db.execute("DELETE FROM held_answer WHERE at < $1", before)
+
+
 async def expire_approvals(db: Connection | Pool, given_by: datetime) -> list[str]:
     """Forget approvals that were given by then, and return of which held plans."""
     rows = await db.fetch(
@@ -373,7 +378,7 @@ _TEXTS = ("room", "user_id", "person", "value", "rule", "reason")
 
 
 def entry_of(row: Mapping[str, Any] | asyncpg.Record) -> Entry:
-    """Return an entry of its row joined with its run's `cause` and `plan_digest`."""
+    """Return an entry of its row with the columns of `ENTRIES`."""
     values = {name: row[name] for name in _ENTRY}
     action = Act(row["action"]) if row["action"] in _ACTS else Action(row["action"])
     return Entry(**values | {"action": action})

@@ -1,40 +1,43 @@
 """Taking people out again who came too close, and telling them why.
 
 `BarrierGuard` works off what `barrier_watch` has noted: whoever came later leaves as themselves, which is done in any
-room, also in one that the bot is not in; and is told in a room of their own with the bot. The brake is not asked: what
-people did by themselves a moment ago is undone, nothing that they were given. Each act is an entry of the audit log.
+room, also in one that the bot is not in (somebody of another homeserver is removed by who may there); and is told in a
+room of their own with the bot. The brake is not asked: what people did by themselves a moment ago is undone, nothing
+that they were given. Each act is an entry of the audit log.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.archive.feed import Wake
 from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import audit_store, barrier_store, direct_room, store
+from bridge.membership import audit_store, barrier_store, direct_room, elsewhere, run_store, store
 from bridge.membership.audit import Run
 from bridge.membership.barrier_store import OpenBreach
 from bridge.membership.barriers import BARRIERS
+from bridge.membership.guests import is_outside
 from bridge.membership.values import ACTIONS, Action, Change
+from bridge.patience import Backoff, Patience, Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 60.0
+_BACKOFF = Backoff(0.5, 60.0)
 
 
-class Homeserver(direct_room.Homeserver, Protocol):
+class Homeserver(direct_room.Homeserver, elsewhere.Rooms, Protocol):
     """What it takes to put a breach right."""
 
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
 
 
@@ -48,17 +51,15 @@ class BarrierGuard:
 
     async def run(self, wake: Wake) -> None:
         """Put breaches right whenever there are some, until cancelled; wait while something is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
             try:
                 await self.catch_up()
             except (MusterError, *AWAY) as error:
-                log.warning("barriers wait: %s", error or type(error).__name__, extra={"action": "barrier"})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await patience.wait_out(str(error) or type(error).__name__)
             else:
-                pause = _FIRST_PAUSE
+                patience.recover()
                 await wake.wait()
 
     async def catch_up(self) -> int:
@@ -85,11 +86,11 @@ class BarrierGuard:
         change = await self._change(breach)
         cursor = await store.read_cursor(self._pool)
         version, digest = (cursor.directory_version, cursor.policy_digest) if cursor is not None else (0, "")
-        run_id = await audit_store.begin_run(self._pool, "barrier", "", now)
+        run_id = await run_store.begin_run(self._pool, "barrier", "", now)
         run = Run(run_id, version, digest)
         entry = await audit_store.begin_entry(self._pool, run, change, breach.room_id, now)
         try:
-            await self._homeserver.leave(breach.room_id, as_user=breach.user_id, reason=breach.reason)
+            await self._part_from(breach)
         except HomeserverUnavailableError:
             raise
         except HomeserverError as error:
@@ -98,7 +99,14 @@ class BarrierGuard:
         else:
             at = self._clock()
             await audit_store.settle_membership(self._pool, entry, breach.room_id, breach.user_id, "leave", at)
-        await audit_store.finish_run(self._pool, run_id, self._clock())
+        await run_store.finish_run(self._pool, run_id, self._clock())
+
+    async def _part_from(self, breach: OpenBreach) -> None:
+        room_id, user_id, server_name = breach.room_id, breach.user_id, self._homeserver.server_name
+        if is_outside(user_id, server_name):
+            await elsewhere.expel(self._homeserver, room_id, user_id, server_name, breach.reason)
+        else:
+            await self._homeserver.leave(room_id, as_user=user_id, reason=breach.reason)
 
     async def _change(self, breach: OpenBreach) -> Change:
         places: Mapping[RoomId | None, str] = {
@@ -128,3 +136,7 @@ class BarrierGuard:
         except HomeserverError as error:
             log.warning("somebody cannot be told of a barrier: %s", error.message, extra={"action": "barrier"})
         await barrier_store.mark_told(self._pool, breach.id, self._clock())
+
+
+def _complain(problem: str) -> None:
+    log.warning("barriers wait: %s", problem, extra={"action": "barrier"})

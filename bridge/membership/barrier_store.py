@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bridge.database.listen import BARRIERS
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership.barriers import Breach, Seat, Seats
+from bridge.membership.barriers import Breach, Seat, Seats, Sides
 from bridge.policy.schema import Barrier
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ async def read_seats(db: Connection | Pool, users: Collection[UserId]) -> dict[U
     """Return the seats of those of the users who have some."""
     rows = await db.fetch("SELECT user_id, barrier, side FROM barrier_side WHERE user_id = ANY($1)", list(users))
     return _seats(rows)
+
+
+async def read_seats_beside(db: Connection | Pool, users: Collection[UserId], sides: Sides) -> Seats:
+    """Return the seats of the users: those known already, and of everybody else as the database has them."""
+    stored = await read_seats(db, [user for user in users if user not in sides.known])
+    return {**stored, **{user: sides.seats[user] for user in users if user in sides.seats}}
 
 
 async def read_taken(

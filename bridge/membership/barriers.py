@@ -45,6 +45,15 @@ _NO_SEATS: frozenset[Seat] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of who is on which sides while the database may not know it yet."""
+
+    seats: Seats = field(default_factory=dict)
+    known: frozenset[UserId] = frozenset()
+    """Those whose seats are these, or who have none; everybody else's are in the database."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wall:
     """A barrier, and who of a census is on its sides."""
 
@@ -85,9 +94,11 @@ class Party:
     returning: PeopleSet = PeopleSet.none
     """Former guests who would be let in again."""
     strangers: frozenset[UserId] = frozenset()
-    """Present or returning."""
+    """Present, returning or coming."""
     staying_strangers: frozenset[UserId] = frozenset()
     """Those of them who but for barriers would not be removed."""
+    coming: frozenset[UserId] = frozenset()
+    """Those of them who are guests, and not there yet."""
 
     @property
     def lasting(self) -> PeopleSet:
@@ -189,7 +200,8 @@ class _Sides:
         if not (self._is_there(0) and self._is_there(1)):
             return PeopleSet.none, frozenset()
         if all(self.taken):  # what others do here is for a plan that looks at them; nobody new comes in between
-            return (self.one | self.other) - party.present, frozenset()
+            coming = (self.strangers[0] | self.strangers[1]) & party.coming
+            return (self.one | self.other) - party.present, coming
         concerned = self.one | self.other
         lasting = concerned & party.lasting
         guests = self.strangers[0] | self.strangers[1]

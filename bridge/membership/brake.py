@@ -45,6 +45,8 @@ class Verdict:
     """Why something is held, as sentences with figures."""
     protected: frozenset[PersonId] = frozenset()
     """Those of `held` whom the policy protects."""
+    waiting: tuple[Change, ...] = ()
+    """Who may enter a room only once those whose removal is held have left it, because a barrier is between them."""
 
 
 def brake(
@@ -76,12 +78,12 @@ def brake(
     )
     if not reasons:
         return Verdict(plan, nothing, ())
-    waiting = set(taking.changes)
-    barred = {RoomKey(change.room) for change in waiting if change.rule == BARRIERS}
-    going = plan_of(
-        (change for change in plan.changes if change not in waiting and not _enters(change, barred, plan)), plan.rooms
-    )
-    return Verdict(going, taking, reasons, new.people & protected_people)
+    held = set(taking.changes)
+    barred = {RoomKey(change.room) for change in held if change.rule == BARRIERS}
+    waiting = tuple(change for change in plan.changes if _enters(change, barred, plan))
+    left = held.union(waiting)
+    going = plan_of((change for change in plan.changes if change not in left), plan.rooms)
+    return Verdict(going, taking, reasons, new.people & protected_people, waiting)
 
 
 def _enters(change: Change, barred: Collection[RoomKey], plan: Plan) -> bool:

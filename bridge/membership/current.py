@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import barrier_watch, drift_store, member_store, rooms, store
+from bridge.membership import barrier_watch, drift_store, member_store, profile_store, rooms, store
 from bridge.membership.comparison import MEMBERSHIPS
 from bridge.membership.fighting import MEMBER, POWER, Intervention
 
@@ -43,6 +43,24 @@ def memberships_of(events: Iterable[Event], now: datetime) -> list[member_store.
             sender=event.sender,
         )
         for (room_id, user_id), event in sorted(last.items())
+    ]
+
+
+def profiles_of(events: Iterable[Event], bot: UserId) -> list[profile_store.Shown]:
+    """Return what the events show of people's profiles, the newest of each: the homeserver says a membership anew, in
+    the person's own name, when the display name or the picture changes."""
+    last = {
+        UserId(event.state_key): event
+        for event in sorted(events, key=_timestamp)
+        if event.type == "m.room.member"
+        and event.state_key == event.sender != bot
+        and event.content.get("membership") == "join"
+    }
+    return [
+        profile_store.Shown(
+            user_id, event.event_id, _text(event.content.get("displayname")), _text(event.content.get("avatar_url"))
+        )
+        for user_id, event in sorted(last.items())
     ]
 
 
@@ -83,6 +101,8 @@ class Membership:
         members = memberships_of(events, self._clock())
         power = {event.room_id: event for event in sorted(events, key=_timestamp) if _ranks(event)}
         settings = [event for event in events if _sets(event) and event.sender != self._bot]
+        if shown := profiles_of(events, self._bot):
+            await profile_store.note_doubts(self._pool, shown)
         if not (members or power or settings):
             return
         async with self._pool.acquire() as connection, connection.transaction():
@@ -127,6 +147,10 @@ class Membership:
             if of is not None:
                 found.append(_change(event, of[0], UserId(""), of[1], "", now))
         return found
+
+
+def _text(said: object) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def _intervention(member: member_store.Membership, now: datetime) -> Intervention:

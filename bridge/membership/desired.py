@@ -20,15 +20,15 @@ from bridge.directory.selector import Selector
 from bridge.directory.template import fill, one_line
 from bridge.ids import PersonId, RoomKey
 from bridge.membership.desired_accounts import DesiredAccounts
-from bridge.membership.exemptions import Exempt, Exemptions
-from bridge.membership.listing import NOWHERE, Listings, behind, listings_of
+from bridge.membership.exemptions import NOBODY, Exempt, Exemptions
+from bridge.membership.listing import behind
+from bridge.membership.patterns import Pattern, Ranks, patterns_of
 from bridge.membership.values import CurrentAccount, Desired, DesiredRoom
-from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId, Space
-from bridge.policy.settings import LEVELS, Join, Rank
+from bridge.policy.schema import Desk, Exemption, Policy, Room, RoomKind, RuleId
+from bridge.policy.settings import LEVELS
 
 _PATHS = {"groups": "groups.value"}
 """A group is told from others by its id: it may get another name."""
-Ranks = Collection[tuple[Rank, Selector | None, int]]
 
 ADMINISTRATORS = RoomKey("administrators")
 """The room of those who approve; no rule of a policy may be called so."""
@@ -61,103 +61,33 @@ def room_key(rule: RuleId, value: str) -> RoomKey:
 
 
 def _rooms(policy: Policy, census: Census, further: Collection[Exemption]) -> Iterator[DesiredRoom]:
-    listings, none = listings_of(policy.spaces.values()), Exemptions((), census)
-    for space in policy.spaces.values():
-        yield _space(space, _open_to(space, listings, policy), listings, census)
+    patterns, none = patterns_of(policy), Exemptions((), census)
+    for pattern in patterns.spaces.values():
+        yield _filled(pattern, NOBODY, census)
     for rule in policy.rooms.values():
-        exemptions = none
+        exemptions, pattern = none, patterns.rooms[rule.id]
         if rule.exceptions or further:
             mine = (each for each in further if each.rule == rule.id)
             exemptions = Exemptions((*rule.exceptions, *mine), census)
-        open_to = None if exemptions.exclude else _open_to(rule, listings, policy)
-        room = _room(rule, open_to, listings, exemptions.of(""), census)
+            if exemptions.exclude:
+                pattern = replace(pattern, room=replace(pattern.room, open_to=None))
         if rule.for_each is None:
-            yield room
+            yield _filled(pattern, exemptions.of(""), census)
         else:
-            yield from _rooms_by_value(room, rule, rule.for_each, exemptions, census)
+            yield from _rooms_by_value(pattern, rule, rule.for_each, exemptions, census)
     for desk in policy.desks.values():
         yield _desk(desk, census)
     if policy.brake.approvers:
         yield _administrators(policy.brake.approvers, census)
 
 
-def _open_to(rule: Room | Space, listings: Listings, policy: Policy) -> RoomKey | None:
-    """Return the space that the policy lets in, or else, where it says nothing of it, the first parent whose members
-    are chosen by the very same question, so that whoever is there may enter.
-
-    Never for an exclusive room: somebody invited into the space by hand would get in, if only for a moment.
-    """
-    if isinstance(rule, Room):
-        if rule.join is Join.SPACE:
-            return next(iter(listings.get(rule.id, NOWHERE).parents), None)
-        if rule.join is not None or rule.for_each is not None or rule.exclusive:
-            return None
-    asked = rule.members.normal
-    for key in listings.get(rule.id, NOWHERE).parents:
-        if policy.spaces[key].members.normal == asked:
-            return key
-    return None
-
-
-def _space(space: Space, open_to: RoomKey | None, listings: Listings, census: Census) -> DesiredRoom:
-    return DesiredRoom(
-        key=RoomKey(space.id),
-        rule=space.id,
-        kind=RoomKind.SPACE,
-        name=space.name,
-        topic="",
-        parents=listings.get(space.id, NOWHERE).parents,
-        order=listings.get(space.id, NOWHERE).order,
-        open_to=open_to,
-        exclusive=False,
-        members=census.select(space.members) & census.active,
-        power={},
-        because={0: space.members.text},
-    )
-
-
-def _room(rule: Room, open_to: RoomKey | None, listings: Listings, exempt: Exempt, census: Census) -> DesiredRoom:
-    """Return the rule's room with everybody entitled; for a `for_each` rule the pattern of its rooms."""
-    members = census.select(rule.members) & census.active
-    if rule.for_each is None:
-        members = exempt.applied(members)
-    ranks = ranks_of(rule)
-    because = {0: rule.members.text}
-    for rank, selector, above in ranks:
-        because[LEVELS[rank]] = selector.text if selector is not None else _above(above)
-    return DesiredRoom(
-        key=RoomKey(rule.id),
-        rule=rule.id,
-        kind=rule.kind,
-        name=rule.name,
-        topic=rule.topic,
-        parents=listings.get(rule.id, NOWHERE).parents,
-        order=listings.get(rule.id, NOWHERE).order,
-        open_to=open_to,
-        exclusive=rule.exclusive,
-        members=members,
-        power=_power(ranks, members, census) if members and rule.for_each is None else {},
-        because=because,
-        settings=rule.settings,
-        exempt=exempt.because,
-        shadow=rule.shadow,
-    )
-
-
-def ranks_of(rule: Room) -> tuple[tuple[Rank, Selector | None, int], ...]:
-    """Return who has power in the rule's rooms, the highest first: by a selector, or so many levels above somebody."""
-    if rule.moderators is None and rule.posters is None and rule.admins is None and not rule.managers:
-        return ()
-    asked = {Rank.ADMINS: rule.admins, Rank.MODERATORS: rule.moderators, Rank.POSTERS: rule.posters}
-    if rule.kind is not RoomKind.ANNOUNCEMENT:
-        del asked[Rank.POSTERS]
-    ranks = ((rank, selector, rule.managers.get(rank, 0)) for rank, selector in asked.items())
-    return tuple(each for each in ranks if each[1] is not None or each[2])
-
-
-def _above(levels: int) -> str:
-    """Say who stands so many levels above somebody."""
-    return "manages somebody here" if levels == 1 else f"stands {levels} levels above somebody here"
+def _filled(pattern: Pattern, exempt: Exempt, census: Census) -> DesiredRoom:
+    """Return the pattern's room with everybody entitled; the pattern's own while that is nobody."""
+    members = exempt.applied(census.select(pattern.members) & census.active)
+    if not (members or exempt.because):
+        return pattern.room
+    power = _power(pattern.ranks, members, census) if pattern.ranks and members else {}
+    return replace(pattern.room, members=members, power=power, exempt=exempt.because)
 
 
 def _power(ranks: Ranks, members: PeopleSet, census: Census) -> dict[int, PeopleSet]:
@@ -174,10 +104,11 @@ def _power(ranks: Ranks, members: PeopleSet, census: Census) -> dict[int, People
 
 
 def _rooms_by_value(
-    pattern: DesiredRoom, rule: Room, path: str, exemptions: Exemptions, census: Census
+    like: Pattern, rule: Room, path: str, exemptions: Exemptions, census: Census
 ) -> Iterator[DesiredRoom]:
-    """Yield a room like the pattern for each value that somebody has who works here."""
-    ranks = ranks_of(rule)
+    """Yield a room like the pattern's for each value that somebody has who works here."""
+    pattern, ranks = like.room, like.ranks
+    everybody = census.select(like.members) & census.active
     chosen = _power([each for each in ranks if each[1] is not None], census.active, census) if ranks else {}
     by_value = _called_now(census.by_value(_PATHS.get(path, path)), rule.renamed)
     origins = origins_of(rule.renamed)
@@ -188,7 +119,7 @@ def _rooms_by_value(
         if staff or exempt.admitted:
             names = _names(path, value, staff, census)
             name = one_line(fill(pattern.name, names.get)) or one_line(value)
-            members = pattern.members & staff
+            members = everybody & staff
             if rule.managers:
                 members |= _managers_of_value(rule, path, value, members, census)
             staff = members = exempt.applied(members)
@@ -230,17 +161,21 @@ def _called_now(by_value: Mapping[str, PeopleSet], renamed: Mapping[str, str]) -
     """Return who has which value, those of a former name under the one of now."""
     if not renamed:
         return by_value
-    after = {fold(old): new for old, new in renamed.items()}
     found: dict[str, tuple[str, list[PeopleSet]]] = {}
     for value, people in by_value.items():
-        seen, now = {fold(value)}, value
-        while (new := after.get(fold(now))) is not None and fold(new) not in seen:
-            seen.add(fold(new))
-            now = new
-        if new is not None:  # a circle
-            now = value
+        now = name_now(value, renamed)
         found.setdefault(fold(now), (now, []))[1].append(people)
     return {value: PeopleSet.union(sets) for value, sets in found.values()}
+
+
+def name_now(value: str, renamed: Mapping[str, str]) -> str:
+    """Return what a value is called by now; where names have gone round in a circle, each is called as it was."""
+    after = {fold(old): new for old, new in renamed.items()}
+    seen, now = {fold(value)}, value
+    while (new := after.get(fold(now))) is not None and fold(new) not in seen:
+        seen.add(fold(new))
+        now = new
+    return now if new is None else value
 
 
 def _managers_of_value(rule: Room, path: str, value: str, members: PeopleSet, census: Census) -> PeopleSet:

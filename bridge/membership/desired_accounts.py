@@ -24,7 +24,7 @@ from bridge.directory.person import (
 from bridge.directory.template import display_name, placeholders
 from bridge.ids import PersonId, UserId, localpart_of
 from bridge.membership.localpart import localpart
-from bridge.membership.profile import fill_profile
+from bridge.membership.profile import fill_profile, picture_of
 from bridge.membership.values import CurrentAccount, DesiredAccount
 from bridge.policy.schema import Accounts
 
@@ -63,6 +63,11 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         """Return every account, without looking each person up."""
         return _Values(self)
 
+    def first_choices(self) -> set[str]:
+        """Return the localparts that newcomers would get if nobody else had one: what they do get begins so."""
+        given = (_attributes(person, self._templates.user_id, self._census) for person in self._newcomers)
+        return {localpart(each, self._templates.user_id, (), server_name=self._server_name) for each in given}
+
     def _people(self) -> Iterator[tuple[Person, bool]]:
         """Yield everybody who has or needs an account, with whether it is to be enabled."""
         census = self._census
@@ -87,7 +92,8 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
             return values_of(person, path, asked)
 
         name = display_name(self._templates.display_name, lookup)
-        profile = fill_profile(self._templates.profile, lookup)
+        face = known.face if known is not None else ""
+        profile = fill_profile(self._templates.profile, lookup) | picture_of(self._templates.avatar, face)
         return DesiredAccount(person.id, user_id, name, enabled, awaited=awaited, profile=profile)
 
     def _is_awaited(self, row: int) -> bool:
@@ -98,10 +104,13 @@ class DesiredAccounts(Mapping[PersonId, DesiredAccount]):
         return begins_within(person, self._census.day_of(person), prepared)
 
     @cached_property
+    def _newcomers(self) -> list[Person]:
+        return [person for person, _ in self._people() if person.id not in self._known]
+
+    @cached_property
     def _fresh(self) -> Mapping[PersonId, UserId]:
-        newcomers = [person for person, _ in self._people() if person.id not in self._known]
         return _fresh_user_ids(
-            self._templates.user_id, newcomers, self._census, self._known, self._server_name, self._taken
+            self._templates.user_id, self._newcomers, self._census, self._known, self._server_name, self._taken
         )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.errors import HomeserverError
 from bridge.homeserver.registration import ALIAS_PREFIX
+from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership import direct_room_store
 from bridge.membership.rooms import power_levels
@@ -25,7 +26,7 @@ DIRECT: Final = f"{ALIAS_PREFIX}direct-"
 """What the aliases of these rooms begin with."""
 
 
-class Homeserver(Protocol):
+class Homeserver(Voice, Protocol):
     """What it takes to talk with somebody."""
 
     server_name: str
@@ -34,15 +35,6 @@ class Homeserver(Protocol):
     async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
 
 async def tell(pool: Pool, homeserver: Homeserver, user_id: UserId, body: str, *, transaction_id: str) -> EventId:

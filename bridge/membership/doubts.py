@@ -5,17 +5,20 @@ What the policy alone tells is for `bridge.policy.lint`. Reading the people and 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from bridge.directory.census import Census
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.selector import Selector
 from bridge.errors import Problem
 from bridge.ids import RoomKey
 from bridge.membership.barriers import Wall, walls_of
 from bridge.membership.desired import desired
 from bridge.membership.values import DesiredRoom
+from bridge.policy.lint import swallowed
 from bridge.policy.schema import Barrier, Desk, Exemption, Policy, Room, RoomKind, RuleId, Space
 
 
@@ -41,7 +44,9 @@ def doubts(policy: Policy, file: str, today: Today, day: date) -> tuple[Problem,
         *_same_people(policy, today.census),
         *_barriers(policy, today),
     ]
-    return tuple(sorted(Problem(file, *place, message, "warning") for place, message in found))
+    told = [Problem(file, *place, message, "warning") for place, message in found]
+    told += [Problem(file, *place, message, "note") for place, message in _subsets(policy, today.census)]
+    return tuple(sorted(told))
 
 
 _Doubt = tuple[tuple[int, int], str]
@@ -137,6 +142,30 @@ def _same_people(policy: Policy, census: Census) -> Iterator[_Doubt]:
         if first.members.normal != room.members.normal:
             told = f"`{room.id}` is today for the same {_people(len(people))} as `{first.id}`, a room of the same kind"
             yield room.place, f"{told}; is it meant?"
+
+
+def _subsets(policy: Policy, census: Census) -> Iterator[_Doubt]:
+    """Yield each rule whose people are today all among those of another of the same kind, the smallest such.
+
+    What the rules' words tell already is not told again; a rule for nobody, and one for everybody, tell nothing.
+    """
+    told = {room.id for room, _ in swallowed(policy)}
+    by_sort: defaultdict[object, list[tuple[int, RuleId, Room, PeopleSet]]] = defaultdict(list)
+    for room in policy.rooms.values():
+        people = census.select(room.members) & census.active
+        if 0 < len(people) < len(census.active):
+            by_sort[room.kind, room.for_each].append((len(people), room.id, room, people))
+    for alike in by_sort.values():
+        alike.sort(key=lambda one: one[:2])
+        for at, (size, id_, room, people) in enumerate(alike):
+            if id_ in told:
+                continue
+            somebody = next(iter(people))  # most other rooms are ruled out by one look
+            for wider, other, _, among in alike[at + 1 :]:
+                if wider > size and somebody in among and not people - among:
+                    said = f"whoever is in `{id_}` today ({_people(size)}) is in `{other}` too"
+                    yield room.place, f"{said}, a room of the same kind"
+                    break
 
 
 def _barriers(policy: Policy, today: Today) -> Iterator[_Doubt]:

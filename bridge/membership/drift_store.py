@@ -88,6 +88,29 @@ async def read_corrections(db: Connection | Pool, found: Sequence[Intervention])
     }
 
 
+async def read_profile_corrections(
+    db: Connection | Pool, found: Sequence[Intervention]
+) -> dict[int, tuple[int, Correction]]:
+    """Return the same for interventions in profiles."""
+    rows = await db.fetch(
+        """SELECT DISTINCT ON (i.id) i.id AS intervention, entry.id, entry.rule, entry.reason, entry.value
+           FROM intervention i JOIN entry ON entry.user_id = i.subject AND entry.outcome = 'done'
+               AND entry.at >= i.noticed_at
+               AND CASE i.field WHEN 'displayname' THEN entry.action = 'rename account'
+                                ELSE entry.action = 'change profile' AND split_part(entry.value, ' ', 1) = i.field END
+           WHERE i.id = ANY($1) AND i.room_id = '' ORDER BY i.id, entry.id DESC""",
+        [one.id for one in found],
+    )
+    by_id = {one.id: one for one in found}
+    return {
+        row["intervention"]: (
+            row["id"],
+            Correction(by_id[row["intervention"]], row["rule"], row["reason"], row["value"]),
+        )
+        for row in rows
+    }
+
+
 async def settle_intervention(db: Connection | Pool, number: int, entry: int, rule: str, at: datetime) -> None:
     """Remember by which entry something was put right."""
     await db.execute(
@@ -98,6 +121,11 @@ async def settle_intervention(db: Connection | Pool, number: int, entry: int, ru
 async def drop_interventions(db: Connection | Pool, numbers: Collection[int]) -> None:
     """Forget what the policy has nothing against."""
     await db.execute("DELETE FROM intervention WHERE id = ANY($1) AND settled_at IS NULL", list(numbers))
+
+
+async def forget_settled(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was put right before a moment; the entry that did it stays."""
+    await db.execute("DELETE FROM intervention WHERE settled_at < $1", before)
 
 
 # What rests
@@ -186,6 +214,11 @@ async def read_unsent(db: Connection | Pool) -> list[tuple[int, UserId, str]]:
 async def mark_sent(db: Connection | Pool, number: int, at: datetime) -> None:
     """Remember that somebody was told, or cannot be."""
     await db.execute("UPDATE remark SET sent_at = $2 WHERE id = $1", number, at)
+
+
+async def forget_sent(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was told before a moment."""
+    await db.execute("DELETE FROM remark WHERE sent_at < $1", before)
 
 
 async def names_of(db: Connection | Pool, users: Collection[UserId]) -> Mapping[UserId, str]:

@@ -18,12 +18,25 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 
 
-async def read_exemptions(db: Connection | Pool, since: date) -> list[Exemption]:
-    """Return the exceptions that end on this day or later, in the order in which they were made."""
-    rows = await db.fetch("SELECT * FROM exception WHERE until >= $1 ORDER BY id", since)
+async def read_exemptions(db: Connection | Pool, since: date, made_by: datetime | None = None) -> list[Exemption]:
+    """Return the exceptions that end on this day or later, in the order in which they were made.
+
+    With `made_by`, those that there were at the moment.
+    """
+    rows = await db.fetch(
+        """SELECT * FROM exception WHERE until >= $1 AND ($2::timestamptz IS NULL OR created_at <= $2) ORDER BY id""",
+        since,
+        made_by,
+    )
     return [
         Exemption(
-            *_rule_and_value(row["rule"]), row["person_id"], row["adds"], row["until"], row["owner"], row["reason"]
+            *_rule_and_value(row["rule"]),
+            row["person_id"],
+            row["adds"],
+            row["until"],
+            row["owner"],
+            row["reason"],
+            made=(row["created_by"], row["created_at"]),
         )
         for row in rows
     ]

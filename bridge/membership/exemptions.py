@@ -24,6 +24,8 @@ class Exempt:
     excluded: PeopleSet = PeopleSet.none
     because: dict[int, str] = field(default_factory=dict)
     """Row → why, in words for the audit log."""
+    deciding: dict[int, Exemption] = field(default_factory=dict)
+    """Row → the one of several exceptions that counts."""
 
     def applied(self, members: PeopleSet) -> PeopleSet:
         """Return who is in the room that would have these members."""
@@ -54,18 +56,22 @@ class Exemptions:
 
     def of(self, value: str) -> Exempt:
         """Return whom the exceptions of one room concern today; those without a value are about every room."""
+        if not self._by_value:
+            return NOBODY
         of_all = (each for each in self._by_value.get("", ()) if not (value and each.adds))
         listed = [*of_all, *(self._by_value.get(fold(value), ()) if value else ())]
         if not listed:
             return NOBODY
         admitted, excluded, because = PeopleSet.none, PeopleSet.none, dict[int, str]()
+        deciding: dict[int, Exemption] = {}
         for each in sorted(listed, key=lambda one: (not one.adds, one.until)):
             for row in self._census.named(each.person) & self._census.active:
                 if self._census.day_of(self._census.person(row)) <= each.until:
                     one = PeopleSet.of([row])
                     admitted, excluded = (admitted | one, excluded) if each.adds else (admitted, excluded | one)
                     because[row] = f"exception until {each.until}, owner {each.owner}: {each.reason}"
-        return Exempt(admitted, excluded, because)
+                    deciding[row] = each
+        return Exempt(admitted, excluded, because, deciding)
 
     def _by_value_named(self) -> list[Exemption]:
         return [each for value, listed in self._by_value.items() if value for each in listed]

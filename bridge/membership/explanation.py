@@ -9,8 +9,6 @@ from bridge.membership.audit import Entry
 from bridge.membership.presence import Presence
 from bridge.membership.question import Answer, Source
 
-APPROVED_BY = "; approved by "
-"""What stands in a run's cause before the id of the person who approved it."""
 WORDS = {"join": "in", "invite": "invited", "knock": "has asked to come in", "ban": "banned", "leave": "not in"}
 """What a membership is called."""
 
@@ -29,6 +27,10 @@ class Since:
     reason: str
     run: int
     cause: str
+    set_off_by: str
+    """The service, somebody by name, or the system's user of a command."""
+    approved_by: str | None
+    """The name of whoever approved what was held of the run."""
     plan_digest: str
     approval: str | None
     """Digest of the held plan whose approval let it go."""
@@ -58,6 +60,77 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ExceptionReason:
+    """An exception of a rule that is about the person."""
+
+    adds: bool
+    until: str
+    """The last day, ISO 8601."""
+    owner: str
+    reason: str
+    source: str
+    """Where it stands, or who made it and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierReason:
+    """A barrier that keeps the person out of a room."""
+
+    reason: str
+    side: str
+    """The selector of the side that the person is on."""
+    opposite: str
+    answers: tuple[Answer, ...]
+    """To `side`."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerReason:
+    """What of the policy gives the person power in a room."""
+
+    level: int
+    rule: str
+    """`rooms.department.moderators`"""
+    asks: str
+    answers: tuple[Answer, ...]
+    """To `asks`; none where the manager relation gives the power."""
+    reports: tuple[str, ...]
+    """Some of those below whom the person stands, each with the directory version that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """By what the policy has somebody in a room, or out of it."""
+
+    ground: str
+    """`rule`, `exception`, `manager relation`, `barrier`, `barred`, `does not work here` or `no rule`."""
+    shadow: bool = False
+    """Whether the rule is only told of, and not carried out."""
+    exception: ExceptionReason | None = None
+    barrier: BarrierReason | None = None
+    power: PowerReason | None = None
+    reports: tuple[str, ...] = ()
+    """Some of those whose manager the person is here as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A change that waits for a second person."""
+
+    action: str
+    since: str
+    """ISO 8601, UTC."""
+    reason: str
+    held_because: tuple[str, ...]
+    digest: str
+    """Of the held plan; empty where only the audit log tells."""
+    entry: int | None
+    """The audit log's, when there is one by now."""
+    rejected_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoomReason:
     """One room: whether the person is in it, ought to be, and why."""
 
@@ -83,6 +156,13 @@ class RoomReason:
     complete: bool = True
     """Whether the archive is known to have every event of the room until then."""
     completeness: str = ""
+    grounds: Grounds | None = None
+    """None where no policy can be asked."""
+    waits: Waits | None = None
+    ranked: Since | None = None
+    """The last entry about the person's power in the room."""
+    handed_over: Since | None = None
+    """The entry by which the person took the room over from a leaver, or passed it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +202,8 @@ def since_of(entry: Entry | None) -> Since | None:
         reason=entry.reason,
         run=entry.run_id,
         cause=entry.cause,
+        set_off_by=entry.set_off_by,
+        approved_by=entry.approver,
         plan_digest=entry.plan_digest,
         approval=entry.approval,
         directory_version=entry.directory_version,

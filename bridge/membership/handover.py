@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from bridge.archive.values import StateEvent
 from bridge.clock import from_milliseconds
 from bridge.homeserver.event import Event
-from bridge.ids import RoomId, UserId
+from bridge.ids import RoomId, UserId, server_of
+from bridge.membership.barriers import Arrival, Breach, Seats, breaches
 from bridge.membership.presence import Power, powers
 from bridge.membership.values import HandOver
 
+_NO_SEATS: Seats = {}
 ADMINISTRATOR = 100
 """The level that clients call an administrator's."""
 
@@ -33,6 +35,7 @@ class Room:
     to_rank: int = 50
     """The level that it takes to change levels."""
     to_invite: int = 0
+    to_kick: int = 50
 
     def may(self, user_id: UserId, needed: int) -> bool:
         """Tell whether somebody has that level; creators have any."""
@@ -64,6 +67,7 @@ def room_of(room_id: RoomId, state: Iterable[Event]) -> Room:
             own if isinstance(own, dict) else {}, "m.room.power_levels", _level(levels, "state_default", 50)
         ),
         to_invite=_level(levels, "invite", 0),
+        to_kick=_level(levels, "kick", 50),
     )
 
 
@@ -74,22 +78,43 @@ def hand_over(
     named: Mapping[UserId, Sequence[UserId]],
     managers: Mapping[UserId, Sequence[UserId]],
     staff: Collection[UserId],
+    seats: Seats = _NO_SEATS,
 ) -> HandOver | None:
     """Return to whom a room is handed over by those who leave it; None when an administrator stays or there was none,
     and when nobody is left.
 
-    In this order: the successor `named` for the leaver, who is brought in when not inside; a manager who is inside;
-    whoever has the most power, and among equals has been inside the longest, our `staff` before strangers.
+    In this order: who is `named` for the leaver, and brought in when not inside, unless a barrier is between them and
+    somebody there (`seats`: who is on which side); a manager who is inside; whoever has the most power, and among
+    equals has been inside the longest, our `staff` before strangers.
     """
     going = room.administrators.intersection(leaving)
     if not going or room.administrators - going:
         return None
-    giver = max(going, key=lambda user: (_rank(room, user), -room.joined[user], user))
+    giver = max(going, key=lambda user: (rank_of(room, user), -room.joined[user], user))
     stay = room.joined.keys() - set(leaving)
-    heirs = [user for user in named.get(giver, ()) if user not in leaving]
+    heirs = [user for user in named.get(giver, ()) if user not in leaving and _may_enter(room, user, stay, seats)]
     heirs += [user for user in managers.get(giver, ()) if user in stay]
-    heirs += sorted(stay, key=lambda user: (user not in staff, -_rank(room, user), room.joined[user], user))
+    heirs += sorted(stay, key=lambda user: (user not in staff, -rank_of(room, user), room.joined[user], user))
     return HandOver(room.room_id, giver, heirs[0]) if heirs else None
+
+
+def rank_of(room: Room, user_id: UserId) -> float:
+    """Return somebody's level; creators are above all."""
+    level = room.power.of(user_id)
+    return float("inf") if level is None else level
+
+
+def returns(room: Room, users: Collection[UserId], seats: Seats) -> tuple[frozenset[UserId], list[Breach]]:
+    """Return who of these users may go back into a room, and whom a barrier keeps out of it because of those inside, or
+    of those who go back before them."""
+    coming = sorted(set(users) - room.joined.keys())
+    kept_out = breaches([Arrival(room.room_id, user) for user in coming], {room.room_id: room.joined.keys()}, seats)
+    return frozenset(coming) - {breach.user_id for breach in kept_out}, kept_out
+
+
+def _may_enter(room: Room, user: UserId, stay: Collection[UserId], seats: Seats) -> bool:
+    """Tell whether somebody is inside, or can come in without meeting the other side of a barrier."""
+    return user in room.joined or not breaches([Arrival(room.room_id, user)], {room.room_id: stay}, seats)
 
 
 def is_abandoned(room: Room, leaving: Collection[UserId], found: HandOver | None) -> bool:
@@ -108,12 +133,20 @@ def levels_after(content: Mapping[str, object], room: Room, giver: UserId, heir:
 def inviter(room: Room, barred: Collection[UserId] = ()) -> UserId | None:
     """Return who inside may invite somebody back: whoever has the most power and is not shut out; None: nobody."""
     able = [user for user in room.joined if user not in barred and room.may(user, room.to_invite)]
-    return max(able, key=lambda user: (_rank(room, user), -room.joined[user], user), default=None)
+    return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
 
 
-def _rank(room: Room, user_id: UserId) -> float:
-    level = room.power.of(user_id)
-    return float("inf") if level is None else level
+def sponsor_of_bot(room: Room, server_name: str) -> UserId | None:
+    """Return who of this server can make the bot an administrator: whoever inside has the most power, and enough."""
+    able = [user for user in room.administrators if server_of(user) == server_name and room.may(user, ADMINISTRATOR)]
+    return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
+
+
+def remover(room: Room, user_id: UserId, server_name: str) -> UserId | None:
+    """Return who of this server can take somebody out: whoever inside has the most power; None when nobody may."""
+    ours = [user for user in room.joined if server_of(user) == server_name and room.may(user, room.to_kick)]
+    able = [user for user in ours if rank_of(room, user) > rank_of(room, user_id)]
+    return max(able, key=lambda user: (rank_of(room, user), -room.joined[user], user), default=None)
 
 
 def _level(content: Mapping[str, object], key: str, default: int) -> int:

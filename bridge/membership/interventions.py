@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.directory.notice_store import put_notice
 from bridge.ids import RoomKey, UserId
 from bridge.membership import drift_store, store
-from bridge.membership.fighting import WINDOW, Intervention, answers, fights, notice
-from bridge.membership.remark import Correction, remark
+from bridge.membership.fighting import PROFILE, SLOW_WINDOW, Intervention, answers, fights, notice
+from bridge.membership.remark import Correction, profile_remark, remark
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -25,11 +25,13 @@ log = logging.getLogger(__name__)
 
 QUIET: Final = timedelta(hours=1)
 """Somebody is told of one room at most once in this time."""
+PROFILE_QUIET: Final = timedelta(days=1)
+"""The same for one's own profile."""
 
 
 async def begin_rests(pool: Pool, now: datetime) -> None:
     """Leave alone what somebody has undone again and again, and tell the administrators."""
-    found = fights(await drift_store.read_interventions(pool, now - WINDOW), now)
+    found = fights(await drift_store.read_interventions(pool, now - SLOW_WINDOW), now)
     if not found:
         return
     names = {place.room_id: place.name for place in (await store.read_places(pool)).values()}
@@ -50,12 +52,14 @@ async def answer_interventions(pool: Pool, found: Survey, now: datetime) -> None
     if not found.interventions:
         return
     corrected = await drift_store.read_corrections(pool, found.interventions)
+    corrected |= await drift_store.read_profile_corrections(pool, found.interventions)
     for number, (entry, correction) in corrected.items():
         async with pool.acquire() as connection, connection.transaction():
             await drift_store.settle_intervention(connection, number, entry, correction.rule, now)
             person, room_id = correction.done.sender, correction.done.room_id
             text = _text(correction, found, await drift_store.names_of(connection, {correction.done.subject}))
-            await drift_store.put_remark(connection, person, room_id, text, now, QUIET)
+            quiet = PROFILE_QUIET if room_id == PROFILE else QUIET
+            await drift_store.put_remark(connection, person, room_id, text, now, quiet)
     keys = {room.room_id: room.key for room in found.current.rooms.values()}
     others = [one for one in found.interventions if one.id not in corrected]
     done = [one.id for one in others if not _is_wanted(one, found, keys.get(one.room_id, one.room_id))]
@@ -70,6 +74,8 @@ def _is_wanted(one: Intervention, found: Survey, room: str) -> bool:
 
 def _text(correction: Correction, found: Survey, names: Mapping[UserId, str]) -> str:
     one = correction.done
+    if one.room_id == PROFILE:
+        return profile_remark(one.field)
     there = next((room for room in found.current.rooms.values() if room.room_id == one.room_id), None)
     return remark(
         correction,

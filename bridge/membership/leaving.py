@@ -1,7 +1,7 @@
 """Reading what the stages of leavers, and the rooms that they leave, make of a plan.
 
-What is due when is decided in `lifecycle`, who takes a room over in `handover`. Rooms are read from the homeserver,
-because the events of a room may have been lost on their way. Nothing is written.
+What is due when is decided in `lifecycle`; who takes a room over, and who may come back into it, in `handover`. Rooms
+are read from the homeserver, because the events of a room may have been lost on their way. Nothing is written.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bridge.directory.census import Census
 from bridge.directory.local_day import place_of
-from bridge.directory.person import Person
-from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import lifecycle_store
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership import barrier_store, lifecycle_store
+from bridge.membership.barriers import Seats, Sides
 from bridge.membership.elsewhere import Rooms, read_room
-from bridge.membership.handover import hand_over, inviter, is_abandoned
+from bridge.membership.handover import hand_over, inviter, is_abandoned, rank_of, returns
 from bridge.membership.lifecycle import UNTIL_RETURN, Stage, due_steps, stages_of
-from bridge.membership.values import Current, CurrentAccount, DesiredAccount, HandOver
-from bridge.policy.schema import LeaverStage, LeaverStep
+from bridge.membership.plan import ACCOUNTS
+from bridge.membership.successors import read_heirs
+from bridge.membership.values import Current, CurrentAccount, DesiredAccount, HandOver, KeptOut
+from bridge.policy.schema import Barrier, LeaverStage, LeaverStep, Successor
 
 if TYPE_CHECKING:
     from bridge.database import Connection
@@ -67,15 +70,32 @@ def stages_for(
     return stages_of(stages, left_at, place_of(census.person(row), timezone))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the policy says of who takes over, and who is on which side of its barriers."""
+
+    successors: tuple[Successor, ...]
+    barriers: tuple[Barrier, ...]
+    sides: Sides
+
+    async def seats(self, connection: Connection, users: Collection[UserId]) -> Seats:
+        return await barrier_store.read_seats_beside(connection, users, self.sides) if self.barriers else {}
+
+    def reason(self, barrier: str) -> str:
+        return next((each.reason for each in self.barriers if each.id == barrier), "")
+
+
 async def read_hand_overs(
-    connection: Connection, homeserver: Rooms, current: Current, census: Census, steps: Due
+    connection: Connection, homeserver: Rooms, current: Current, census: Census, steps: Due, asked: Asked
 ) -> tuple[tuple[HandOver, ...], tuple[Abandoned, ...]]:
     """Return who takes over rooms from leavers who are the last administrators, and the rooms nobody is left in."""
     giving = {user for user, due in steps.items() if LeaverStep.HAND_OVER_ROOMS in due}
     wanted = {room_id: users & giving for room_id, users in current.elsewhere.items() if users & giving}
     if not wanted:
         return (), ()
-    heirs = await _read_heirs(connection, current, census, frozenset[UserId]().union(*wanted.values()))
+    leavers = frozenset[UserId]().union(*wanted.values())
+    person_of = {account.user_id: account.person for account in current.accounts.values() if account.user_id in leavers}
+    heirs = await read_heirs(connection, person_of, asked.successors, census)
     overs, abandoned = [], []
     for room_id, users in sorted(wanted.items()):
         found = await read_room(homeserver, room_id)
@@ -84,7 +104,16 @@ async def read_hand_overs(
         room = found[0]
         standing = await lifecycle_store.standing_of(connection, room.joined.keys())
         leaving = steps.keys() | {user for user, enabled in standing.items() if not enabled}
-        over = hand_over(room, leaving, named=heirs.named, managers=heirs.managers, staff=standing.keys() - leaving)
+        inside = {user: rank_of(room, user) for user in room.joined}
+        named = {user: heirs[user].in_order(inside) for user in users if user in heirs}
+        over = hand_over(
+            room,
+            leaving,
+            named=named,
+            managers={user: heirs[user].managers for user in users if user in heirs},
+            staff=standing.keys() - leaving,
+            seats=await asked.seats(connection, room.joined.keys() | set(chain.from_iterable(named.values()))),
+        )
         if over is not None:
             overs.append(over)
         elif is_abandoned(room, leaving, over):
@@ -92,50 +121,27 @@ async def read_hand_overs(
     return tuple(overs), tuple(abandoned)
 
 
-@dataclass(frozen=True, slots=True)
-class _Heirs:
-    named: Mapping[UserId, list[UserId]]
-    managers: Mapping[UserId, list[UserId]]
-
-
-async def _read_heirs(connection: Connection, current: Current, census: Census, users: Collection[UserId]) -> _Heirs:
-    person_of = {account.user_id: account.person for account in current.accounts.values() if account.user_id in users}
-    named = await lifecycle_store.successors_of(connection, person_of.values())
-    above = {user: _managers(census, person) for user, person in person_of.items()}
-    people = {*named.values(), *(manager for managers in above.values() for manager in managers)}
-    accounts = await lifecycle_store.enabled_users(connection, people)
-    return _Heirs(
-        {
-            user: [accounts[named[person]]]
-            for user, person in person_of.items()
-            if person in named and named[person] in accounts
-        },
-        {user: [accounts[manager] for manager in managers if manager in accounts] for user, managers in above.items()},
-    )
-
-
-def _managers(census: Census, person: PersonId) -> list[PersonId]:
-    """Return whom the person's jobs name as manager, those of the past too: who has left has no other."""
-    row = census.row(person)
-    found: Person | None = None if row is None else census.person(row)
-    jobs = found.employments if found is not None else ()
-    return list(dict.fromkeys(job.manager for job in reversed(jobs) if job.manager is not None))
-
-
 async def read_returns(
     connection: Connection,
     homeserver: Rooms,
     returning: Collection[UserId],
     touched: Collection[UserId] | None,
-) -> dict[RoomId, frozenset[UserId]]:
-    """Return the rooms that users left with their account and can be let into again."""
+    asked: Asked,
+) -> tuple[dict[RoomId, frozenset[UserId]], tuple[KeptOut, ...]]:
+    """Return the rooms that users left with their account and can be let into again, and those that barriers close."""
     found: dict[RoomId, frozenset[UserId]] = {}
+    closed: list[KeptOut] = []
     for room_id, users in (await lifecycle_store.read_former_places(connection, returning, touched)).items():
         there = await read_room(homeserver, room_id)
         if there is None:
             continue
-        standing = await lifecycle_store.standing_of(connection, there[0].joined.keys())
+        room = there[0]
+        standing = await lifecycle_store.standing_of(connection, room.joined.keys())
         shut_out = {user for user, enabled in standing.items() if not enabled} - set(returning)
-        if inviter(there[0], shut_out) is not None:
-            found[room_id] = users - there[0].joined.keys()
-    return found
+        if inviter(room, shut_out) is not None:
+            seats = await asked.seats(connection, users | room.joined.keys())
+            found[room_id], kept_out = returns(room, users, seats)
+            closed += [
+                KeptOut(RoomKey(room_id), ACCOUNTS, asked.reason(each.barrier), (each.user_id,)) for each in kept_out
+            ]
+    return found, tuple(closed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from bridge.ids import PersonId, RoomId, UserId
@@ -12,6 +14,9 @@ from bridge.membership.lifecycle import Stage
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,58 @@ class Takeover:
     """Of the room; empty when it has none."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeaverProgress:
+    """A stage of one leaver, and whether it is done."""
+
+    number: int
+    steps: tuple[str, ...]
+    due_at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who has left."""
+
+    user_id: UserId
+    person: PersonId
+    name: str
+    left_at: datetime | None
+    stages: tuple[LeaverProgress, ...]
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the first stage that is not done is due; None when all are."""
+        return next((stage.due_at for stage in self.stages if stage.done_at is None), None)
+
+
 # Leavers and their stages
+
+
+async def read_leavers(db: Connection | Pool) -> list[Leaver]:
+    """Return everybody with stages of leaving: who has the next one due first, then those without, by user ID."""
+    rows = await db.fetch(
+        """SELECT user_id, person_id, display_name, left_at, number, steps, due_at, done_at
+           FROM leaver_stage JOIN account USING (user_id) ORDER BY user_id COLLATE "C", number"""
+    )
+    found = []
+    for _, stages in groupby(rows, itemgetter("user_id")):
+        listed = list(stages)
+        progress = (
+            LeaverProgress(row["number"], tuple(row["steps"].split()), row["due_at"], row["done_at"]) for row in listed
+        )
+        first = listed[0]
+        found.append(
+            Leaver(
+                UserId(first["user_id"]),
+                PersonId(first["person_id"]),
+                first["display_name"],
+                first["left_at"],
+                tuple(progress),
+            )
+        )
+    return sorted(found, key=lambda each: (each.next_due is None, each.next_due or _NEVER))
 
 
 async def note_leavers(db: Connection | Pool, users: Collection[UserId], at: datetime) -> dict[UserId, datetime]:
@@ -196,3 +252,8 @@ async def mark_heir_told(db: Connection | Pool, takeover: Takeover, at: datetime
     await db.execute(
         "UPDATE takeover SET told_at = $3 WHERE room_id = $1 AND heir = $2", takeover.room_id, takeover.heir, at
     )
+
+
+async def forget_takeovers(db: Connection | Pool, before: datetime) -> None:
+    """Forget of which rooms the heirs were told before a moment; the entries of the audit log stay."""
+    await db.execute("DELETE FROM takeover WHERE told_at < $1", before)

@@ -6,42 +6,26 @@ of its own, in `held`.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bridge.database import AWAY
 from bridge.directory.notice_store import mark_told, read_untold
 from bridge.errors import HomeserverError
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import Voice
 from bridge.membership import store
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.patience import Backoff, Patience, Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 60.0
-"""Seconds between tries while somebody is away, or there is no room yet."""
-
-
-class Voice(Protocol):
-    """Who can say something in a room."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
+_BACKOFF: Final = Backoff(1.0, 60.0)
+"""Between tries while somebody is away, or there is no room yet."""
 
 
 class Noticeboard:
@@ -51,26 +35,21 @@ class Noticeboard:
         self._pool = pool
         self._homeserver = homeserver
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self, wake: Wake) -> None:
         """Tell whatever comes until cancelled; while nobody can be told, try again with back-off."""
-        pause, said = _FIRST_PAUSE, ""
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
-            problem = ""
             try:
                 if await self.tell():
-                    pause, said = _FIRST_PAUSE, ""
+                    patience.recover()
                     await wake.wait()
-                    continue
+                else:
+                    await patience.wait_out("")
             except HomeserverError as error:
-                problem = error.message
+                await patience.wait_out(error.message)
             except AWAY as error:
-                problem = type(error).__name__
-            if problem and problem != said:
-                log.warning("the administrators cannot be told: %s", problem, extra={"action": "notice"})
-            said = problem or said
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+                await patience.wait_out(type(error).__name__)
 
     async def tell(self) -> bool:
         """Say what nobody has said yet; return whether all is said, which it cannot be before there is a room."""
@@ -89,6 +68,10 @@ class Noticeboard:
             )
             await mark_told(self._pool, notice.topic)
         return True
+
+
+def _complain(problem: str) -> None:
+    log.warning("the administrators cannot be told: %s", problem, extra={"action": "notice"})
 
 
 def _transaction_id(topic: str, raised_at: datetime) -> str:

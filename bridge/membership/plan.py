@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
@@ -20,11 +20,13 @@ from bridge.directory.people_set import PeopleSet
 from bridge.ids import RoomKey, UserId
 from bridge.membership import profile
 from bridge.membership.alignment import aligned, renamed
-from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Walls, divide
-from bridge.membership.plan_barriers import barrier_of, divided, entering, kept_out_of, party_of
+from bridge.membership.barriers import BARRIERS, NO_DIVISION, NO_WALLS, Division, Walls
+from bridge.membership.guests import GUESTS, NO_GUESTS, OUTSIDE, Guesthood, with_guests
+from bridge.membership.plan_barriers import barrier_of, entering, kept_out_of, settled
 from bridge.membership.plan_scope import Scope, Users, rule_of, scope_of
 from bridge.membership.values import (
     ACTIONS,
+    BY_HAND,
     FIELDS,
     Action,
     Change,
@@ -61,29 +63,35 @@ def plan(
     walls: Walls = NO_WALLS,
     bot: UserId,
     departures: Departures | None = None,
+    guests: Guesthood = NO_GUESTS,
+    unmanaged: Sequence[Change] = (),
 ) -> Plan:
     """Return the changes that make the current state the desired one; an empty plan when it is.
 
     `census` is the one `desired` was made of. With `touched` only accounts and memberships of these users are
     compared and rooms only created; everybody else, and how rooms are called and listed, is left alone. What rules
     ask for and `walls` forbid is not done, and named. `departures` says what the stages of leaving make of leavers;
-    without it they leave everything and keep a locked account.
+    without it they leave everything and keep a locked account. `guests` are put into the rooms of their sponsors,
+    `unmanaged` is what is to be done about rooms that people made.
     """
-    scope = scope_of(desired, current, census, touched, bot, departures or Departures())
+    scope = scope_of(desired, current, census, touched, bot, departures or Departures(), guests)
     rooms = _managed(desired, current, scope)
+    if guests.living:
+        rooms = {key: with_guests(room, guests, census) for key, room in rooms.items()}
     changes = [
         *_account_changes(scope, current),
         *_departures(scope, current, rooms.keys()),
         *_returns(scope, current),
     ]
+    leaving = {(change.room, change.user_id) for change in changes if change.action is Action.REMOVE}
+    changes += [change for change in unmanaged if (change.room, change.user_id) not in leaving]
     divisions: dict[RoomKey, Division] = {}
     ruled = dict(rooms)
     shadowed: list[Change] = []
     for key, room in ruled.items():
         there = current.rooms.get(key)
         if walls.walls:
-            divisions[key] = divide(room, party_of(room, there, scope), walls)
-            rooms[key] = divided(room, divisions[key])
+            rooms[key], divisions[key] = settled(room, there, scope, walls)
         found = chain(
             _room_change(rooms[key], there, current.served.get(key), whole=touched is None),
             _membership_changes(rooms[key], there, scope, divisions.get(key, NO_DIVISION)),
@@ -91,7 +99,7 @@ def plan(
         )
         if room.shadow:
             for change in found:  # whoever leaves the company, or is kept out by a barrier, leaves these rooms too
-                (changes if change.rule in (ACCOUNTS, BARRIERS) else shadowed).append(change)
+                (changes if _is_real(change) else shadowed).append(change)
         else:
             changes += found
     made = plan_of(changes, rooms)
@@ -101,6 +109,11 @@ def plan(
         return made
     kept_out = (each for key, division in divisions.items() for each in kept_out_of(ruled[key], division, scope))
     return replace(made, kept_out=tuple(kept_out), divided=entering(made, divisions, scope))
+
+
+def _is_real(change: Change) -> bool:
+    """Tell whether a change in a room of a rule in shadow is done all the same."""
+    return change.rule in (ACCOUNTS, BARRIERS) or (change.rule == GUESTS and change.action is Action.REMOVE)
 
 
 def plan_of(changes: Iterable[Change], rooms: Mapping[RoomKey, DesiredRoom]) -> Plan:
@@ -144,10 +157,9 @@ def _managed(desired: Desired, current: Current, scope: Scope) -> dict[RoomKey, 
 def _held_by(touched: frozenset[UserId], current: Current) -> dict[RoomKey, CurrentRoom]:
     """Return the rooms that one of those touched is in, or is invited to, or has power in, and those whose settings
     somebody else has changed."""
-    inhabited = [room for room in current.rooms.values() if room.members or room.invited or room.power or room.altered]
     return {
         room.key: room
-        for room in inhabited
+        for room in current.inhabited_rooms()
         if room.altered or any(not touched.isdisjoint(users) for users in (room.members, room.invited, room.power))
     }
 
@@ -223,7 +235,7 @@ def _departures(scope: Scope, current: Current, managed: Collection[RoomKey]) ->
     leaving = scope.leavers.keys() - scope.departures.staying
     if not leaving:
         return
-    unruled = ((key, room.members | room.invited) for key, room in current.rooms.items() if key not in managed)
+    unruled = ((room.key, room.members | room.invited) for room in current.inhabited_rooms() if room.key not in managed)
     for room, users in chain[tuple[str, frozenset[UserId]]](unruled, current.elsewhere.items()):
         for user in leaving & users:
             yield _change(Action.REMOVE, scope, room, user, rule=ACCOUNTS, reason=scope.leavers[user])
@@ -254,7 +266,7 @@ def _differing(room: DesiredRoom, there: CurrentRoom, served: str | None) -> str
     if room.value and fold(own) != fold(room.value):
         changed.add("value")
     changed |= there.altered | set(differing(room.settings, there.settings))
-    return ", ".join(field for field in (*FIELDS, "value", *NAMES) if field in changed)
+    return ", ".join(field for field in (*FIELDS, "value", *NAMES, *BY_HAND) if field in changed)
 
 
 def _membership_changes(
@@ -266,6 +278,8 @@ def _membership_changes(
         for row in missing:
             reason = room.exempt.get(row) or room.because.get(0, "")
             yield _change(Action.JOIN, scope, room.key, scope.users[row], rule=rule_of(room), reason=reason)
+    guests_here = scope.sponsored(room)
+    yield from _guest_changes(room, there, guests_here, scope)
     if there is not None:
         if there.guests and not room.exclusive:
             guests = scope.among(there.guests)
@@ -279,11 +293,21 @@ def _membership_changes(
         invited = scope.among(there.invited)
         excess = (members.people | invited.people) - wanted
         for user in chain(scope.named(excess), members.strangers | invited.strangers):
-            if user in scope.departures.staying:
+            if user in scope.departures.staying or user in guests_here:
                 continue
             rule, reason = _why_remove(user, room, there, scope, division)
             if reason:
                 yield _change(Action.REMOVE, scope, room.key, user, rule=rule, reason=reason)
+
+
+def _guest_changes(
+    room: DesiredRoom, there: CurrentRoom | None, guests: Collection[UserId], scope: Scope
+) -> Iterator[Change]:
+    """Yield the arrivals of guests; one of another homeserver has to accept the invitation, and is waited for."""
+    members, invited = (there.members, there.invited) if there else (frozenset[UserId](), frozenset[UserId]())
+    for user in guests:
+        if user not in members and not (user in invited and scope.is_outside(user)):
+            yield _change(Action.JOIN, scope, room.key, user, rule=GUESTS, reason=room.sponsored[user])
 
 
 def _why_remove(
@@ -298,8 +322,13 @@ def _why_remove(
     if exempt := room.exempt.get(scope.row_of.get(user, -1)):
         return rule_of(room), exempt
     if user in there.granted:
-        return rule_of(room), NOT_ANY_MORE
-    return rule_of(room), EXCLUSIVE if room.exclusive else ""
+        why = scope.guests.why_not(user)
+        return (GUESTS, why) if why and not scope.person(user) else (rule_of(room), NOT_ANY_MORE)
+    if room.exclusive:
+        return rule_of(room), EXCLUSIVE
+    if scope.guests.ruled and scope.is_outside(user):
+        return GUESTS, scope.guests.why_not(user) or OUTSIDE
+    return rule_of(room), ""
 
 
 def _power_changes(room: DesiredRoom, there: CurrentRoom | None, scope: Scope) -> Iterator[Change]:

@@ -12,7 +12,8 @@ from itertools import repeat
 from bridge.directory.census import Census
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person
-from bridge.ids import PersonId, UserId
+from bridge.ids import PersonId, UserId, server_of
+from bridge.membership.guests import NO_GUESTS, Guesthood, is_outside
 from bridge.membership.values import Current, Departures, Desired, DesiredAccount, DesiredRoom
 from bridge.policy.schema import RoomKind
 
@@ -41,6 +42,7 @@ class Scope:
     """Those whose account is to be disabled, with why."""
     bot: UserId
     departures: Departures
+    guests: Guesthood = NO_GUESTS
 
     def of(self, people: PeopleSet) -> PeopleSet:
         """Return those of the people whom the plan is about."""
@@ -57,6 +59,15 @@ class Scope:
             return Users(people)
         strangers = frozenset(user for user, row in zip(users, rows, strict=True) if row == nobody)
         return Users(people - PeopleSet.of([nobody]), strangers - {self.bot})
+
+    def sponsored(self, room: DesiredRoom) -> frozenset[UserId]:
+        """Return the guests of a room whom the plan is about; somebody of the directory is nobody's guest."""
+        users = room.sponsored.keys() if self.touched is None else room.sponsored.keys() & self.touched
+        return frozenset(user for user in users if not self.person(user)) - {self.bot}
+
+    def is_outside(self, user: UserId) -> bool:
+        """Tell whether the account is one of another homeserver."""
+        return is_outside(user, server_of(self.bot))
 
     def person(self, user: UserId) -> str:
         """Return the id of the person whose account it is, empty for strangers."""
@@ -83,6 +94,7 @@ def scope_of(
     touched: frozenset[UserId] | None,
     bot: UserId,
     departures: Departures,
+    guests: Guesthood = NO_GUESTS,
 ) -> Scope:
     everyone = {account.person: account for account in desired.accounts.values()}
     users = [everyone[person.id].user_id if person.id in everyone else UserId("") for person in census.people]
@@ -92,7 +104,7 @@ def scope_of(
     unseen = current.accounts.keys() - everyone.keys()
     others = {current.accounts[person].user_id: person for person in unseen}
     leavers = {account.user_id: BARRED if account.barred else LEAVER for account in accounts if not account.enabled}
-    return Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot, departures)
+    return Scope(accounts, users, row_of, rows, touched, census.people, others, leavers, bot, departures, guests)
 
 
 def rule_of(room: DesiredRoom) -> str:

@@ -1,8 +1,9 @@
-"""The slow audit of profiles: those of some accounts after another are read and compared with what we know of them.
+"""Profiles as the homeserver has them, against what we know of them: those that an event shows otherwise, at once, and
+slowly all, one after another.
 
-No event tells that somebody has changed a field of the own profile, so there is nothing but to look. What is found
-otherwise is taken in as drift, and is put right by whoever reconciles. How far it has come is in the database; a
-restart goes on there. Display names are not looked at: their changes are events.
+Display name and picture are in the events of memberships, from which `current` notes whom to look at. No event tells
+of the other fields, so there is nothing but to look. What is found otherwise is taken in as drift and as somebody's
+intervention, and is put right by whoever reconciles. How far it has come is in the database; a restart goes on there.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
-from bridge.ids import UserId
-from bridge.membership import member_store, profile_store, store
-from bridge.membership.profile import managed_part
+from bridge.ids import EventId, UserId
+from bridge.membership import drift_store, member_store, profile_store, store
+from bridge.membership.fighting import profile_intervention
+from bridge.membership.profile import fields_of, managed_part
 from bridge.membership.profile_store import Position
 from bridge.membership.reconcile import LOCK
+from bridge.patience import Backoff, Patience
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -33,8 +36,7 @@ SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few accounts, each is compared at most once in this time."""
 AT_A_TURN: Final = 20
 """So many profiles are read before the next pause: each is one short request."""
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 class Homeserver(Protocol):
@@ -66,16 +68,39 @@ class ProfileAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare some profiles every so often until cancelled; wait with back-off while somebody is away."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             try:
                 await asyncio.sleep((await self.turn(every)).total_seconds())
-                pause = _FIRST_PAUSE
+                patience.recover()
             except (HomeserverError, *AWAY) as error:
-                if not isinstance(error, (HomeserverUnavailableError, *AWAY)):  # of which others tell
-                    log.info("comparing profiles waits: %s", error, extra=_ACTION)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
+                await patience.wait_out("" if others_tell else str(error))
+
+    async def watch(self, wake: asyncio.Event) -> None:
+        """Look at whatever is doubtful until cancelled; wait with back-off while somebody is away."""
+        patience = Patience(_BACKOFF, _complain)
+        while True:
+            wake.clear()
+            try:
+                await self.settle_doubts()
+                patience.recover()
+                await wake.wait()
+            except (HomeserverUnavailableError, *AWAY):  # of which others tell
+                await patience.wait_out("")
+
+    async def settle_doubts(self) -> Compared:
+        """Compare the profiles that an event has shown otherwise, and return what it came to."""
+        found = Compared()
+        while doubts := await profile_store.read_doubts(self._pool, AT_A_TURN):
+            fields = fields_of(self._policy().accounts)
+            for doubt in doubts:
+                known = await profile_store.read_profile(self._pool, doubt.user_id)
+                if known is not None:
+                    repaired = await self._compare(doubt.user_id, known, fields, doubt.event_id)
+                    found += Compared(1, int(repaired))
+                await profile_store.forget_doubt(self._pool, doubt)
+        return found
 
     async def turn(self, every: timedelta) -> timedelta:
         """Compare the next few profiles, and return after which time the next are due."""
@@ -100,24 +125,32 @@ class ProfileAudit:
 
     async def _compare_after(self, last: UserId) -> tuple[UserId | None, Compared]:
         """Compare the next few profiles; return the last account of them, None when there are no more."""
-        fields = self._policy().accounts.profile.keys()
-        known = await profile_store.read_profiles(self._pool, last, AT_A_TURN) if fields else {}
-        repaired = [await self._compare(user, profile, fields) for user, profile in known.items()]
+        fields = fields_of(self._policy().accounts)
+        wanted = len(fields) > 1  # else there is but the display name, and of that events tell
+        known = await profile_store.read_profiles(self._pool, last, AT_A_TURN) if wanted else {}
+        seen = EventId(f"read {self._clock().isoformat()}")
+        repaired = [await self._compare(user, profile, fields, seen) for user, profile in known.items()]
         return (list(known)[-1] if known else None), Compared(len(known), sum(repaired))
 
-    async def _compare(self, user_id: UserId, known: Mapping[str, str], fields: Collection[str]) -> bool:
-        """Compare one profile and take in what is otherwise; tell whether something was."""
+    async def _compare(
+        self, user_id: UserId, before: Mapping[str, str], fields: Collection[str], seen: EventId
+    ) -> bool:
+        """Compare one profile and take in what is otherwise; tell whether something was. `seen` is how we know."""
         found = await self._read(user_id, fields)
-        if found is None or found == managed_part(known, fields):
+        if found is None or found == managed_part(before, fields):
             return False
         # Whoever applies may have just acted; what differs still while nobody does was changed by somebody else.
         async with self._pool.acquire() as connection, connection.transaction():
             await store.wait_for_applier(connection, LOCK)
             known = await profile_store.read_profile(connection, user_id)
             found = await self._read(user_id, fields)
-            if found is None or found == managed_part(known, fields):
+            if known is None or found is None or found == managed_part(known, fields):
                 return False
             await profile_store.take_in(connection, user_id, fields, found)
+            altered = [field for field in fields if found.get(field, "") != known.get(field, "")]
+            await drift_store.note_interventions(
+                connection, [profile_intervention(user_id, field, seen, self._clock()) for field in altered]
+            )
             await member_store.note_drift(connection, [user_id])
         log.info("the profile of %s was changed by somebody else", user_id, extra=_ACTION)
         return True
@@ -132,6 +165,10 @@ class ProfileAudit:
             log.warning("the profile of %s cannot be read: %s", user_id, error.message, extra=_ACTION)
             return None
         return None if profile is None else managed_part(profile, fields)
+
+
+def _complain(problem: str) -> None:
+    log.info("comparing profiles waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.profiles"}

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bridge.directory.expression import compared, joined, leaves
+from bridge.directory.expression import Node, compared, fold, joined, leaves
 from bridge.directory.history import HistoryEntry
 from bridge.directory.person import Attributes, Scalar, values_of
 from bridge.directory.selector import Selector, any_of, matches
-from bridge.membership.desired import ADMINISTRATORS, room_key
-from bridge.membership.values import MODERATOR, POSTER
-from bridge.policy.schema import Policy, RoomKind
+from bridge.membership.desired import ADMINISTRATORS, name_now
+from bridge.policy.schema import Policy, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,7 @@ def question_of(key: str, policy: Policy, value: str | None = None) -> Question 
     """
     rule, slash, own = key.partition("/")
     if slash and (room := policy.rooms.get(rule)) is not None and room.for_each is not None:
-        path = "groups.value" if room.for_each == "groups" else room.for_each
-        node = joined("and", (compared(path, "eq", own if value is None else value), room.members.root))
+        node = joined("and", (_for_value(room, room.for_each, value or own), room.members.root))
         return Question(f"rooms.{rule}", Selector(node.normal, node))
     if rule in policy.rooms:
         return Question(f"rooms.{rule}", policy.rooms[rule].members)
@@ -67,32 +65,14 @@ def question_of(key: str, policy: Policy, value: str | None = None) -> Question 
     return None
 
 
-def entitlements(policy: Policy, attributes: Attributes) -> list[str]:
-    """Return the keys of the rooms in which somebody with these attributes, who works here, ought to be, sorted."""
-    keys = [*policy.spaces, *policy.desks, str(ADMINISTRATORS)]
-    for rule in policy.rooms.values():
-        if rule.for_each is None:
-            keys.append(rule.id)
-        else:
-            keys += [str(room_key(rule.id, str(value))) for value in _values(rule.for_each, attributes)]
-    asked = {key: question_of(key, policy) for key in keys}
-    return sorted(key for key, question in asked.items() if question and matches(question.selector, attributes))
-
-
-def _values(for_each: str, attributes: Attributes) -> tuple[Scalar, ...]:
-    """Return what rooms are made of; a group's by its id."""
-    return attributes.get("groups.value" if for_each == "groups" else for_each, ())
-
-
-def level_by_policy(key: str, policy: Policy, attributes: Attributes) -> int:
-    """Return the level that the policy gives a member of the room with these attributes."""
-    room = policy.rooms.get(key.partition("/")[0])
-    if room is None:
-        return 0
-    if room.moderators is not None and matches(room.moderators, attributes):
-        return MODERATOR
-    writes = room.posters is not None and room.kind is RoomKind.ANNOUNCEMENT and matches(room.posters, attributes)
-    return POSTER if writes else 0
+def _for_value(room: Room, for_each: str, value: str) -> Node:
+    """Return what makes somebody one of a value's people: to have it, or one that is called so by now."""
+    path = "groups.value" if for_each == "groups" else for_each
+    former = [
+        old for old in room.renamed if fold(old) != fold(value) and fold(name_now(old, room.renamed)) == fold(value)
+    ]
+    asked = tuple(compared(path, "eq", each) for each in (value, *former))
+    return joined("or", asked) if former else asked[0]
 
 
 def answers(selector: Selector, attributes: Attributes, history: Sequence[HistoryEntry], day: date) -> Iterator[Answer]:

@@ -10,30 +10,45 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
 from bridge.directory import door_store
-from bridge.directory.notice import abandoned_room, unknown_status
+from bridge.directory.notice import abandoned_room, return_refused, unknown_status
 from bridge.directory.notice_store import put_notice
 from bridge.directory.status_store import load_unknown_words
 from bridge.directory.store import load_people
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
-from bridge.ids import EventId, PersonId, RoomId, UserId
-from bridge.membership import acts, audit_store, barrier_store, held, held_notice, lifecycle_store, store
+from bridge.ids import PersonId, UserId
+from bridge.membership import (
+    acts,
+    audit_store,
+    barrier_store,
+    former_room_store,
+    gone_rooms,
+    held,
+    held_notice,
+    lifecycle_store,
+    run_store,
+    store,
+    unmanaged_store,
+)
 from bridge.membership.alignment import may_be_renamed
 from bridge.membership.apply import AT_ONCE, Applied, Progress, apply
-from bridge.membership.audit import Run
+from bridge.membership.audit import SERVICE, Run
 from bridge.membership.barriers import on_both_sides
 from bridge.membership.brake import Verdict, taking_of
 from bridge.membership.desired import ADMINISTRATORS
+from bridge.membership.guests import notices
 from bridge.membership.heirs import tell_heirs
 from bridge.membership.interventions import answer_interventions, begin_rests
 from bridge.membership.leaving import stages_for
 from bridge.membership.plan import plan_of
 from bridge.membership.survey import JoinedRooms, Scope, Survey, survey, users_of
+from bridge.membership.unmanaged import UnmanagedRoom
 from bridge.membership.values import Change, Plan
-from bridge.policy.schema import Policy
+from bridge.policy.schema import Policy, UnmanagedRooms
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -47,22 +62,17 @@ LOCK = 0x6D656D62
 """Advisory lock of whoever applies; PostgreSQL lets it go when the process is killed."""
 
 
-class Homeserver(acts.Homeserver, Protocol):
-    """The rooms, and a voice in them."""
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
-
-
 class Accounts(acts.Accounts, JoinedRooms, Protocol):
     """The accounts, and where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Occasion:
+    """What set a reconciliation off, and who."""
+
+    cause: str
+    set_off_by: str
+    by: PersonId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class Reconciler:
     def __init__(
         self,
         pool: Pool,
-        homeserver: Homeserver,
+        homeserver: acts.Homeserver,
         accounts: Accounts,
         *,
         clock: Clock,
@@ -105,6 +115,10 @@ class Reconciler:
         now = self._clock()
         return await survey(self._pool, self._homeserver, self._accounts, policy, now, scope, timezone=self._timezone)
 
+    async def unmanaged_rooms(self, now: datetime) -> list[UnmanagedRoom]:
+        """Return the rooms that people made and about which something may be to be done."""
+        return await unmanaged_store.read_unmanaged(self._pool, self._homeserver.bot, now)
+
     async def reconcile(
         self,
         policy: Policy,
@@ -112,33 +126,45 @@ class Reconciler:
         *,
         cause: str,
         digest: str | None = None,
+        set_off_by: str = SERVICE,
         by: PersonId | None = None,
         besides: Besides | None = None,
         progress: Progress | None = None,
     ) -> Reconciled:
         """Carry out what differs, for everybody or for those in scope; hold what the brake holds.
 
-        `besides` says what is to be added beside what differs. `by` is who set it off, and so may not approve what is
-        held of it. With `digest` exactly the plan of that digest (or of one that begins so) is carried out;
-        `RefusedError` when it is another by now. Raises `HomeserverUnavailableError` when the homeserver goes away;
-        what was done by then is recorded, and the next reconciliation goes on from there.
+        `besides` says what is to be added beside what differs. `set_off_by` is the service or the system's user of a
+        command, `by` who that is, and so may not approve what is held of it. With `digest` exactly the plan of that
+        digest (or of one that begins so) is carried out; `RefusedError` when it is another by now. Raises
+        `HomeserverUnavailableError` when the homeserver goes away; what was done by then is recorded, and the next
+        reconciliation goes on from there.
         """
         async with self._alone():
-            await audit_store.interrupt_begun(self._pool, self._clock())
+            begun = self._clock()
+            await run_store.interrupt_begun(self._pool, begun)
+            forsaken = await former_room_store.read_forsaken(self._pool, self._homeserver.bot)
+            if await gone_rooms.retire(self._pool, self._homeserver, forsaken, begun):
+                scope = None
             await begin_rests(self._pool, self._clock())
             found = await self._survey_whole(policy, scope)
             found = found if besides is None else widened(found, besides(found))
             _insist_on(digest, found.plan)
             await self._keep_barriers(found, whole=scope is None)
-            run_id, applied = await self._carry_out(found, cause, by, progress)
+            run_id, applied = await self._carry_out(found, _Occasion(cause, set_off_by, by), progress)
+            await self._look_for_gone(found, applied)
             await self._follow_leavers(found)
+            for notice in notices(found.guests, found.guesthood, found.census):
+                await put_notice(self._pool, notice)
             await answer_interventions(self._pool, found, self._clock())
             await self.tell_administrators(policy)
             await tell_heirs(self._pool, self._homeserver, self._clock)
             for word in await load_unknown_words(self._pool, None if scope is None else scope.people):
                 await put_notice(self._pool, unknown_status(word))
             if scope is None:
+                if policy.unmanaged_rooms is not UnmanagedRooms.CLOSE:
+                    await unmanaged_store.forget_closing(self._pool)
                 await store.put_cursor(self._pool, store.Cursor(found.directory_version, policy.digest))
+                await former_room_store.mark_looked(self._pool, begun, self._clock())
         verdict = found.verdict
         return Reconciled(found.plan, verdict.held, verdict.reasons, applied, run_id, found.directory_version)
 
@@ -202,26 +228,37 @@ class Reconciler:
                 await barrier_store.put_barriers(connection, barriers, self._clock())
             if barriers:
                 users = None if whole else [account.user_id for account in found.desired.accounts.values()]
+                users = None if users is None else [*users, *(guest.user_id for guest in found.guests)]
                 await barrier_store.put_sides(connection, seats, users)
             for wall in found.walls.walls:
                 if wall.both:
                     names = sorted(found.census.person(row).display_name for row in wall.both)
                     await put_notice(connection, on_both_sides(wall.barrier, names))
+            for each in found.plan.kept_out:
+                if each.room.startswith("!"):
+                    await put_notice(connection, return_refused(each.room, each.users[0], each.reason))
 
     async def _carry_out(
-        self, found: Survey, cause: str, by: PersonId | None, progress: Progress | None
+        self, found: Survey, occasion: _Occasion, progress: Progress | None
     ) -> tuple[int | None, Applied]:
         verdict = found.verdict
         fresh = bool(verdict.held.changes) and all(plan.digest != verdict.held.digest for plan in found.held)
         if not (verdict.go.changes or fresh):
             await self._release(found)
             return None, Applied()
-        approval, cause = _approval_of(found, cause)
-        now = self._clock()
-        run_id = await audit_store.begin_run(self._pool, cause, found.plan.digest, now)
+        approval, approver = _approval_of(found)
+        run_id = await run_store.begin_run(
+            self._pool,
+            occasion.cause,
+            found.plan.digest,
+            self._clock(),
+            set_off_by=occasion.set_off_by,
+            by=occasion.by,
+            approved_by=approver,
+        )
         run = Run(run_id, found.directory_version, found.policy.digest, approval, found.pardons)
         if fresh:
-            await self._hold(run, verdict, by)
+            await self._hold(run, verdict, occasion.by)
         applied = await self._apply(verdict.go, run, progress)
         await self._release(found)
         if approval is not None:
@@ -229,16 +266,22 @@ class Reconciler:
                 self._pool,
                 held_notice.outcome(approval, run_id, done=applied.done, failed=len(applied.failures)),
             )
-        await audit_store.finish_run(self._pool, run_id, self._clock())
+        await run_store.finish_run(self._pool, run_id, self._clock())
         log.info(
             "%s: %d changes done, %d failed, %d held",
-            cause,
+            occasion.cause,
             applied.done,
             len(applied.failures),
             len(verdict.held.changes),
             extra={"action": "reconcile"},
         )
         return run_id, applied
+
+    async def _look_for_gone(self, found: Survey, applied: Applied) -> None:
+        """Let go of rooms in which something was refused because they are not there any more."""
+        failed = {failure.change.room for failure in applied.failures}
+        suspects = [room.room_id for key, room in found.current.rooms.items() if key in failed]
+        await gone_rooms.retire(self._pool, self._homeserver, suspects, self._clock())
 
     async def _follow_leavers(self, found: Survey) -> None:
         """Remember since when leavers are that, and the stages before them; tell of rooms that nobody is in now."""
@@ -280,10 +323,13 @@ class Reconciler:
                 await audit_store.record_entries(connection, run, verdict.held.changes, "held", now)
 
     async def _release(self, found: Survey) -> None:
-        """Forget the held plans that were carried out by now, or that are no longer what is to be done."""
+        """Forget the held plans that were carried out by now, or that are no longer what is to be done; remember who
+        waits for those that are."""
         past = [plan.digest for plan in found.concerned if plan.digest != found.verdict.held.digest]
         if past:
             await audit_store.release(self._pool, past)
+        if found.verdict.waiting:
+            await audit_store.put_awaiting(self._pool, {change.user_id for change in found.verdict.waiting})
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -321,10 +367,10 @@ def _insist_on(digest: str | None, plan: Plan) -> None:
         )
 
 
-def _approval_of(found: Survey, cause: str) -> tuple[str | None, str]:
-    """Return the digest of the approval that lets this plan take away, if it needs one, and the cause with its name."""
+def _approval_of(found: Survey) -> tuple[str | None, str | None]:
+    """Return the digest of the approval that lets this plan take away, if it needs one, and who gave it."""
     taking = taking_of(found.verdict.go, found.pardons)
     for plan in found.held:
         if plan.digest == taking.digest and plan.approved_by is not None:
-            return plan.digest, f"{cause}; approved by {plan.approved_by}"
-    return None, cause
+            return plan.digest, plan.approved_by
+    return None, None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.membership.fighting import MEMBER, POWER, Intervention
+from bridge.membership.face import FIELD
+from bridge.membership.fighting import MEMBER, POWER, Intervention, called
+from bridge.membership.profile import NAME
 
 _DID = {
     "invite": "invited {whom} into",
@@ -21,6 +23,8 @@ _SETTINGS = {
     "history": "readability of what was said before",
     "avatar": "picture",
     "parents": "place in its spaces",
+    "guest_access": "access without an account",
+    "children": "list of rooms",
     "order": "place among the rooms of its spaces",
 }
 
@@ -45,6 +49,16 @@ def remark(correction: Correction, *, room: str, whom: str, purpose: str) -> str
     return (
         f"You {did}. {meant} (rule {correction.rule}). {undone}\n"
         "If it ought to be otherwise, ask the administrators to change the rule; by hand it does not last."
+    )
+
+
+def profile_remark(field: str) -> str:
+    """Return the message to somebody whose profile was changed by hand; somebody else may have done it."""
+    rule = {NAME: "accounts.display_name", FIELD: "accounts.avatar"}.get(field, "accounts.profile")
+    return (
+        f"In your profile {called(field)} was changed. The company decides it for everybody (rule {rule}). Muster has "
+        "put it back.\n"
+        "If it ought to be otherwise, ask HR or the administrators; by hand it does not last."
     )
 
 

@@ -5,7 +5,6 @@ A remark that was sent twice because of a crash is the same event on the homeser
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +13,15 @@ from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.membership import drift_store
 from bridge.membership.direct_room import Homeserver, tell
+from bridge.patience import Backoff, Patience, Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 60.0
-"""Seconds between tries while somebody is away."""
+_BACKOFF: Final = Backoff(1.0, 60.0)
+"""Between tries while somebody is away."""
 
 
 class Remarks:
@@ -33,20 +32,17 @@ class Remarks:
         self._homeserver = homeserver
         self._clock = clock
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self, wake: Wake) -> None:
         """Tell whatever comes until cancelled; while somebody is away, try again with back-off."""
-        pause = _FIRST_PAUSE
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
             try:
                 await self.tell()
             except (HomeserverUnavailableError, *AWAY) as error:
-                if pause == _FIRST_PAUSE:
-                    log.warning("remarks wait: %s", type(error).__name__, extra=_ACTION)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await patience.wait_out(type(error).__name__)
             else:
-                pause = _FIRST_PAUSE
+                patience.recover()
                 await wake.wait()
 
     async def tell(self) -> None:
@@ -60,6 +56,10 @@ class Remarks:
                 except HomeserverError as error:
                     log.warning("%s cannot be told: %s", user_id, error.message, extra=_ACTION)
                 await drift_store.mark_sent(self._pool, number, self._clock())
+
+
+def _complain(problem: str) -> None:
+    log.warning("remarks wait: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.remark"}

@@ -45,10 +45,12 @@ _NOUNS = {
     Action.CHANGE_PROFILE: ("profile field changed", "profile fields changed"),
     Action.CREATE_ROOM: ("new room", "new rooms"),
     Action.CHANGE_ROOM: ("room changed", "rooms changed"),
+    Action.ADOPT_ROOM: ("room adopted", "rooms adopted"),
     Action.JOIN: ("membership added", "memberships added"),
     Action.RAISE_POWER: ("power raised", "powers raised"),
     Action.DISABLE_ACCOUNT: ("account disabled", "accounts disabled"),
     Action.HAND_OVER: ("room handed over", "rooms handed over"),
+    Action.CLOSE_ROOM: ("room closed", "rooms closed"),
     Action.REMOVE: ("membership removed", "memberships removed"),
     Action.LOWER_POWER: ("power lowered", "powers lowered"),
     Action.DEACTIVATE_ACCOUNT: ("account deactivated for good", "accounts deactivated for good"),
@@ -62,15 +64,19 @@ _LABELS = {
     Action.CHANGE_PROFILE: "profile changed",
     Action.CREATE_ROOM: "new room",
     Action.CHANGE_ROOM: "changed",
+    Action.ADOPT_ROOM: "adopted by",
     Action.JOIN: "joins",
     Action.RAISE_POWER: "power raised",
     Action.DISABLE_ACCOUNT: "account disabled",
     Action.HAND_OVER: "handed over by",
+    Action.CLOSE_ROOM: "closed",
     Action.REMOVE: "removed",
     Action.LOWER_POWER: "power lowered",
     Action.DEACTIVATE_ACCOUNT: "account deactivated for good",
 }
 _OF_POWER = (Action.RAISE_POWER, Action.LOWER_POWER)
+_RESTING = "Left as it is, because somebody undoes it again and again (`muster drift list`)"
+_WAITING = "Waits for those to leave who are kept apart from them by a barrier, and whose removal is held"
 _ACCOUNTS = "Accounts"
 _ROOMS = "Rooms"
 
@@ -99,14 +105,34 @@ def _beside(plan: Plan, width: int, by: By) -> Iterator[str]:
     if plan.shadowed:
         shadow = replace(plan, changes=plan.shadowed)
         told = f"Only told, and not done, because the rule is in shadow: {counts_of(shadow)}."
-        yield from ("", *textwrap.wrap(told, width))
-        yield from _text_of([*given_by(shadow, by)[:LISTED], *taken_by(shadow, by)], width)
+        yield from _told_besides(told, shadow, width, by)
+    if plan.resting:
+        rested = replace(plan, changes=plan.resting)
+        yield from _told_besides(f"{_RESTING}: {counts_of(rested)}.", rested, width, by)
+
+
+def waiting_as_text(waiting: Sequence[Change], width: int, by: By) -> list[str]:
+    """Return who waits for somebody to leave whose removal the brake holds, as lines of at most `width` columns."""
+    if not waiting:
+        return []
+    plan = Plan(tuple(waiting))
+    return list(_told_besides(f"{_WAITING}: {counts_of(plan)}.", plan, width, by))
+
+
+def waiting_as_markdown(waiting: Sequence[Change], by: By) -> list[str]:
+    """Return the same as lines of Markdown."""
+    return ["", f"{_WAITING}:", "", *_markdown_of(given_by(Plan(tuple(waiting)), by))] if waiting else []
+
+
+def _told_besides(told: str, plan: Plan, width: int, by: By) -> Iterator[str]:
+    yield from ("", *textwrap.wrap(told, width))
+    yield from _text_of([*given_by(plan, by)[:LISTED], *taken_by(plan, by)], width)
 
 
 def as_markdown(plan: Plan, by: By = By.ROOM) -> str:
     """Return the same as Markdown; what the directory says is escaped."""
     if not plan.changes:
-        return "Nothing to do.\n"
+        return "\n".join(["Nothing to do.", *_resting_as_markdown(plan, by), ""])
     given, taken = given_by(plan, by), taken_by(plan, by)
     lines = [f"# Plan {plan.digest[:12]}", "", f"{counts_of(plan)}."]
     if given:
@@ -114,7 +140,13 @@ def as_markdown(plan: Plan, by: By = By.ROOM) -> str:
         lines += [f"- {more}" for more in [_more(given, by)] if more]
     if taken:
         lines += ["", "## Taken away", "", *_markdown_of(taken)]
-    return "\n".join([*lines, "", f"Digest: `{plan.digest}`", ""])
+    return "\n".join([*lines, *_resting_as_markdown(plan, by), "", f"Digest: `{plan.digest}`", ""])
+
+
+def _resting_as_markdown(plan: Plan, by: By) -> list[str]:
+    rested = replace(plan, changes=plan.resting)
+    groups = [*given_by(rested, by), *taken_by(rested, by)]
+    return ["", "## Left as it is", "", f"{_RESTING}:", "", *_markdown_of(groups)] if groups else []
 
 
 def as_json(plan: Plan) -> dict[str, object]:
@@ -122,16 +154,18 @@ def as_json(plan: Plan) -> dict[str, object]:
     return {
         "digest": plan.digest,
         "counts": {action.value: len(changes) for action, changes in _by_action(plan.changes)},
-        "changes": [_change_as_json(change) for change in plan.changes],
+        "changes": [change_as_json(change) for change in plan.changes],
         "kept_out": [
             {"room": each.room, "rule": each.rule, "reason": each.reason, "users": list(each.users)}
             for each in plan.kept_out
         ],
-        "shadow": [_change_as_json(change) for change in plan.shadowed],
+        "shadow": [change_as_json(change) for change in plan.shadowed],
+        "resting": [change_as_json(change) for change in plan.resting],
     }
 
 
-def _change_as_json(change: Change) -> dict[str, object]:
+def change_as_json(change: Change) -> dict[str, object]:
+    """Return one change in values that `json.dumps` takes."""
     fields = ("room", "user_id", "value", "person", "rule", "reason")
     return {"action": change.action.value, **{field: getattr(change, field) for field in fields}}
 

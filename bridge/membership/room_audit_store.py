@@ -56,8 +56,11 @@ async def put_pass(db: Connection | Pool, one: Pass) -> None:
 
 async def read_members(db: Connection | Pool, room_id: RoomId) -> dict[UserId, str]:
     """Return everybody's membership of a room, as we know it."""
-    rows = await db.fetch("SELECT user_id, membership FROM room_member WHERE room_id = $1", room_id)
-    return {UserId(user_id): membership for user_id, membership in rows}
+    rows = await db.fetch(
+        "SELECT membership, array_agg(user_id) AS users FROM room_member WHERE room_id = $1 GROUP BY membership",
+        room_id,
+    )
+    return {UserId(user): row["membership"] for row in rows for user in row["users"]}
 
 
 async def read_power(db: Connection | Pool, room_id: RoomId) -> dict[UserId, int]:

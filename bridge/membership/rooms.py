@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,10 @@ class StateEvent:
     type: str
     state_key: str
     content: Mapping[str, Any]
+
+
+NO_GUESTS = StateEvent("m.room.guest_access", "", {"guest_access": "forbidden"})
+"""Nobody comes in without an account."""
 
 
 def alias_localpart(key: RoomKey, server_name: str) -> str:
@@ -160,6 +164,11 @@ def not_in_space(child: RoomId) -> StateEvent:
     return StateEvent("m.space.child", child, {})
 
 
+def strangers_in_space(listed: Mapping[str, Mapping[str, Any]], own: Collection[RoomId]) -> list[RoomId]:
+    """Return what a space lists beside its `own` rooms; `listed` is the content of its `m.space.child` by state key."""
+    return sorted(RoomId(child) for child, content in listed.items() if content.get("via") and child not in own)
+
+
 def under_space(parent: RoomId, server_name: str, *, canonical: bool) -> StateEvent:
     """Return the event that, sent to a room, names a space that lists it."""
     return StateEvent("m.space.parent", parent, {"via": [server_name], "canonical": canonical})
@@ -181,7 +190,7 @@ def initial_state(room: DesiredRoom, places: Mapping[RoomKey, RoomId], server_na
         StateEvent(MARKER, "", {"key": room.key, "rule": room.rule}),
         join_rule(open_to, knock=room.settings.knock),
         visibility(room.kind, room.settings.history),
-        StateEvent("m.room.guest_access", "", {"guest_access": "forbidden"}),
+        NO_GUESTS,
         *setting_events(room.settings),
         *(under_space(space, server_name, canonical=at == 0) for at, space in enumerate(spaces)),
     )
@@ -265,7 +274,9 @@ def altered(
         return None
     if event_type == "m.space.child":
         child = shapes.get(RoomId(state_key))
-        return _listed_otherwise(child, room_id, content) if child and room_id in child.parents else None
+        if child is not None and room_id in child.parents:
+            return _listed_otherwise(child, room_id, content)
+        return (room_id, "children") if room.kind is RoomKind.SPACE and content.get("via") else None
     if event_type == "m.space.parent":
         return (room_id, "parents") if state_key in room.parents and not content.get("via") else None
     if state_key or event_type not in _FIELD_OF:
@@ -285,6 +296,7 @@ _FIELD_OF = {
     "m.room.join_rules": "open_to",
     "m.room.history_visibility": "history",
     "m.room.avatar": "avatar",
+    "m.room.guest_access": "guest_access",
     "m.room.power_levels": "kind",
 }
 SETTINGS = frozenset({*_FIELD_OF, "m.space.child", "m.space.parent"})
@@ -303,5 +315,7 @@ def _as_made(room: Shape, event_type: str, content: Mapping[str, Any]) -> bool:
             return _holds(content, visibility(room.kind, room.settings.history).content)
         case "m.room.avatar":
             return room.settings.avatar is None or content.get("url") == room.settings.avatar
+        case "m.room.guest_access":
+            return _holds({**NO_GUESTS.content, **content}, NO_GUESTS.content)
         case _:  # who has which power is a matter of people
             return {**content, "users": {}} == power_levels(room.kind, {}, room.settings.may)

@@ -66,7 +66,8 @@ class _Builder:
         self._joins: dict[tuple[str, str], int] = {}
         self._parted: dict[str, set[int]] = defaultdict(set)
         """Room → the removals because of a barrier, before which nobody enters."""
-        self._hand_overs: dict[str, int] = {}
+        self._before_leaving: dict[str, int] = {}
+        """Room → what has to be done before people leave it: handing it over, or closing it."""
         self._departures: defaultdict[str, set[int]] = defaultdict(set)
         self._arrivals: defaultdict[str, set[int]] = defaultdict(set)
         for index, group in enumerate(self._groups):
@@ -87,7 +88,7 @@ class _Builder:
         if first.action is Action.REMOVE:
             # Who moves is first let into the new rooms: nobody is without a room in between. Barriers do not wait.
             after = shut_out if first.rule == BARRIERS else shut_out | self._arrivals[first.user_id]
-            return Step(lane, group, (self._indices(self._hand_overs.get(first.room)),), after)
+            return Step(lane, group, (self._indices(self._before_leaving.get(first.room)),), after)
         return Step(lane, group, tuple(self._needs(change) for change in group))
 
     def _needs(self, change: Change) -> frozenset[int]:
@@ -114,8 +115,8 @@ class _Builder:
         match change.action:
             case Action.DISABLE_ACCOUNT:
                 self._disabled[change.user_id] = index
-            case Action.HAND_OVER:
-                self._hand_overs[change.room] = index
+            case Action.HAND_OVER | Action.CLOSE_ROOM:
+                self._before_leaving[change.room] = index
             case Action.REMOVE:
                 self._departures[change.user_id].add(index)
                 if change.rule == BARRIERS:

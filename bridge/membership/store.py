@@ -1,45 +1,25 @@
-"""What there is, in the database: accounts, managed rooms, and the current state that a plan is compared with.
+"""What there is, in the database: accounts and managed rooms, and how far everything has been carried out.
 
-Who is in which room is written by `member_store`, what was done and why by `audit_store`.
+Who is in which room is written by `member_store`, what was done and why by `audit_store`; the rows of managed rooms
+are read by `place_store`, whose names are here too; all of it is read together by `current_store`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bridge.directory.expression import fold
-from bridge.ids import PersonId, RoomId, RoomKey, UserId
-from bridge.membership.values import Current, CurrentAccount, CurrentRoom, DesiredRoom
-from bridge.policy.schema import RoomKind
-from bridge.policy.settings import PLAIN, Settings, as_json, from_json
+from bridge.ids import PersonId, RoomId, UserId
+from bridge.membership.place_store import Place as Place
+from bridge.membership.place_store import read_place_keys as read_place_keys
+from bridge.membership.place_store import read_places as read_places
+from bridge.membership.values import CurrentAccount, DesiredRoom
+from bridge.policy.settings import Settings, as_json
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from bridge.database import Connection, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A managed room as its row has it; `room_id` is None while only the intent is written."""
-
-    key: RoomKey
-    room_id: RoomId | None
-    kind: RoomKind
-    name: str
-    topic: str
-    parents: tuple[RoomKey, ...]
-    open_to: RoomKey | None
-    alias: str
-    settings: Settings = PLAIN
-    value: str | None = None
-    """Of `for_each`, where it is not the one in the key."""
-    order: tuple[str, ...] = ()
-    """Its place among what each of the `parents` lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +51,7 @@ async def read_accounts(
             row["left_at"],
             row["deactivated_at"] is not None,
             row["profile"],
+            row["face"],
         )
         for row in rows
     }
@@ -102,9 +83,14 @@ async def ranked_beside(db: Connection | Pool, user_ids: Collection[UserId]) -> 
     return frozenset(PersonId(row["person_id"]) for row in rows)
 
 
-async def all_user_ids(db: Connection | Pool) -> list[UserId]:
-    """Return the user ID of every account ever made; none is used twice."""
-    return [UserId(row["user_id"]) for row in await db.fetch("SELECT user_id FROM account")]
+async def user_ids_like(db: Connection | Pool, beginnings: Collection[str]) -> list[UserId]:
+    """Return the user IDs of all accounts ever made, none of which is used twice, that begin with one of these."""
+    rows = await db.fetch(
+        """SELECT user_id FROM account
+           WHERE EXISTS (SELECT FROM unnest($1::text[]) AS beginning WHERE starts_with(user_id, beginning))""",
+        list(beginnings),
+    )
+    return [UserId(row["user_id"]) for row in rows]
 
 
 async def count_enabled(db: Connection | Pool) -> int:
@@ -154,20 +140,6 @@ async def enable_account(db: Connection | Pool, user_id: UserId, *, enabled: boo
 
 
 # Managed rooms
-
-
-async def read_place_keys(db: Connection | Pool, room_ids: Collection[RoomId]) -> dict[RoomId, RoomKey]:
-    """Return which of these are managed rooms, with their keys."""
-    rows = await db.fetch("SELECT room_id, key FROM managed_room WHERE room_id = ANY($1)", list(room_ids))
-    return {RoomId(row["room_id"]): RoomKey(row["key"]) for row in rows}
-
-
-async def read_places(db: Connection | Pool) -> dict[RoomKey, Place]:
-    """Return every managed room, those of which only the intent is written among them."""
-    rows = await db.fetch(
-        "SELECT key, room_id, kind, name, topic, parents, orders, open_to, alias, settings, value FROM managed_room"
-    )
-    return {RoomKey(row["key"]): _place(row) for row in rows}
 
 
 async def read_created(db: Connection | Pool, rooms: Collection[RoomId]) -> dict[RoomId, datetime]:
@@ -230,76 +202,6 @@ async def describe_room(db: Connection | Pool, room: DesiredRoom, settings: Sett
     )
 
 
-# The current state
-
-
-async def read_current(
-    db: Connection | Pool,
-    *,
-    bot: UserId,
-    touched: Collection[UserId] | None = None,
-    leaving: Collection[UserId] = (),
-) -> Current:
-    """Return what there is, of everybody or (accounts, memberships and power) of those touched.
-
-    All managed rooms are in it either way. `leaving` are the users whose rooms elsewhere are wanted: those whose
-    account is, or ought to be, disabled. The bot is nobody's member.
-    """
-    only = None if touched is None else list(touched)
-    places = await read_places(db)
-    members = await _read_members(db, bot, only)
-    granted = await _read_granted(db, only)
-    guests = await _read_former_guests(db, only)
-    power = await _read_power(db, bot, only)
-    altered = await _read_altered(db)
-    rooms = {
-        key: CurrentRoom(
-            key=key,
-            room_id=place.room_id,
-            kind=place.kind,
-            name=place.name,
-            topic=place.topic,
-            parents=place.parents,
-            open_to=place.open_to,
-            members=frozenset(members[place.room_id, "join"]),
-            invited=frozenset(members[place.room_id, "invite"]),
-            granted=frozenset(granted[place.room_id]),
-            guests=frozenset(guests[place.room_id]),
-            power=power.get(place.room_id, {}),
-            altered=altered.get(place.room_id, frozenset()),
-            settings=place.settings,
-            order=place.order,
-        )
-        for key, place in places.items()
-        if place.room_id is not None
-    }
-    people = None if only is None else await people_of(db, only)
-    served = {key: place.value for key, place in places.items() if place.value and not _is_own(key, place.value)}
-    return Current(await read_accounts(db, people), rooms, await read_elsewhere(db, leaving), served)
-
-
-async def read_elsewhere(db: Connection | Pool, users: Collection[UserId]) -> dict[RoomId, frozenset[UserId]]:
-    """Return the rooms that Muster does not manage and that these users are in or invited to."""
-    rows = await db.fetch(
-        """SELECT room_id, array_agg(user_id) AS users FROM room_member
-           WHERE user_id = ANY($1) AND membership IN ('join', 'invite', 'knock')
-               AND NOT EXISTS (SELECT FROM managed_room WHERE managed_room.room_id = room_member.room_id)
-           GROUP BY room_id""",
-        list(users),
-    )
-    return {RoomId(row["room_id"]): frozenset(map(UserId, row["users"])) for row in rows}
-
-
-async def room_sizes(db: Connection | Pool) -> dict[RoomKey, int]:
-    """Return how many have joined each managed room, the bot among them."""
-    rows = await db.fetch(
-        """SELECT key, count(user_id) AS members FROM managed_room
-           LEFT JOIN room_member ON room_member.room_id = managed_room.room_id AND membership = 'join'
-           GROUP BY key"""
-    )
-    return {RoomKey(row["key"]): row["members"] for row in rows}
-
-
 # How far everything has been carried out
 
 
@@ -317,93 +219,4 @@ async def put_cursor(db: Connection | Pool, cursor: Cursor) -> None:
                SET directory_version = excluded.directory_version, policy_digest = excluded.policy_digest""",
         cursor.directory_version,
         cursor.policy_digest,
-    )
-
-
-async def _read_members(
-    db: Connection | Pool, bot: UserId, only: list[UserId] | None
-) -> defaultdict[tuple[RoomId | None, str], list[UserId]]:
-    """Return who has joined and who is invited, of each managed room."""
-    rows = await db.fetch(
-        """SELECT room_id, membership, array_agg(user_id) AS users
-           FROM room_member JOIN managed_room USING (room_id)
-           WHERE membership IN ('join', 'invite') AND user_id <> $1 AND ($2::text[] IS NULL OR user_id = ANY($2))
-           GROUP BY room_id, membership""",
-        bot,
-        only,
-    )
-    found: defaultdict[tuple[RoomId | None, str], list[UserId]] = defaultdict(list)
-    for row in rows:
-        found[RoomId(row["room_id"]), row["membership"]] = row["users"]
-    return found
-
-
-async def _read_granted(db: Connection | Pool, only: list[UserId] | None) -> defaultdict[RoomId | None, list[UserId]]:
-    """Return whom Muster put into each room."""
-    rows = await db.fetch(
-        """SELECT room_id, array_agg(user_id) AS users FROM granted
-           WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
-        only,
-    )
-    found: defaultdict[RoomId | None, list[UserId]] = defaultdict(list)
-    for row in rows:
-        found[RoomId(row["room_id"])] = row["users"]
-    return found
-
-
-async def _read_former_guests(
-    db: Connection | Pool, only: list[UserId] | None
-) -> defaultdict[RoomId | None, list[UserId]]:
-    """Return who was in each room by hand when the account was disabled."""
-    rows = await db.fetch(
-        """SELECT room_id, array_agg(user_id) AS users FROM former_guest
-           WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
-        only,
-    )
-    found: defaultdict[RoomId | None, list[UserId]] = defaultdict(list)
-    for row in rows:
-        found[RoomId(row["room_id"])] = row["users"]
-    return found
-
-
-async def _read_altered(db: Connection | Pool) -> dict[RoomId | None, frozenset[str]]:
-    """Return which settings of each room somebody else has changed."""
-    rows = await db.fetch(
-        """SELECT room_id, array_agg(field) AS fields FROM intervention
-           WHERE settled_at IS NULL AND subject = '' GROUP BY room_id"""
-    )
-    return {RoomId(row["room_id"]): frozenset(row["fields"]) for row in rows}
-
-
-async def _read_power(
-    db: Connection | Pool, bot: UserId, only: list[UserId] | None
-) -> dict[RoomId | None, dict[UserId, int]]:
-    """Return who has another level than 0, of each managed room."""
-    wanted = None if only is None else frozenset(only)
-    rows = await db.fetch("SELECT room_id, users FROM room_power JOIN managed_room USING (room_id)")
-    return {RoomId(row["room_id"]): _levels(row["users"], bot, wanted) for row in rows}
-
-
-def _levels(users: Mapping[str, Any], bot: UserId, wanted: frozenset[UserId] | None) -> dict[UserId, int]:
-    return {UserId(user): level for user, level in users.items() if user != bot and (wanted is None or user in wanted)}
-
-
-def _is_own(key: RoomKey, value: str) -> bool:
-    """Tell whether the room was made for this value, however it is spelled."""
-    return fold(key.partition("/")[2]) == fold(value)
-
-
-def _place(row: asyncpg.Record) -> Place:
-    return Place(
-        key=RoomKey(row["key"]),
-        room_id=row["room_id"],
-        kind=RoomKind(row["kind"]),
-        name=row["name"],
-        topic=row["topic"],
-        parents=tuple(row["parents"]),
-        open_to=row["open_to"],
-        alias=row["alias"],
-        settings=from_json(row["settings"]),
-        value=row["value"],
-        order=tuple(row["orders"]),
     )

@@ -24,22 +24,39 @@ from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
-from bridge.membership import audit_store, barrier_store, drift_store, store
+from bridge.membership import (
+    adopting,
+    audit_store,
+    barrier_store,
+    current_store,
+    drift_store,
+    face_store,
+    guest_store,
+    store,
+)
 from bridge.membership.alignment import aligned
 from bridge.membership.audit import Held, Loss
-from bridge.membership.barriers import NO_WALLS, Seats, Walls, seats_of, walls_of
+from bridge.membership.barriers import NO_WALLS, Seats, Sides, Walls, seats_of, walls_of
 from bridge.membership.brake import Losses, Verdict, brake, losses_of
 from bridge.membership.desired import desired
+from bridge.membership.desired_accounts import DesiredAccounts
 from bridge.membership.elsewhere import Rooms
 from bridge.membership.exemption_store import read_exemptions
 from bridge.membership.fighting import Intervention, Rest, without_resting
-from bridge.membership.leaving import Abandoned, Due, due, read_hand_overs, read_returns
+from bridge.membership.guests import NO_GUESTS, Guest, Guesthood, guest_seats, guesthood
+from bridge.membership.leaving import Abandoned, Asked, Due, due, read_hand_overs, read_returns
+from bridge.membership.localpart import USER_ID_MAX
 from bridge.membership.plan import plan
 from bridge.membership.values import Current, CurrentAccount, Departures, Desired, Plan
-from bridge.policy.schema import Brake, LeaverStep, Policy
+from bridge.policy.pictures import with_addresses
+from bridge.policy.schema import Brake, Exemption, LeaverStep, Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
+
+
+_NUMBER = 12
+"""So many characters at the end of a localpart at most give way to a number, where it would be too long."""
 
 
 class Bot(Rooms, Protocol):
@@ -87,13 +104,20 @@ class Survey:
     pardons: Mapping[PersonId, str] = field(default_factory=dict)
     """Who loses something because a second person has let them go at the door → the digest of that list."""
     walls: Walls = NO_WALLS
+    touched: frozenset[UserId] | None = None
+    """Whom the plan is about; None: everybody."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Those that do not stand in the policy."""
+    staying: frozenset[UserId] = frozenset()
+    """Leavers who do not leave their rooms yet."""
+    guests: tuple[Guest, ...] = ()
+    """Those who are or were guests and this survey has looked at."""
+    guesthood: Guesthood = NO_GUESTS
 
     @property
     def seats(self) -> Seats:
-        """The sides on which the people surveyed are, by user ID."""
-        accounts, people = self.desired.accounts, self.census.people
-        users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in people]
-        return seats_of(self.walls.walls, users)
+        """The sides on which the people surveyed are, and their guests, by user ID."""
+        return {**self.walls.strangers, **_sides(self.walls, self.desired, self.census).seats}
 
 
 async def survey(
@@ -133,13 +157,14 @@ async def survey_in(
     looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
     known = await store.read_accounts(connection, looked_at)
     census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
-    taken = {localpart_of(user) for user in [*await store.all_user_ids(connection), bot.bot]}
+    taken = {localpart_of(bot.bot), *await _taken(connection, policy, census, known, bot.server_name, looked_at)}
     exemptions = await read_exemptions(connection, (now - SPREAD).date())
-    wanted = desired(policy, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
+    pictured = with_addresses(policy, await face_store.read_room_pictures(connection))
+    wanted = desired(pictured, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)
     if touched is not None and people is not None:
         touched |= {account.user_id for account in wanted.accounts.values() if account.person in people}
     leaving = {account.user_id for account in wanted.accounts.values() if not account.enabled}
-    current = await store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
+    current = await current_store.read_current(connection, bot=bot.bot, touched=touched, leaving=leaving)
     disabled = [account for account in wanted.accounts.values() if not account.enabled]
     steps = due(disabled, known, policy.accounts.leavers, census, now, timezone)
     ending = await _ending(connection, steps, known.values())
@@ -149,16 +174,32 @@ async def survey_in(
     returning = {
         account.user_id for account in known.values() if not account.enabled and account.user_id not in leaving
     }
-    current = replace(current, former=await read_returns(connection, bot, returning, touched))
-    overs, abandoned = await read_hand_overs(connection, bot, current, census, steps)
+    guests = await guest_store.read_guests(connection)
+    hood = guesthood(policy.guests, guests, census, bot.server_name)
+    walls = await _walls(connection, policy, census, hood, touched)
+    asked = Asked(policy.accounts.successors, policy.barriers, _sides(walls, wanted, census))
+    former, closed = await read_returns(connection, bot, returning, touched, asked)
+    current = replace(current, former=former)
+    overs, abandoned = await read_hand_overs(connection, bot, current, census, steps, asked)
     staying = frozenset(user for user, due_now in steps.items() if LeaverStep.LEAVE_ROOMS not in due_now)
     departures = Departures(staying, ending, overs)
     wanted = replace(wanted, rooms=aligned(wanted.rooms, current))
-    walls = await _walls(connection, policy, census, touched)
     pending = await drift_store.read_pending(connection)
     rests = tuple(await drift_store.read_rests(connection))
-    room_ids = {room.key: room.room_id for room in current.rooms.values()}
-    found = plan(wanted, current, census, touched=touched, walls=walls, bot=bot.bot, departures=departures)
+    unmanaged = await adopting.read_changes(connection, policy.unmanaged_rooms, bot.bot, now, touched)
+    room_ids = {room.key: room.room_id for room in current.rooms.values()} if rests else {}
+    found = plan(
+        wanted,
+        current,
+        census,
+        touched=touched,
+        walls=walls,
+        bot=bot.bot,
+        departures=departures,
+        guests=hood,
+        unmanaged=unmanaged,
+    )
+    found = replace(found, kept_out=(*found.kept_out, *closed))
     changes = without_resting(found, rests, room_ids)
     pardons = await load_pardons(connection, losses_of(changes).people)
     verdict = await _brake(connection, policy, changes, census, held, pardons, now, timezone)
@@ -177,12 +218,27 @@ async def survey_in(
         abandoned=abandoned,
         pardons=pardons,
         walls=walls,
+        touched=touched,
+        exemptions=tuple(exemptions),
+        staying=staying,
+        guests=tuple(guest for guest in guests if touched is None or guest.user_id in touched),
+        guesthood=hood,
     )
+
+
+def _sides(walls: Walls, wanted: Desired, census: Census) -> Sides:
+    """Return the sides on which the people of a census are. Pure."""
+    accounts = wanted.accounts
+    users = [accounts[each.id].user_id if each.id in accounts else UserId("") for each in census.people]
+    return Sides(seats_of(walls.walls, users), frozenset(filter(None, users)))
 
 
 def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) -> Current:
     """Return the current state with what the homeserver says of where one user is. Pure."""
     managed = {room.room_id: key for key, room in current.rooms.items()}
+    inhabited = current.inhabited
+    if inhabited is not None:
+        inhabited = inhabited.union(managed[each] for each in joined if each in managed)
     rooms = dict(current.rooms)
     elsewhere = dict(current.elsewhere)
     for room_id in joined:
@@ -191,7 +247,7 @@ def with_rooms(current: Current, user_id: UserId, joined: Collection[RoomId]) ->
             rooms[room.key] = replace(room, members=room.members | {user_id})
         else:
             elsewhere[room_id] = elsewhere.get(room_id, frozenset()) | {user_id}
-    return replace(current, rooms=rooms, elsewhere=elsewhere)
+    return replace(current, rooms=rooms, elsewhere=elsewhere, inhabited=inhabited)
 
 
 def losses(found: Collection[Loss]) -> Losses:
@@ -217,6 +273,7 @@ async def _reach(
     """Return the people and users to look at (None: everybody), and the held plans that this looks at whole.
 
     Where the manager relation gives power, also who stands above them now, and who has it beside them: was above them.
+    Who answers for a guest is looked at together with the guest.
     """
     if scope is None:
         return None, None, held
@@ -227,16 +284,42 @@ async def _reach(
         users |= await store.users_of(connection, people)
     concerned = tuple(plan for plan in held if users & users_of(plan))
     users = users.union(*map(users_of, concerned))
-    return people | await store.people_of(connection, users), users, concerned
+    people |= await store.people_of(connection, users) | await guest_store.sponsors_of(connection, users)
+    return people, users | await guest_store.guests_of(connection, people), concerned
 
 
-async def _walls(connection: Connection, policy: Policy, census: Census, touched: frozenset[UserId] | None) -> Walls:
+async def _taken(
+    connection: Connection,
+    policy: Policy,
+    census: Census,
+    known: Mapping[PersonId, CurrentAccount],
+    server_name: str,
+    people: frozenset[PersonId] | None,
+) -> set[str]:
+    """Return the localparts of others that newcomers among these people might choose; of everybody, they are `known`.
+
+    Whoever finds a localpart taken gets it with a number at the end.
+    """
+    if people is None:
+        return set()
+    choices = DesiredAccounts(policy.accounts, census, known, server_name, ()).first_choices()
+    longest = USER_ID_MAX - len(f"@:{server_name}") - _NUMBER
+    beginnings = {f"@{choice[:longest]}" for choice in choices}
+    return {localpart_of(user) for user in await store.user_ids_like(connection, beginnings)} if choices else set()
+
+
+async def _walls(
+    connection: Connection, policy: Policy, census: Census, guests: Guesthood, touched: frozenset[UserId] | None
+) -> Walls:
     """Return the barriers, and what the plan must know of those whom it does not look at."""
     walls = walls_of(policy.barriers, census)
+    strangers = guest_seats(guests, walls)
     if not walls or touched is None:
-        return Walls(walls)
+        return Walls(walls, strangers)
     concerned = {wall.barrier.id for wall in walls if wall.one or wall.other}
-    return Walls(walls, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {})
+    return Walls(
+        walls, strangers, others=await barrier_store.read_taken(connection, concerned, touched) if concerned else {}
+    )
 
 
 async def _lately_protected(
@@ -291,13 +374,14 @@ async def _brake(
 ) -> Verdict:
     limits = policy.brake
     protected = census.select(any_of(limits.protected)) if limits.protected else ()
-    lately = await _lately_protected(connection, limits, losses_of(changes).people, now, timezone)
+    lost = losses_of(changes)
+    lately = await _lately_protected(connection, limits, lost.people, now, timezone)
     waiting = {person for plan in held for person in plan.protected}
-    sizes: Mapping[RoomKey, int] = await store.room_sizes(connection)
+    sizes: Mapping[RoomKey, int] = await current_store.room_sizes(connection, lost.rooms.keys()) if lost.rooms else {}
     return brake(
         changes,
         limits,
-        await store.count_enabled(connection),
+        await store.count_enabled(connection) if lost.people else 0,
         sizes,
         losses(await audit_store.read_losses(connection, now - limits.window)),
         lately.union(waiting, (census.person(row).id for row in protected)),

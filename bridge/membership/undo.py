@@ -3,7 +3,7 @@
 Pure. The policy and the directory stay the truth: an undo never works against them, because the next look at
 everything would undo the undo. What they ask for now is found by `plan`, as ever; beyond that only places come back in
 which they have no say: those of guests whom an exclusive room has lost, when it is exclusive no more, and those in
-rooms without a rule.
+rooms without a rule, also such as were closed, when the policy does not close them any more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bridge.ids import PersonId, RoomKey, UserId
 from bridge.membership.audit import Entry
 from bridge.membership.plan import ACCOUNTS, EXCLUSIVE
+from bridge.membership.unmanaged import UNMANAGED
 from bridge.membership.values import ACTIONS, Action, Change, Current, Desired, Plan
 
 _OPPOSITE = {
@@ -45,8 +46,11 @@ class Undoing:
     """Rooms made stay, and names follow policy and directory; rooms that Muster does not manage are out of reach."""
 
 
-def undo(run_id: int, entries: Iterable[Entry], plan: Plan, desired: Desired, current: Current) -> Undoing:
-    """Divide the changes that a run has done, by what is now; `plan` is that of everybody they concern."""
+def undo(
+    run_id: int, entries: Iterable[Entry], plan: Plan, desired: Desired, current: Current, *, closing: bool = False
+) -> Undoing:
+    """Divide the changes that a run has done, by what is now; `plan` is that of everybody they concern, `closing`
+    whether the policy closes rooms that people made."""
     asked = {(change.action, change.room, change.user_id) for change in plan.changes}
     disabled = {account.user_id for account in desired.accounts.values() if not account.enabled}
     given: dict[tuple[str, str], Change] = {}
@@ -54,7 +58,12 @@ def undo(run_id: int, entries: Iterable[Entry], plan: Plan, desired: Desired, cu
     for entry in entries:
         if entry.outcome != "done":
             continue
-        if not isinstance(entry.action, Action) or entry.action not in _OPPOSITE or entry.room_key.startswith("!"):
+        if entry.rule == UNMANAGED and entry.action is Action.REMOVE:
+            if closing or entry.user_id in disabled:
+                found["again"].append(entry)
+            else:
+                given[entry.room_key, entry.user_id] = _place_of(entry, run_id)
+        elif not isinstance(entry.action, Action) or entry.action not in _OPPOSITE or entry.room_key.startswith("!"):
             found["kept"].append(entry)
         elif any((action, entry.room_key, entry.user_id) in asked for action in _OPPOSITE[entry.action]):
             found["planned"].append(entry)

@@ -6,7 +6,7 @@ carries it out. All are immutable, sorted and printable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +62,8 @@ class DesiredRoom:
     settings: Settings = PLAIN
     exempt: Mapping[int, str] = field(default_factory=dict)
     """Row → why somebody is a member, or is not, by exception."""
+    sponsored: Mapping[UserId, str] = field(default_factory=dict)
+    """People outside the directory who ought to be in it → why; see `guests`."""
     shadow: bool = False
     """Only to be told of, and not to be made so."""
     value: str = ""
@@ -98,6 +100,8 @@ class CurrentAccount:
     deactivated: bool = False
     profile: Mapping[str, str] = field(default_factory=dict)
     """The fields that Muster has set, or has found otherwise since."""
+    face: str = ""
+    """The `mxc:` address of the picture that was made for the person; empty before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +165,21 @@ class Current:
     """Room of a `for_each` rule → the value it is for now, where that is not the value in its key."""
     former: Mapping[RoomId, frozenset[UserId]] = field(default_factory=dict)
     """Rooms Muster does not manage → those who left them with their account, and can be let in again."""
+    inhabited: frozenset[RoomKey] | None = None
+    """The only rooms of which anything is said about anybody, or that are altered; None: any may be."""
+
+    def inhabited_rooms(self) -> Iterator[CurrentRoom]:
+        """Yield at least every room of which anything is said about anybody, or that is altered."""
+        keys = self.rooms.keys() if self.inhabited is None else self.inhabited
+        return map(self.rooms.__getitem__, keys)
 
 
 FIELDS = ("name", "topic", "kind", "parents", "order", "open_to")
 """What of a room can be changed, in the order in which a change names it; fields of `DesiredRoom` and `CurrentRoom`."""
+
+BY_HAND = ("guest_access", "children")
+"""What others can change of a room that Muster makes alike everywhere: who enters without an account, and what a space
+lists beside the policy's rooms."""
 
 
 class Action(StrEnum):
@@ -174,6 +189,8 @@ class Action(StrEnum):
     """Lock, and end every session."""
     HAND_OVER = "hand over room"
     """Have a leaver make `value` the administrator of a room that would have none."""
+    CLOSE_ROOM = "close room"
+    """Let nobody in any more into a room that people made; everybody is taken out by changes of their own."""
     REMOVE = "remove"
     """Take a member (or an invitation) out of a room."""
     LOWER_POWER = "lower power"
@@ -189,12 +206,21 @@ class Action(StrEnum):
     CREATE_ROOM = "create room"
     CHANGE_ROOM = "change room"
     """Whatever of `FIELDS` and settings differs; `value` lists which."""
+    ADOPT_ROOM = "adopt room"
+    """Make the bot an administrator of a room that people made, and with a `value` say there that it will be closed."""
     JOIN = "join"
     RAISE_POWER = "raise power"
 
 
 TAKES_AWAY = frozenset(
-    {Action.DISABLE_ACCOUNT, Action.HAND_OVER, Action.REMOVE, Action.LOWER_POWER, Action.DEACTIVATE_ACCOUNT}
+    {
+        Action.DISABLE_ACCOUNT,
+        Action.HAND_OVER,
+        Action.CLOSE_ROOM,
+        Action.REMOVE,
+        Action.LOWER_POWER,
+        Action.DEACTIVATE_ACCOUNT,
+    }
 )
 """What the brake counts and may hold."""
 
@@ -253,3 +279,5 @@ class Plan:
     """Rooms that somebody must leave because of a barrier before these users may enter."""
     shadowed: tuple[Change, ...] = field(default=(), compare=False)
     """What rules in shadow would do besides; nobody carries it out, counts it or holds it."""
+    resting: tuple[Change, ...] = field(default=(), compare=False)
+    """What Muster leaves as it is because of a fight, until somebody says go."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bridge.membership.explanation import Explanation, Happening, RoomReason, Since
-from bridge.membership.question import Source
+from bridge.membership.audit import told_cause
+from bridge.membership.explanation import Explanation, Grounds, Happening, PowerReason, RoomReason, Since, Waits
+from bridge.membership.question import Answer, Source
 
 _RANKS = {100: "administrator", 50: "moderator", 20: "poster"}
 
@@ -61,25 +62,70 @@ def _head_lines(explanation: Explanation) -> Iterator[str]:
 def _reason_lines(reason: RoomReason) -> Iterator[str]:
     agrees = reason.wanted == (reason.there == "in")
     verdict = "as the policy says" if agrees else f"the policy says {'in' if reason.wanted else 'not in'}"
+    if reason.grounds is not None and reason.grounds.shadow:
+        verdict += " (in shadow)"
     named = f" ({reason.name})" if reason.name != reason.room else ""
     yield f"{reason.room}{named}: {reason.there}, {verdict}"
     if reason.rule:
         yield f"  {reason.rule} asks: {reason.selector}"
-    for answer in reason.answers:
+    yield from _answer_lines(reason.answers)
+    if reason.grounds is not None:
+        yield from _grounds_lines(reason.grounds)
+    if reason.level != 0 or reason.wanted_level:
+        yield f"  power {rank(reason.level)}, by the policy {rank(reason.wanted_level)}"
+    if reason.grounds is not None and reason.grounds.power is not None:
+        yield from _power_lines(reason.grounds.power)
+    if reason.remark:
+        yield f"  {reason.remark}"
+    if reason.waits is not None:
+        yield from _waits_lines(reason.waits)
+    if reason.event is not None:
+        yield from _event_lines(reason.event)
+    for since in (reason.since, reason.ranked, reason.handed_over):
+        if since is not None:
+            yield from _since_lines(since)
+    if reason.completeness and not reason.complete:
+        yield f"  {reason.completeness}"
+
+
+def _answer_lines(answers: Sequence[Answer]) -> Iterator[str]:
+    for answer in answers:
         has = ", ".join(answer.values) if answer.values else "nothing"
         yield f"    {'yes' if answer.holds else 'no '}  {answer.asked}: {answer.attribute} is {has}"
         if answer.source is not None:
             yield f"         {_source(answer.source)}"
-    if reason.level != 0 or reason.wanted_level:
-        yield f"  power {rank(reason.level)}, by the policy {rank(reason.wanted_level)}"
-    if reason.remark:
-        yield f"  {reason.remark}"
-    if reason.event is not None:
-        yield from _event_lines(reason.event)
-    if reason.since is not None:
-        yield from _since_lines(reason.since)
-    if reason.completeness and not reason.complete:
-        yield f"  {reason.completeness}"
+
+
+def _grounds_lines(grounds: Grounds) -> Iterator[str]:
+    """Yield where the ground is written; what it is, the remark says."""
+    if grounds.exception is not None:
+        does = "admits" if grounds.exception.adds else "keeps out"
+        yield f"  exception {does} until {grounds.exception.until}: {grounds.exception.source}"
+    if grounds.barrier is not None:
+        yield f"  barrier {grounds.barrier.reason!r}: {grounds.barrier.source}"
+        yield f"  this side: {grounds.barrier.side}"
+        yield from _answer_lines(grounds.barrier.answers)
+        yield f"  the other side: {grounds.barrier.opposite}"
+    for report in grounds.reports:
+        yield f"  manager of {report}"
+
+
+def _power_lines(power: PowerReason) -> Iterator[str]:
+    yield f"  {power.rule} asks: {power.asks}"
+    yield from _answer_lines(power.answers)
+    for report in power.reports:
+        yield f"    yes  {report}"
+
+
+def _waits_lines(waits: Waits) -> Iterator[str]:
+    digest = f" as {waits.digest[:12]}" if waits.digest else ""
+    entry = f", entry {waits.entry}" if waits.entry is not None else ""
+    why = f": {waits.reason}" if waits.reason else ""
+    yield f"  {waits.action} waits for a second person{digest} since {moment(waits.since)}{entry}{why}"
+    for because in waits.held_because:
+        yield f"    {because}"
+    if waits.rejected_by:
+        yield f"    {waits.rejected_by} has said no"
 
 
 def _event_lines(event: Happening) -> Iterator[str]:
@@ -91,12 +137,11 @@ def _event_lines(event: Happening) -> Iterator[str]:
 def _since_lines(since: Since) -> Iterator[str]:
     why = f": {since.error}" if since.error else f": {since.reason}" if since.reason else ""
     yield f"  {moment(since.at)}  {since.action}, {since.outcome}{why}"
-    approved = f", approved as {since.approval[:12]}" if since.approval else ""
-    plan = f", plan {since.plan_digest[:12]}" if since.plan_digest else ""
-    yield (
-        f"    entry {since.entry} of run {since.run} ({since.cause}){plan}{approved},"
-        f" directory version {since.directory_version}, policy {since.policy_digest[:12]}"
-    )
+    approved = f"approved as {since.approval[:12]}, " if since.approval else ""
+    plan = f"plan {since.plan_digest[:12]}, " if since.plan_digest else ""
+    cause = told_cause(since.cause, since.set_off_by, since.approved_by)
+    yield f"    entry {since.entry} of run {since.run} ({cause})"
+    yield f"    {plan}{approved}directory version {since.directory_version}, policy {since.policy_digest[:12]}"
 
 
 def _source(source: Source) -> str:

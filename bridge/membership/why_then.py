@@ -8,16 +8,15 @@ is silent the explanation says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from bridge.archive.values import Comparison
 from bridge.directory.expression import fold
 from bridge.directory.history import HistoryEntry
-from bridge.directory.person import Attributes, attributes_of, is_employed, works_here
-from bridge.directory.selector import matches
+from bridge.directory.person import attributes_of, is_employed, works_here
 from bridge.errors import UnknownNameError
-from bridge.ids import RoomId, UserId
+from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.audit import Entry
 from bridge.membership.explanation import (
     WORDS,
@@ -28,11 +27,12 @@ from bridge.membership.explanation import (
     iso,
     since_of,
 )
+from bridge.membership.grounds import Witness, by_hand, grounds_of, handed_over, sentence, waited
 from bridge.membership.presence import Power, Presence
-from bridge.membership.question import Question, answers, as_source, entitlements, level_by_policy, question_of
+from bridge.membership.question import answers, as_source
 from bridge.membership.room_past import RoomPast, find_room, newest_by_key, statement
+from bridge.membership.ruling import Ruling, Rulings
 from bridge.membership.values import Action
-from bridge.policy.schema import Policy
 
 _PRESENT = frozenset({"join", "invite", "knock"})
 
@@ -44,8 +44,8 @@ class Then:
     moment: datetime
     day: date
     """What day it was for the person."""
-    policy: Policy | None
-    """The one in force; None before the first, or when it cannot be read any more."""
+    rulings: Rulings | None
+    """What the policy in force decided; None before the first, or when it cannot be read any more."""
     version: PolicyVersion | None
     """Of the policy in force, whether it can be read or not."""
     history: Sequence[HistoryEntry]
@@ -59,6 +59,12 @@ class Then:
     comparisons: Mapping[RoomId, Comparison]
     arrivals: Mapping[str, Entry]
     """Room key or ID → the last entry by then."""
+    ranks: Mapping[str, Entry] = field(default_factory=dict)
+    """The same about power."""
+    hand_overs: Mapping[str, Entry] = field(default_factory=dict)
+    """The same of rooms that the person took over, or passed on."""
+    guest_of: frozenset[RoomId] = frozenset()
+    """The rooms that the person would get back with the account."""
 
 
 def explain_then(then: Then, room: str | None = None) -> Explanation:
@@ -68,8 +74,7 @@ def explain_then(then: Then, room: str | None = None) -> Explanation:
     """
     state = then.history[-1]
     person = state.person
-    attributes = attributes_of(person, then.day)
-    wanted = _entitled(then, attributes)
+    wanted = then.rulings.concerning(person.id) if then.rulings is not None else []
     places = _places(then, wanted) if room is None else [_place(then, room)]
     return Explanation(
         person=person.display_name,
@@ -81,18 +86,12 @@ def explain_then(then: Then, room: str | None = None) -> Explanation:
         if then.account is None
         else then.account.action not in (Action.DISABLE_ACCOUNT, Action.PREPARE_ACCOUNT),
         directory_version=state.version,
-        rooms=tuple(_reason(key, place, then, attributes) for key, place in places),
+        rooms=tuple(_reason(key, place, then) for key, place in places),
         policy=then.version,
         state=as_source(state),
         at=iso(then.moment),
         remark=_remark_on_policy(then),
     )
-
-
-def _entitled(then: Then, attributes: Attributes) -> list[str]:
-    if then.policy is None or not works_here(then.history[-1].person, then.day):
-        return []
-    return entitlements(then.policy, attributes)
 
 
 def _places(then: Then, wanted: Sequence[str]) -> list[tuple[str, RoomPast | None]]:
@@ -118,21 +117,23 @@ def _place(then: Then, name: str) -> tuple[str, RoomPast | None]:
     try:
         found = find_room(name, then.rooms)
     except UnknownNameError:
-        if then.policy is not None and question_of(name, then.policy) is not None:
+        if then.rulings is not None and then.rulings.question(RoomKey(name)) is not None:
             return name, None
         raise
     return _name_of(found, then), found
 
 
-def _reason(key: str, place: RoomPast | None, then: Then, attributes: Attributes) -> RoomReason:
-    asked = question_of(key, then.policy) if then.policy is not None else None
-    here = works_here(then.history[-1].person, then.day)
-    wanted = here and asked is not None and matches(asked.selector, attributes)
+def _reason(key: str, place: RoomPast | None, then: Then) -> RoomReason:
+    state, rulings = then.history[-1], then.rulings
+    witness = Witness(attributes_of(state.person, then.day), then.history, then.day)
+    ruling = rulings.of(state.person.id, RoomKey(key)) if rulings is not None else None
+    asked, wanted = (ruling.question, ruling.wanted) if ruling else (None, False)
     presence = then.presences.get(place.room_id) if place else None
     power = then.powers.get(place.room_id) if place else None
     there = WORDS[presence.membership] if presence else WORDS["leave"]
-    entry = _arrival(place, then)
-    complete, sentence = statement(then.comparisons.get(place.room_id), then.moment) if place else (True, "")
+    entry, over = _last(then.arrivals, place), _last(then.hand_overs, place)
+    complete, statement_ = statement(then.comparisons.get(place.room_id), then.moment) if place else (True, "")
+    said = sentence(ruling, rulings, there=there == "in") if ruling and rulings and asked else ""
     return RoomReason(
         room=key,
         name=(place.name or place.alias or key) if place else key,
@@ -140,46 +141,56 @@ def _reason(key: str, place: RoomPast | None, then: Then, attributes: Attributes
         there=there,
         wanted=wanted,
         selector=asked.selector.text if asked else "",
-        answers=tuple(answers(asked.selector, attributes, then.history, then.day)) if asked else (),
+        answers=tuple(answers(asked.selector, witness.attributes, then.history, then.day)) if asked else (),
         level=power.of(then.user_id) if power and then.user_id and there == "in" else 0,
-        wanted_level=level_by_policy(key, then.policy, attributes) if wanted and then.policy else 0,
-        remark=_remark(place, presence, wanted, asked, entry, then),
+        wanted_level=ruling.level if ruling else 0,
+        remark=" ".join(filter(None, (said, _remark(place, presence, ruling, entry, over, then)))),
         since=since_of(entry),
         room_id=place.room_id if place else None,
         event=happening_of(presence),
         complete=complete,
-        completeness=sentence,
+        completeness=statement_,
+        grounds=grounds_of(ruling, rulings, witness) if ruling and rulings and asked else None,
+        waits=None if wanted else waited(entry),
+        ranked=since_of(_last(then.ranks, place)),
+        handed_over=since_of(over),
     )
 
 
-def _arrival(place: RoomPast | None, then: Then) -> Entry | None:
+def _last(entries: Mapping[str, Entry], place: RoomPast | None) -> Entry | None:
     """Return the last entry about this very room, not about one that had its key before or after."""
     if place is None:
         return None
-    entry = then.arrivals.get(place.key or place.room_id)
+    entry = entries.get(place.key or place.room_id)
     return entry if entry is not None and entry.room_id in (None, place.room_id) else None
 
 
 def _remark(
     place: RoomPast | None,
     presence: Presence | None,
-    wanted: bool,
-    asked: Question | None,
+    ruling: Ruling | None,
     entry: Entry | None,
+    over: Entry | None,
     then: Then,
 ) -> str:
+    """Return what was still to be done, or by what somebody was there whom the policy did not name."""
+    pending = ruling is not None and ruling.wanted and not ruling.shadow
     if place is None:
-        return "The room had not been made." if wanted else ""
+        return "The room had not been made." if pending else ""
     is_in = presence is not None and presence.membership == "join"
-    if wanted:
-        return "" if is_in else "Muster had yet to put this person in."
+    if pending and not is_in:
+        return "Muster had yet to put this person in."
     if presence is None or presence.membership not in _PRESENT:
+        return _OWED if place.room_id in then.guest_of else ""
+    if ruling is not None and ruling.wanted:
         return ""
+    if said := handed_over(over, then.user_id) or by_hand(entry):
+        return said
     if entry is not None and entry.action is Action.JOIN and entry.outcome == "done":
         return "Muster had put this person in and had yet to take them out, or a second person had to approve it."
     if presence.invited_by or presence.membership == "invite":
         return f"{presence.invited_by or presence.sender} had invited this person."
-    if asked is None and then.policy is not None:
+    if then.rulings is not None and (ruling is None or ruling.question is None):
         return "No rule of the policy made this room."
     return ""
 
@@ -187,6 +198,9 @@ def _remark(
 def _remark_on_policy(then: Then) -> str:
     if then.version is None:
         return "No policy was in force then, as far as is known."
-    if then.policy is None:
+    if then.rulings is None:
         return "The policy of then cannot be read by this version of Muster and its configuration."
     return ""
+
+
+_OWED = "Had been here by hand before the account was disabled, and was to get the place back with the account."

@@ -13,7 +13,7 @@ _LONGEST_PREPARED = timedelta(days=90)
 _LONGEST_FIELD = 255
 _OWN_SETTINGS = {
     "displayname": "`displayname` is what `accounts.display_name` says",
-    "avatar_url": "`avatar_url` is the person's own: Muster does not set pictures of people",
+    "avatar_url": "`avatar_url` is what `accounts.avatar` says",
 }
 
 

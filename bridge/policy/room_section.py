@@ -5,18 +5,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 
 from bridge.directory.selector import Selector
-from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, mapping_of, matching
+from bridge.document import Kind, Section, Value, a, boolean, choice, integer, line, mapping_of
+from bridge.policy.pictures import is_picture_file
 from bridge.policy.schema import Exemption, RoomKind
 from bridge.policy.settings import Act, Encryption, History, Join, Rank, Settings
 
 DEEPEST = 5
 """Levels of managers a role may reach up to: so much of the directory is read for each change."""
 _ROLES = {"admins": Rank.ADMINS, "moderators": Rank.MODERATORS, "posters": Rank.POSTERS}
-_avatar = matching(r"mxc://[^/\s]+/[A-Za-z0-9_=-]+", "an uploaded picture such as mxc://example.org/abcDEF")
+
+
+def _read_avatar(value: Value) -> str:
+    found = line.make(value)
+    if not (re.fullmatch(r"mxc://[^/\s]+/[A-Za-z0-9_=-]+", found) or is_picture_file(found)):
+        value.expected(
+            "a file beside the policy such as logo.png (PNG, JPEG or WebP), or an uploaded picture such as "
+            "mxc://example.org/abcDEF"
+        )
+    return found
+
+
+_avatar = Kind(_read_avatar, str)
 
 
 def read_settings(section: Section, kind: RoomKind, *, exclusive: bool) -> tuple[Join | None, Settings]:
@@ -64,7 +78,7 @@ def read_exception(section: Section, rule: str, for_each: str | None) -> Exempti
         value=value,
         person=section.required("person", line),
         adds=adds is True,
-        until=section.required("until", _day),
+        until=section.required("until", day),
         owner=section.required("owner", line),
         reason=section.required("reason", line),
         place=place_of(section),
@@ -99,7 +113,7 @@ def _read_day(value: Value) -> date:
         value.expected("a day such as 2027-03-01")
 
 
-_day = Kind(_read_day, lambda: date.max)
+day = Kind(_read_day, lambda: date.max)
 
 
 def role(selector: Kind[Selector], for_each: str | None) -> Kind[Selector | int]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
 RuleId = str
@@ -52,7 +53,26 @@ class LeaverStage:
     do: tuple[LeaverStep, ...]
 
 
+class Avatars(StrEnum):
+    """What pictures people have."""
+
+    PHOTO = "photo"
+    """The company's photo; the initials of whoever has none."""
+    INITIALS = "initials"
+    OFF = "off"
+    """None at all."""
+
+
 REVERSIBLE = (LeaverStep.LOCK, LeaverStep.END_SESSIONS, LeaverStep.LEAVE_ROOMS, LeaverStep.HAND_OVER_ROOMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """Who takes over the rooms of leavers: whom an attribute of the leaver's names, or one of those selected."""
+
+    attribute: str = ""
+    """Canonical lower-case path; empty where `people` says who. `manager` stands for the whole line up."""
+    people: Selector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +83,14 @@ class Accounts:
     display_name: str = "{displayName}"
     profile: Mapping[str, str] = field(default_factory=dict)
     """Profile field → template. Other fields are the person's own."""
+    avatar: Avatars | None = None
+    """None: people's pictures are their own."""
     leavers: tuple[LeaverStage, ...] = (LeaverStage(timedelta(), REVERSIBLE),)
     """In the order of time."""
     prepared: timedelta = timedelta()
     """So long before the first day the account is made, and locked until then."""
+    successors: tuple[Successor, ...] = ()
+    """In the order in which they are asked, after who is named by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +122,9 @@ class Exemption:
     """Who answers for it."""
     reason: str
     place: tuple[int, int] = field(default=(0, 0), compare=False)
-    """Line and column in the file, 1-based."""
+    """Line and column in the file, 1-based; zeros for one that does not stand in the policy."""
+    made: tuple[str, datetime] | None = field(default=None, compare=False)
+    """Who made it and when, where it does not stand in the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +219,47 @@ class Requests:
 
     until: timedelta = timedelta(days=30)
     """How long the exception lasts."""
+    remind: timedelta = timedelta(days=1)
+    """After so long without an answer whoever was asked last is reminded, once."""
+    escalate: timedelta = timedelta(days=2)
+    """After so long without an answer the next is asked too: another owner, then the administrators."""
+    expire: timedelta = timedelta(days=14)
+    """After so long a request is over, and whoever asked is told so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is said in rooms is kept; None: for ever."""
+
+    default: Period | None = None
+    """For rooms that are not named, those that people made themselves included."""
+    rooms: Mapping[RuleId, Period | None] = field(default_factory=dict)
+    """For all rooms of a rule or a desk."""
+    unused: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Classes that no room names, and where they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """Who of those whom HR does not know may be in managed rooms: whoever somebody here answers for, for a while."""
+
+    sponsors: Selector
+    """Who may answer for guests."""
+    domains: tuple[str, ...] = ()
+    """The other homeservers from which guests may come."""
+    review: timedelta = timedelta(days=90)
+    """After so long, at the latest, somebody has to say again that the guest is wanted; whole days."""
+
+
+class UnmanagedRooms(StrEnum):
+    """What becomes of rooms that people made themselves."""
+
+    REPORT = "report"
+    """They are listed, and left alone."""
+    ADOPT = "adopt"
+    """The bot becomes an administrator of each."""
+    CLOSE = "close"
+    """That, and after a notice everybody is taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +274,12 @@ class PolicyTest:
     line: int
     """Where it stands in the file, 1-based."""
     column: int
+    power: Mapping[str, Rank] = field(default_factory=dict)
+    """Room key → exactly the rank that the person must have there."""
+    company: tuple[Mapping[str, tuple[str | bool | int | float, ...]], ...] = ()
+    """Attributes of the others who work there; empty: see `bridge.policy.trial`."""
+    day: date | None = None
+    """What day it is; None: one on which no exception is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +297,10 @@ class Policy:
     """SHA-256 of the file's bytes, hexadecimal: the policy's version."""
     barriers: tuple[Barrier, ...] = ()
     requests: Requests = Requests()
+    retention: Retention = Retention()
+    guests: Guests | None = None
+    """None: there are no guests."""
+    unmanaged_rooms: UnmanagedRooms = UnmanagedRooms.REPORT
 
     @property
     def exceptions(self) -> tuple[Exemption, ...]:

@@ -64,7 +64,7 @@ class Settings:
     """The settings of one room: as the policy wants them, or as Muster has made them."""
 
     avatar: str | None = None
-    """An `mxc:` address."""
+    """An `mxc:` address, or as the policy says it the name of a file, which `pictures` resolves."""
     knock: bool = False
     history: History | None = None
     encrypted: bool = False

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
 from bridge.database import AWAY
-from bridge.document import read_text
 from bridge.errors import DocumentError
 from bridge.policy.loader import load
 from bridge.policy.schema import Policy
 from bridge.policy.store import keep_policy, last_policy
 from bridge.policy.trial import run_tests
+from bridge.yaml_text import read_text
 
 if TYPE_CHECKING:
     from bridge.database import Pool

@@ -18,6 +18,7 @@ from bridge.directory.selector import Selector, parse
 from bridge.directory.template import placeholders
 from bridge.document import Kind, Value, integer, line, nearest, number, text
 from bridge.errors import SelectorError
+from bridge.policy.schema import Successor
 
 EVERYONE = parse("active eq true")
 RESERVED = "administrators"
@@ -49,6 +50,11 @@ class Vocabulary:
     def attribute(self) -> Kind[str]:
         """The name of a known attribute; its lower-case path is the value."""
         return Kind(self._attribute, lambda: "department")
+
+    @property
+    def successor(self) -> Kind[Successor]:
+        """The name of an attribute that names a person, or a selector."""
+        return Kind(self._successor, Successor)
 
     @property
     def person_template(self) -> Kind[str]:
@@ -96,6 +102,14 @@ class Vocabulary:
         path = short_path(line.make(value))
         self.check(value, path)
         return path
+
+    def _successor(self, value: Value) -> Successor:
+        written = value.scalar("str")
+        if written is None:
+            value.expected('an attribute such as manager, or a selector such as department eq "IT"')
+        if re.search(r"[\s()]", written.strip()):
+            return Successor(people=self._selector(value))
+        return Successor(attribute=self._attribute(value))
 
     def _person_template(self, value: Value) -> str:
         template = _template(value)

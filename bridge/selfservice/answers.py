@@ -12,17 +12,21 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from bridge.directory.local_day import LocalDays
-from bridge.directory.person import STANDARD_ATTRIBUTES, Person, Scalar, attributes_of
-from bridge.ids import UserId
-from bridge.membership.question import answers, question_of
+from bridge.directory.person import STANDARD_ATTRIBUTES, Attributes, Person, Scalar, attributes_of
+from bridge.directory.selector import Selector
+from bridge.ids import RoomKey, UserId
+from bridge.membership.question import answers
+from bridge.membership.ruling import Ground, rulings
 from bridge.membership.survey import Bot, JoinedRooms, Scope, survey
+from bridge.membership.values import Action
 from bridge.policy.schema import Policy
 from bridge.policy.settings import LEVELS, Rank
 from bridge.selfservice import replies, store
+from bridge.selfservice.closed_rooms import closed_rooms
 from bridge.selfservice.command import Command, Word
 from bridge.selfservice.known_rooms import KnownRoom, Who, find, known_rooms
-from bridge.selfservice.look_up import look_up
-from bridge.selfservice.phone_book import name_of
+from bridge.selfservice.look_up import View, look_up
+from bridge.selfservice.phone_book import Found, name_of
 from bridge.selfservice.replies import Account, Reason, Text
 
 if TYPE_CHECKING:
@@ -62,7 +66,7 @@ class Answers:
             case Word.WHOAMI:
                 return replies.describe_account(self._account(asker))
             case Word.WHO:
-                return replies.list_people(await look_up(self._pool, command.rest, asker.now, self._timezone))
+                return replies.list_people(await self._who(command.rest, asker))
             case Word.ROOMS:
                 return replies.list_rooms(await self.rooms(asker))
             case Word.WHY:
@@ -82,8 +86,29 @@ class Answers:
             scope,
             timezone=self._timezone,
         )
-        who = Who(asker.user_id, found.census.row(asker.person.id))
-        return known_rooms(asker.policy, found.desired, found.current, await store.aliases(self._pool), who)
+        decided = rulings(
+            asker.policy,
+            found.census,
+            found.desired,
+            found.current,
+            bot=self._homeserver.bot,
+            touched=found.touched,
+            walls=found.walls,
+            exemptions=found.exemptions,
+        )
+        waiting = {
+            RoomKey(change.room)
+            for plan in found.held
+            for change in plan.changes
+            if change.user_id == asker.user_id and change.action is Action.REMOVE
+        }
+        who = Who(asker.user_id, asker.person.id, frozenset(waiting))
+        closed = closed_rooms(found.current.rooms, asker.user_id, found.seats, found.walls, found.plan.kept_out)
+        return known_rooms(decided, await store.aliases(self._pool), who, closed)
+
+    async def _who(self, text: str, asker: Asker) -> Found:
+        view = View(asker.person, asker.policy.barriers)
+        return await look_up(self._pool, text, asker.now, self._timezone, view)
 
     async def _why(self, text: str, asker: Asker) -> Text:
         found = find(text, await self.rooms(asker))
@@ -96,27 +121,33 @@ class Answers:
     def _reason(self, room: KnownRoom, asker: Asker) -> Reason:
         day = LocalDays(asker.now, self._timezone)(asker.person)
         attributes = attributes_of(asker.person, day)
-        question = question_of(room.key, asker.policy)
-        asked = list(answers(question.selector, attributes, (), day)) if question else []
-        told = [
-            (
-                answer.attribute,
-                ", ".join(map(_shown, attributes.get(_BY_NAME.get(answer.attribute, answer.attribute), ()))),
-            )
-            for answer in asked
-            if answer.holds
-        ]
-        by_rule = room.wanted and not room.exception
+        ruling = room.ruling
+        question, power = (ruling.question, ruling.power) if ruling is not None else (None, None)
+        by_rule = ruling is not None and room.wanted and ruling.ground is Ground.RULE
+        ranked = power is not None and power.level == room.level
+        selector = power.selector if power is not None and ranked else None
         return Reason(
             room=room,
             rule=question.rule if question else "",
-            because=tuple(dict.fromkeys((_name(path), value) for path, value in told if by_rule and value)),
+            because=_own(question.selector, attributes, day) if question is not None and by_rule else (),
             rank=_RANKS.get(room.level, ""),
+            rank_because=_own(selector, attributes, day) if selector is not None else (),
+            ranks_as_manager=ranked and selector is None,
         )
 
     def _account(self, asker: Asker) -> Account:
         day = LocalDays(asker.now, self._timezone)(asker.person)
         return Account(asker.user_id, name_of(asker.person), tuple(_told(asker.person, day)))
+
+
+def _own(selector: Selector, attributes: Attributes, day: date) -> tuple[tuple[str, str], ...]:
+    """Return those of somebody's own attributes that a selector asks for and that are so, as names and values."""
+    told = [
+        (answer.attribute, ", ".join(map(_shown, attributes.get(_BY_NAME.get(answer.attribute, answer.attribute), ()))))
+        for answer in answers(selector, attributes, (), day)
+        if answer.holds
+    ]
+    return tuple(dict.fromkeys((_name(path), value) for path, value in told if value))
 
 
 def _told(person: Person, day: date) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.presence import presences
 from bridge.membership.survey import Bot, JoinedRooms
+from bridge.membership.unmanaged_store import is_adopted
 from bridge.policy.schema import Policy
 from bridge.selfservice import replies, store
 from bridge.selfservice.answers import Answers, Asker
@@ -95,7 +96,7 @@ class Conversation:
 
     async def _decide_invitation(self, event: Event) -> None:
         key = f"invite:{event.event_id}"
-        if await store.is_decided(self._pool, key):
+        if await store.is_decided(self._pool, key) or await is_adopted(self._pool, event.room_id):
             return
         now = self._clock()
         act = Act(key, Kind.JOIN, event.room_id, event.sender, {})

@@ -2,20 +2,22 @@
 
 Everything that is said to a person about rooms goes through here, so that what one may not know of cannot be told from
 what there is not: rooms that are exclusive, desks, the administrators' room, and rooms that no space lists which one is
-in. Whoever is in such a room, is invited to it or ought to be in it knows of it.
+in, and rooms that a barrier closes. Whoever is in such a room, or is invited to it, knows of it, and whoever ought to
+be in it unless a barrier says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
 
 from bridge.directory.expression import fold
 from bridge.directory.template import one_line
-from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership.ruling import Ruling, Rulings
+from bridge.membership.values import CurrentRoom
 from bridge.policy.schema import Policy, RoomKind
 
 _AROUND = ' "“”„,:;–-'
@@ -32,6 +34,9 @@ class Standing(StrEnum):
     """Not in it; a space lists it which the person is in."""
 
 
+_THERE = frozenset({Standing.IN, Standing.INVITED})
+
+
 @dataclass(frozen=True, slots=True)
 class KnownRoom:
     """A room that the person may know of."""
@@ -44,8 +49,12 @@ class KnownRoom:
     standing: Standing
     wanted: bool = False
     """Whether the policy wants the person in it."""
-    exception: str = ""
-    """Why it does so, where that is an exception."""
+    ruling: Ruling | None = None
+    """What the policy makes of the person and the room; None where nothing is known of the person."""
+    granted: bool = False
+    """Whether Muster put the person in."""
+    waits: bool = False
+    """Whether that the person leaves waits for a second person."""
     level: int = 0
     """The person's power in it."""
 
@@ -55,20 +64,23 @@ class Who:
     """The one person whom all of this is about."""
 
     user_id: UserId
-    row: int | None
-    """In the census that the desired state is of, which may hold others."""
+    person: PersonId
+    leaving: frozenset[RoomKey] = frozenset()
+    """The rooms from which the removal waits for a second person."""
 
 
 def known_rooms(
-    policy: Policy, desired: Desired, current: Current, aliases: Mapping[RoomKey, str], who: Who
+    rulings: Rulings, aliases: Mapping[RoomKey, str], who: Who, closed: Collection[RoomKey] = ()
 ) -> tuple[KnownRoom, ...]:
-    """Return the rooms that somebody may know of, by name."""
-    inside = frozenset(key for key, room in current.rooms.items() if who.user_id in room.members)
+    """Return the rooms that somebody may know of, by name; `closed` are those that barriers close to this person."""
+    rooms = rulings.current.rooms
+    inside = frozenset(key for key, room in rooms.items() if who.user_id in room.members)
     found = []
-    for key, room in current.rooms.items():
-        wanted = _wanted(desired, key, who)
-        standing = _standing(policy, room, inside, who, wanted=wanted is not None)
-        if standing is not None:
+    for key, room in rooms.items():
+        ruling = rulings.of(who.person, key)
+        wanted = ruling.wanted and not ruling.shadow
+        standing = _standing(rulings.policy, room, inside, who, ruling)
+        if standing is not None and (standing in _THERE or key not in closed):
             known = KnownRoom(
                 key=key,
                 room_id=room.room_id,
@@ -76,8 +88,10 @@ def known_rooms(
                 alias=aliases.get(key, ""),
                 kind=room.kind,
                 standing=standing,
-                wanted=wanted is not None,
-                exception=wanted.exempt.get(who.row, "") if wanted is not None and who.row is not None else "",
+                wanted=wanted,
+                ruling=ruling,
+                granted=who.user_id in room.granted,
+                waits=key in who.leaving,
                 level=room.power.get(who.user_id, 0) if standing is Standing.IN else 0,
             )
             found.append(known)
@@ -109,24 +123,20 @@ def split_request(text: str, rooms: Sequence[KnownRoom]) -> tuple[tuple[KnownRoo
 
 
 def _standing(
-    policy: Policy, room: CurrentRoom, inside: frozenset[RoomKey], who: Who, *, wanted: bool
+    policy: Policy, room: CurrentRoom, inside: frozenset[RoomKey], who: Who, ruling: Ruling
 ) -> Standing | None:
     if room.key in inside:
         return Standing.IN
     if who.user_id in room.invited:
         return Standing.INVITED
-    if wanted:
+    if ruling.wanted and not ruling.shadow:
         return Standing.ENTITLED
+    if ruling.barrier is not None:
+        return None
     rule = policy.rooms.get(room.key.partition("/")[0])
     if rule is None or rule.exclusive or rule.shadow or inside.isdisjoint(room.parents):
         return None
     return Standing.LISTED
-
-
-def _wanted(desired: Desired, key: RoomKey, who: Who) -> DesiredRoom | None:
-    """Return the room as it ought to be, if somebody ought to be in it."""
-    room = desired.rooms.get(key)
-    return room if room is not None and not room.shadow and who.row is not None and who.row in room.members else None
 
 
 def _target(text: str) -> str:

@@ -6,27 +6,50 @@ directory at the moment of the question, so nobody is shown a day too long.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from bridge.database import AWAY
+from bridge.directory.census import Census
 from bridge.directory.local_day import LocalDays, place_of
+from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person, values_of, works_here
 from bridge.directory.store import changed_since, load_people
 from bridge.ids import PersonId, UserId
+from bridge.membership.barriers import walls_of
+from bridge.policy.schema import Barrier
 from bridge.selfservice import store
 from bridge.selfservice.phone_book import Found, Listing, job_of, job_words, name_of, ranked, words_of
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
+log = logging.getLogger(__name__)
+
 MOST_LOOKED_AT = 500
 _AT_ONCE = 5000
+_PAUSE = 5.0
+"""Seconds until the next try while the database is away."""
 
 
-async def look_up(pool: Pool, text: str, now: datetime, timezone: str) -> Found:
-    """Return who is found by the words of a text; `timezone` is that of people without one of their own."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who asks, and the barriers that keep people apart."""
+
+    person: Person
+    barriers: Sequence[Barrier] = ()
+
+
+async def look_up(pool: Pool, text: str, now: datetime, timezone: str, view: View) -> Found:
+    """Return who is found by the words of a text, without those from whom a barrier keeps whoever asks.
+
+    `timezone` is that of people without one of their own.
+    """
     asked = words_of(text)
     if not asked:
         return Found((), 0, complete=True)
@@ -34,14 +57,28 @@ async def look_up(pool: Pool, text: str, now: datetime, timezone: str) -> Found:
     ids = await store.find_entries(pool, asked, MOST_LOOKED_AT)
     days = LocalDays(now, timezone)
     people = [person for person in await load_people(pool, ids) if works_here(person, days(person))]
+    people = _in_sight(people, view, days)
     accounts = await store.accounts_of(pool, ids)
-    managers = await _managers(pool, people, days)
+    managers = await _managers(pool, people, days, view)
     listings = [
         _listing(person, accounts[person.id], managers, now, timezone, days)
         for person in people
         if person.id in accounts
     ]
     return ranked(asked, listings, complete=len(ids) < MOST_LOOKED_AT)
+
+
+async def keep(pool: Pool, wake: asyncio.Event) -> None:
+    """Keep the phone book up with the directory until cancelled, so that no question waits for its first making."""
+    while True:
+        wake.clear()
+        try:
+            await refresh(pool)
+        except AWAY as error:
+            log.warning("the phone book waits: %s", type(error).__name__, extra={"action": "selfservice.phone_book"})
+            await asyncio.sleep(_PAUSE)
+        else:
+            await wake.wait()
 
 
 async def refresh(pool: Pool) -> None:
@@ -59,11 +96,28 @@ async def refresh(pool: Pool) -> None:
         await store.move_phone_book(db, changes.version)
 
 
-async def _managers(pool: Pool, people: Iterable[Person], days: LocalDays) -> dict[PersonId, str]:
-    """Return what the managers of these people are called, of those who work here."""
+def _in_sight(people: Iterable[Person], view: View, days: LocalDays) -> list[Person]:
+    """Return those of the people from whom no barrier keeps whoever asks. Pure."""
+    everyone = {person.id: person for person in people}
+    if not view.barriers:
+        return list(everyone.values())
+    census = Census([*(everyone | {view.person.id: view.person}).values()], days)
+    own = census.row(view.person.id)
+    assert own is not None
+    hidden = PeopleSet.none
+    for wall in walls_of(view.barriers, census):
+        for side, other in ((wall.one, wall.other), (wall.other, wall.one)):
+            hidden |= other if own in side else PeopleSet.none
+    unseen = {census.person(row).id for row in hidden} - {view.person.id}
+    return [person for person in everyone.values() if person.id not in unseen]
+
+
+async def _managers(pool: Pool, people: Iterable[Person], days: LocalDays, view: View) -> dict[PersonId, str]:
+    """Return what the managers of these people are called, of those who work here and may be seen."""
     ids = {PersonId(str(boss)) for person in people for boss in values_of(person, "manager", days(person))}
     found = await load_people(pool, ids) if ids else []
-    return {boss.id: name_of(boss) for boss in found if works_here(boss, days(boss))}
+    there = [boss for boss in found if works_here(boss, days(boss))]
+    return {boss.id: name_of(boss) for boss in _in_sight(there, view, days)}
 
 
 def _entry(person: Person) -> store.Entry:

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from bridge.directory.template import one_line
 from bridge.ids import UserId
+from bridge.membership.ruling import Ground
+from bridge.policy.schema import Exemption
 from bridge.selfservice.command import Unclear, Word
 from bridge.selfservice.known_rooms import KnownRoom, Standing
 from bridge.selfservice.phone_book import Found, Listing
@@ -65,6 +67,10 @@ class Reason:
     """The own attributes that the rule asks for and that are so: name and value."""
     rank: str
     """`moderator` and the like; empty for everybody else."""
+    rank_because: tuple[tuple[str, str], ...] = ()
+    """The own attributes by which the rule gives the rank."""
+    ranks_as_manager: bool = False
+    """Whether the rank is that of somebody above others in the room."""
 
 
 def content(reply: Text, answers: str) -> dict[str, Any]:
@@ -137,24 +143,29 @@ def describe_account(account: Account) -> Text:
 
 def explain_room(reason: Reason) -> Text:
     """Return the answer to `why`."""
-    room = room_link(reason.room)
+    room, ruling = room_link(reason.room), reason.room.ruling
     standing, rule = reason.room.standing, _rule(reason.rule)
-    if standing is Standing.IN and reason.room.exception:
-        lines = [say("You are in ") + room + say(f" by an {one_line(reason.room.exception)}.")]
+    exception = ruling.exception if ruling is not None and ruling.ground is Ground.EXCEPTION else None
+    if standing is Standing.IN and reason.room.wanted and exception is not None:
+        lines = [say("You are in ") + room + say(f" by an {_exception(exception)}.")]
+    elif standing is Standing.IN and reason.room.wanted and ruling is not None and ruling.ground is Ground.RELATION:
+        lines = [say("You are in ") + room + say(" as the manager of somebody in it.")]
     elif standing is Standing.IN and reason.room.wanted:
         first = say("You are in ") + room + say(", because its rule") + rule + say(" names you")
         lines = [first + (say(":") if reason.because else say("."))]
         lines += [_bullet(say(_own(name, value))) for name, value in reason.because]
     elif standing is Standing.IN:
-        lines = [say("You are in ") + room + say(f". {_unwanted(reason.rule)}")]
+        lines = [say("You are in ") + room + say(f". {_unwanted(reason)}")]
     elif standing is Standing.INVITED and not reason.room.wanted:
         lines = [say("You are not in ") + room + say(", but somebody has invited you.")]
     elif reason.room.wanted:
         lines = [say("You ought to be in ") + room + say(" by its rule") + rule + say(" and will be in a moment.")]
+    elif exception is not None:
+        lines = [say("You are not in ") + room + say(f" by an {_exception(exception)}.")]
     else:
         lines = [say("You are not in ") + room + say(": its rule") + rule + say(" does not name you.")]
     if reason.rank:
-        lines.append(say(f"You are its {reason.rank}."))
+        lines.append(say(f"You are its {reason.rank}{_by(reason)}."))
     return in_lines(lines)
 
 
@@ -215,10 +226,30 @@ def _own(name: str, value: str) -> str:
     return "you work here" if name == "active" else f"your {name} is {one_line(value)}"
 
 
-def _unwanted(rule: str) -> str:
-    if not rule:
+def _unwanted(reason: Reason) -> str:
+    if not reason.rule:
         return "No rule makes this room any more, so everybody is left in it."
-    return "Its rule does not name you: somebody invited you by hand, or your leaving waits for an approval."
+    ruling = reason.room.ruling
+    if ruling is not None and ruling.barrier is not None:
+        why = one_line(ruling.barrier.reason)
+        return f"You are about to be taken out: a barrier of the company's keeps you out ({why})."
+    if reason.room.waits:
+        return "Its rule does not name you any more; that you leave waits for an approval."
+    if reason.room.granted:
+        return "Its rule does not name you any more, so you will be taken out in a moment."
+    return "Its rule does not name you: somebody invited you by hand."
+
+
+def _by(reason: Reason) -> str:
+    """Return why somebody has a rank; nothing where it was given by hand."""
+    if reason.ranks_as_manager:
+        return ", because you manage people in it"
+    own = " and ".join(_own(name, value) for name, value in reason.rank_because)
+    return f", because {own}" if own else ""
+
+
+def _exception(exception: Exemption) -> str:
+    return one_line(f"exception until {exception.until}, owner {exception.owner}: {exception.reason}")
 
 
 def _short(text: str) -> str:

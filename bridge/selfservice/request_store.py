@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
-from bridge.selfservice.request import Request
+from bridge.selfservice.request import Asked, Request
 
 if TYPE_CHECKING:
     import asyncpg
@@ -64,7 +64,7 @@ async def lock_request(db: Connection, number: int) -> Request | None:
 
 
 async def due_requests(db: Database, now: datetime) -> list[int]:
-    """Return the ids of the requests for which somebody else is to be asked too."""
+    """Return the ids of the requests with which something is due."""
     rows = await db.fetch("SELECT id FROM room_request WHERE state = 'open' AND turn_ends <= $1 ORDER BY id", now)
     return [row["id"] for row in rows]
 
@@ -75,8 +75,8 @@ async def next_due(db: Database) -> datetime | None:
     return found
 
 
-async def put_turn(db: Database, number: int, ends: datetime | None) -> None:
-    """Say until when those who were asked are waited for; None is for good."""
+async def put_turn(db: Database, number: int, ends: datetime) -> None:
+    """Say when something is due with a request again."""
     await db.execute("UPDATE room_request SET turn_ends = $2 WHERE id = $1", number, ends)
 
 
@@ -107,6 +107,31 @@ async def asked(db: Database, number: int) -> frozenset[UserId | None]:
     """Return who was asked; None are the administrators."""
     rows = await db.fetch("SELECT owner FROM room_request_ask WHERE request = $1", number)
     return frozenset(UserId(row["owner"]) if row["owner"] is not None else None for row in rows)
+
+
+async def last_asked(db: Database, number: int) -> Asked | None:
+    """Return who was asked last."""
+    row = await db.fetchrow(
+        """SELECT owner, asked_at, reminded_at IS NOT NULL AS reminded FROM room_request_ask
+           WHERE request = $1 ORDER BY asked_at DESC, key LIMIT 1""",
+        number,
+    )
+    return Asked(row["owner"], row["asked_at"], row["reminded"]) if row else None
+
+
+async def add_reminder(db: Database, key: str, ask: Ask, asked_at: datetime, at: datetime) -> None:
+    """Write down that whoever was asked at a moment is reminded; a reaction to the reminder is an answer too."""
+    await db.execute(
+        """WITH reminded AS (
+               UPDATE room_request_ask SET reminded_at = $5 WHERE request = $2 AND owner IS NOT DISTINCT FROM $3)
+           INSERT INTO room_request_ask (key, request, owner, asked_at, reminded_at) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (key) DO NOTHING""",
+        key,
+        ask.request,
+        ask.owner,
+        asked_at,
+        at,
+    )
 
 
 async def name_ask(db: Database, key: str, event_id: EventId) -> None:

@@ -1,4 +1,4 @@
-"""Requests for rooms, from the first word to the exception: asks the owners, takes their answer, asks the next.
+"""Requests for rooms, from the first word to the exception: asks the owners, reminds them, takes their answer.
 
 Everything is one database transaction each, with what the bot is to say about it; whoever is let in is put there by
 `bridge.membership`, like everybody.
@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.directory.store import load_people
 from bridge.homeserver.event import Event
-from bridge.ids import PersonId, RoomKey, UserId
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.membership import barrier_store
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.exemption_store import put_exemption
 from bridge.membership.values import MODERATOR
@@ -29,7 +31,7 @@ from bridge.selfservice.answers import Asker
 from bridge.selfservice.known_rooms import KnownRoom, Standing, split_request
 from bridge.selfservice.phone_book import job_of, name_of
 from bridge.selfservice.replies import Text
-from bridge.selfservice.request import PATIENCE, Request
+from bridge.selfservice.request import Asked, Request, Turn
 from bridge.selfservice.request_store import Ask
 from bridge.selfservice.store import Act, Kind
 
@@ -44,6 +46,15 @@ _PREFIX = "ask:"
 _LONGEST_PAUSE = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A request that waits, who it is from, and what the room is called."""
+
+    waiting: Request
+    person: Person
+    room_name: str
+
+
 class Requests:
     """The desk at which rooms are asked for; `timezone` is that of people without one of their own."""
 
@@ -56,7 +67,7 @@ class Requests:
         self._timezone = timezone
 
     async def run(self, wake: asyncio.Event) -> None:
-        """Ask the next whenever somebody has been waited for long enough, until cancelled."""
+        """Do what is due with requests whenever it is, until cancelled."""
         while True:
             wake.clear()
             seconds = _LONGEST_PAUSE
@@ -70,16 +81,43 @@ class Requests:
                 await asyncio.wait_for(wake.wait(), seconds)
 
     async def go_on(self) -> None:
-        """Ask the next for every request that has waited long enough."""
+        """Do what is due with the requests that have waited long enough: remind, ask the next, or end them."""
         now = self._clock()
         for number in await request_store.due_requests(self._pool, now):
             async with self._pool.acquire() as db, db.transaction():
                 waiting = await request_store.lock_request(db, number)
-                person = await self._worker(db, waiting.person, now) if waiting else None
-                if waiting is not None and person is None:
-                    await request_store.settle_request(db, number, "lapsed", None, now)
-                elif waiting is not None and person is not None:
-                    await self._ask_next(db, waiting, person, now)
+                if waiting is not None:
+                    await self._go_on_with(db, waiting, now)
+
+    async def _go_on_with(self, db: Connection, waiting: Request, now: datetime) -> None:
+        person = await self._worker(db, waiting.person, now)
+        place = await request_store.room_of(db, waiting.room)
+        if person is None or place is None:
+            await request_store.settle_request(db, waiting.id, "lapsed", None, now)
+        elif await self._is_closed(db, waiting, place):
+            await self._end(db, waiting, request.closed(place[1]), None, now)
+        else:
+            await self._take_step(db, _Case(waiting, person, place[1]), now)
+
+    async def _take_step(self, db: Connection, case: _Case, now: datetime) -> bool:
+        """Do what is due with a request; return False when nobody was ever there to be asked."""
+        waiting, terms = case.waiting, self._policy().requests
+        turn = await self._next_turn(db, waiting, now)
+        last = await request_store.last_asked(db, waiting.id)
+        step = request.step_due(waiting, last, terms, now, has_next=turn is not None)
+        if step is request.Step.EXPIRE:
+            await self._end(db, waiting, request.expired(case.room_name), None, now)
+        elif step is request.Step.ASK and turn is not None:
+            await self._ask(db, case, turn, now)
+        elif step is request.Step.REMIND and last is not None:
+            await self._remind(db, case, last, now)
+        last = await request_store.last_asked(db, waiting.id)
+        if last is None:
+            return False
+        if step is not request.Step.EXPIRE:
+            has_next = await self._next_turn(db, waiting, now) is not None
+            await request_store.put_turn(db, waiting.id, request.next_step_at(waiting, last, terms, has_next=has_next))
+        return True
 
     async def open(self, db: Connection, text: str, asker: Asker, rooms: Sequence[KnownRoom]) -> Text:
         """Take a request for one of the rooms that somebody may know of, and return what to say."""
@@ -107,7 +145,8 @@ class Requests:
         if number is None:
             return request.asked_before(room, asker.now)
         taken = Request(number, new.person, new.user_id, new.room, new.reason, new.asked_at)
-        if not await self._ask_next(db, taken, asker.person, asker.now):
+        case = _Case(taken, asker.person, room.name)
+        if not await self._take_step(db, case, asker.now):
             await request_store.settle_request(db, number, "lapsed", None, asker.now)
             return request.nobody_to_ask(room)
         log.info("request %d for %s", number, room.key, extra={"action": "selfservice.request"})
@@ -143,38 +182,70 @@ class Requests:
         if person is None or place is None or not self._is_open(waiting.room):
             await request_store.settle_request(db, waiting.id, "lapsed", by, now)
             return request.answered_before()
+        if yes and await self._is_closed(db, waiting, place):
+            await self._end(db, waiting, request.closed(place[1]), by, now)
+            return request.refused(name_of(person), place[1])
         until = self._until(person, now) if yes else None
         await request_store.settle_request(db, waiting.id, "granted" if yes else "declined", by, now)
         if until is not None:
             await put_exemption(db, _exemption(waiting, until, owner), by, now)
-        key = f"told:{waiting.id}"
-        content = replies.content(request.told(place[1], until), key)
-        await store.add_act(db, Act(key, Kind.SAY, None, waiting.user_id, content), now)
+        await self._tell(db, waiting, request.told(place[1], until), now)
         log.info(
             "request %d: %s", waiting.id, "granted" if yes else "declined", extra={"action": "selfservice.request"}
         )
         return request.confirmed(name_of(person), place[1], until)
 
-    async def _ask_next(self, db: Connection, waiting: Request, person: Person, now: datetime) -> bool:
-        """Ask whoever is next; return False when there is nobody."""
-        place = await request_store.room_of(db, waiting.room)
+    async def _end(self, db: Connection, waiting: Request, words: Text, by: UserId | None, now: datetime) -> None:
+        """End a request without an answer, and tell whoever asked."""
+        await request_store.settle_request(db, waiting.id, "lapsed", by, now)
+        await self._tell(db, waiting, words, now)
+
+    async def _tell(self, db: Connection, waiting: Request, words: Text, now: datetime) -> None:
+        """Tell whoever asked what became of it, in their direct room."""
+        key = f"told:{waiting.id}"
+        await store.add_act(db, Act(key, Kind.SAY, None, waiting.user_id, replies.content(words, key)), now)
+
+    async def _next_turn(self, db: Connection, waiting: Request, now: datetime) -> Turn | None:
         owners = await self._owners(db, waiting.room, now)
         administrators = await request_store.room_of(db, ADMINISTRATORS)
         asked = await request_store.asked(db, waiting.id)
-        turn = request.next_turn(owners, administrators[0] if administrators else None, asked, waiting.user_id)
-        if turn is None or place is None:
-            await request_store.put_turn(db, waiting.id, None)
-            return False
-        key = f"{_PREFIX}{waiting.id}:{turn.owner or ADMINISTRATORS}"
-        job = " · ".join(
-            filter(None, (job_of(person, path, self._day(person, now)) for path in ("title", "department")))
+        return request.next_turn(owners, administrators[0] if administrators else None, asked, waiting.user_id)
+
+    async def _ask(self, db: Connection, case: _Case, turn: Turn, now: datetime) -> None:
+        """Ask an owner, or the administrators."""
+        key = f"{_PREFIX}{case.waiting.id}:{turn.owner or ADMINISTRATORS}"
+        await request_store.add_ask(db, key, Ask(case.waiting.id, turn.owner), now)
+        await self._put_question(db, key, case, turn, now)
+
+    async def _remind(self, db: Connection, case: _Case, last: Asked, now: datetime) -> None:
+        """Put the question again to whoever was asked last."""
+        place = await request_store.room_of(db, ADMINISTRATORS)
+        turn = Turn(last.owner, place[0] if place is not None and last.owner is None else None)
+        key = f"{_PREFIX}{case.waiting.id}:{turn.owner or ADMINISTRATORS}:again"
+        await request_store.add_reminder(db, key, Ask(case.waiting.id, turn.owner), last.asked_at, now)
+        if turn != Turn(None):  # the administrators' room may be gone by now
+            await self._put_question(db, key, case, turn, now, again=True)
+
+    async def _put_question(
+        self, db: Connection, key: str, case: _Case, turn: Turn, now: datetime, *, again: bool = False
+    ) -> None:
+        day = self._day(case.person, now)
+        words = request.ask(
+            name_of(case.person),
+            " · ".join(filter(None, (job_of(case.person, path, day) for path in ("title", "department")))),
+            case.waiting,
+            case.room_name,
+            self._until(case.person, now),
+            patience=None if turn.owner is None or again else self._policy().requests.escalate,
+            again=again,
         )
-        question = request.ask(name_of(person), job, waiting, place[1], self._until(person, now))
-        whom = turn.owner or waiting.user_id
-        await request_store.add_ask(db, key, Ask(waiting.id, turn.owner), now)
-        await store.add_act(db, Act(key, Kind.SAY, turn.room_id, whom, replies.content(question, key)), now)
-        await request_store.put_turn(db, waiting.id, now + PATIENCE if turn.owner else None)
-        return True
+        whom = turn.owner or case.waiting.user_id
+        await store.add_act(db, Act(key, Kind.SAY, turn.room_id, whom, replies.content(words, key)), now)
+
+    async def _is_closed(self, db: Connection, waiting: Request, place: tuple[RoomId, str]) -> bool:
+        """Tell whether a barrier is between whoever asked and somebody in the room."""
+        user_id = waiting.user_id
+        return await barrier_store.read_obstacle(db, user_id, place[0], user_id) is not None
 
     async def _answerer(self, db: Connection, waiting: Request, by: UserId, now: datetime) -> Person | None:
         """Return who this is, if somebody who may answer: an owner of the room or an administrator, not the asker."""

@@ -7,12 +7,8 @@ decided by `conversation`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,10 +16,10 @@ from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
-from bridge.membership.direct_room import room_with
-from bridge.selfservice import replies, store
-from bridge.selfservice.request_store import direct_room
+from bridge.ids import RoomId, UserId
+from bridge.membership import direct_room
+from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.selfservice import replies, request_store, store
 from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
@@ -33,38 +29,17 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 10
 """An act that is refused with a 5xx so often is given up; a 4xx is final at once."""
-KEPT = timedelta(days=7)
-"""How long it is remembered what was answered; longer than an event may come late."""
-_SHORTEST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
+_BACKOFF = Backoff(1.0, 60.0)
+_LOOK_SECONDS = 60.0
+"""After so long it looks by itself."""
 
 
-class Homeserver(Protocol):
+class Homeserver(direct_room.Homeserver, Protocol):
     """What talking asks of the homeserver."""
 
     bot: UserId
 
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
-
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
-
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
-
-    async def send(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        content: Mapping[str, object],
-        *,
-        transaction_id: str,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
 
@@ -87,28 +62,24 @@ class Speaker:
         self._homeserver = homeserver
         self._clock = clock
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self, wake: Wake) -> None:
         """Do what comes until cancelled; while something is away or refused, try again with back-off."""
-        pause, said = _SHORTEST_PAUSE, ""
+        patience = Patience(_BACKOFF, _complain)
         while True:
             wake.clear()
             progress = await self._try()
-            if progress.settled:
-                pause, said = _SHORTEST_PAUSE, ""
+            if progress.problem:
+                await patience.wait_out(progress.problem, wake)
                 continue
-            if progress.problem and progress.problem != said:
-                log.warning("the bot's answers wait: %s", progress.problem, extra={"action": "selfservice.wait"})
-            said = progress.problem
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause if progress.problem else _LONGEST_PAUSE)
-            pause = min(pause * 2, _LONGEST_PAUSE) if progress.problem else _SHORTEST_PAUSE
+            patience.recover()
+            if not progress.settled:
+                await woken(wake, _LOOK_SECONDS)
 
     async def act(self) -> Progress:
         """Do the first act that waits, and record what came of it."""
         async with self._pool.acquire() as db:
             key = await store.claim_act(db)
             if key is None:
-                await store.forget_acts(db, self._clock() - KEPT)
                 return Progress(settled=False)
             async with db.transaction():
                 act = await store.lock_act(db, key)
@@ -154,8 +125,12 @@ class Speaker:
 
     async def _direct_room(self, user_id: UserId) -> RoomId:
         """Return a room of somebody and the bot alone, whoever made it; there is one afterwards."""
-        found = await direct_room(self._pool, self._homeserver.bot, user_id)
-        return found if found is not None else await room_with(self._pool, self._homeserver, user_id)
+        found = await request_store.direct_room(self._pool, self._homeserver.bot, user_id)
+        return found if found is not None else await direct_room.room_with(self._pool, self._homeserver, user_id)
+
+
+def _complain(problem: str) -> None:
+    log.warning("the bot's answers wait: %s", problem, extra={"action": "selfservice.wait"})
 
 
 def _is_final(error: HomeserverError, act: Act) -> bool:

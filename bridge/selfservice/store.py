@@ -159,8 +159,8 @@ async def postpone_act(db: Database, key: str, error: str) -> None:
     await db.execute("UPDATE bot_act SET error = $2 WHERE key = $1", key, error)
 
 
-async def forget_acts(db: Database, before: datetime) -> None:
-    """Forget what was done or failed before a moment."""
+async def forget_acts(db: Connection | Pool, before: datetime) -> None:
+    """Forget what was done or failed of what was asked before a moment; an event comes no later than that."""
     await db.execute("DELETE FROM bot_act WHERE state <> 'waiting' AND created_at < $1", before)
 
 

@@ -20,7 +20,8 @@ _STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 )
 _OWNER = """
-import asyncio, pathlib, sys
+import pathlib, sys
+from bridge import event_loop
 from bridge.process import child
 
 async def main() -> None:
@@ -28,7 +29,7 @@ async def main() -> None:
         print(process.pid, flush=True)
         await process.wait()
 
-asyncio.run(main())
+event_loop.run(main())
 """
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 
@@ -95,6 +96,13 @@ async def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """The message says which folder could not be entered."""
+    with pytest.raises(MusterError, match=r"cannot start true: expected a folder .*/absent"):
+        async with child(["true"], log_path=tmp_path / "log", cwd=tmp_path / "absent"):
+            pass
+
+
 async def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The message says which log could not be written, and why."""
     with pytest.raises(MusterError, match=r"cannot write the log .*/absent/log: No such file"):
@@ -121,13 +129,17 @@ async def test_root_becomes_the_user_and_keeps_the_folder(tmp_path: Path) -> Non
 
 @needs_root
 async def test_a_child_of_another_user_dies_with_us(tmp_path: Path) -> None:
-    """Becoming another user, which clears the kernel's promise, comes before asking for it."""
-    owned = _OWNER.replace("log_path=", "user=__import__('pwd').getpwnam('nobody'), log_path=")
+    """Folder first, then the user, whose change clears the kernel's promise, then the promise."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    owned = _OWNER.replace("log_path=", f"user=__import__('pwd').getpwnam('nobody'), cwd={str(private)!r}, log_path=")
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", owned, str(tmp_path / "log"), stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
     orphan = int(await owner.stdout.readline())
+    assert psutil.Process(orphan).cwd() == str(private)
+    assert psutil.Process(orphan).uids().real == pwd.getpwnam("nobody").pw_uid
     owner.kill()
     await owner.wait()
     await wait_until(lambda: not psutil.pid_exists(orphan))

@@ -11,7 +11,7 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from bridge.database import AWAY, open_database
+from bridge.database import AWAY, open_database, open_to_read
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError
 
@@ -35,6 +35,14 @@ async def _run(url: str, statement: str) -> object:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
+
+
+async def _refuses_to_read(url: str, message: str) -> None:
+    before = await _schema(url)
+    with pytest.raises(DatabaseError, match=message):
+        async with open_to_read(url):
+            pass
+    assert await _schema(url) == before
 
 
 async def _schema(url: str) -> object:
@@ -104,6 +112,26 @@ async def test_a_newer_database_is_refused(empty: str) -> None:
         async with open_database(empty):
             pass
     assert await _schema(empty) == before
+
+
+async def test_who_only_reads_neither_upgrades_nor_changes_anything(empty: str) -> None:
+    """A check tells that the database is older, newer or empty, and leaves it so."""
+    await _refuses_to_read(empty, "no tables of Muster's yet")
+    async with open_database(empty):
+        pass
+    for change, message in (
+        ("UPDATE version SET version = version - 1", "is older"),
+        ("UPDATE version SET version = version + 2", "made by a newer Muster"),
+        ("UPDATE database_owner SET owner = 'somebody'", "belongs to another program"),
+    ):
+        await _run(empty, change)
+        await _refuses_to_read(empty, message)
+    await _run(empty, "UPDATE version SET version = version - 1")
+    await _run(empty, "UPDATE database_owner SET owner = 'muster'")
+    async with open_to_read(empty) as pool:
+        assert await pool.fetchval("SELECT count(*) FROM event") == 0
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await pool.execute("DELETE FROM event")
 
 
 @pytest.mark.parametrize(
@@ -221,3 +249,28 @@ async def test_managers_are_taken_over(empty: str) -> None:
         )
         rows = await pool.fetch("SELECT person_id, manager_id FROM manager_reference ORDER BY 1")
         assert [tuple(row) for row in rows] == [("report", "boss"), ("told", "l")]
+
+
+async def test_who_set_a_run_off_is_taken_over(empty: str) -> None:
+    """It stood in the cause, with the id of whoever applied, undid or approved."""
+    before = UPGRADES[: next(at for at, entry in enumerate(UPGRADES) if "who_set_runs_off" in entry)]
+    texts = [files("bridge.database").joinpath("upgrades", name).read_text() for name in before]
+    causes = ("directory", "retry; approved by p1", "apply", "apply by p2; approved by p1", "undo of run 3 by p2")
+    connection = await asyncpg.connect(empty)
+    await connection.execute("; ".join([*texts, "CREATE TABLE version (version INTEGER PRIMARY KEY)"]))
+    await connection.execute("INSERT INTO version VALUES ($1)", len(before))
+    await connection.execute("CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)")
+    await connection.execute("INSERT INTO database_owner (key, owner) VALUES (0, 'muster')")
+    for cause in (*causes, "report for root"):
+        await connection.execute("INSERT INTO run (cause, plan_digest, started_at) VALUES ($1, '', now())", cause)
+    await connection.close()
+    async with open_database(empty) as pool:
+        rows = await pool.fetch("SELECT cause, set_off_by, by_person, approved_by FROM run ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("directory", "service", None, None),
+        ("retry", "service", None, "p1"),
+        ("apply", "command line", None, None),
+        ("apply", "command line", "p2", "p1"),
+        ("undo of run 3", "command line", "p2", None),
+        ("report", "root", None, None),
+    ]

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
 from bridge.config_archive import AnchorsConfig
+from bridge.config_photos import PhotosConfig
 from bridge.document import Kind, Section
 from bridge.errors import DocumentError
 from bridge.homeserver import registration
@@ -98,7 +99,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
     """A configuration of the required keys alone has the values that stand behind `Default:`."""
     text = EXAMPLE.read_text()
     found = read_config(SMALLEST, ROOT / "config.yaml")
-    named = re.findall(r"Default: (\S+?)[;.]?(?: .*)?\n(?: *#.*\n)*? *(\w+):", text)
+    named = re.findall(r"Default: (\[.*?\]|\S+?)[;.]?(?: .*)?\n(?: *#.*\n)*? *(\w+):", text)
     stated = {key: value for value, key in named}
     assert stated == {
         "concurrency": str(found.homeserver.concurrency),
@@ -117,8 +118,10 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "webhooks": str(found.directory.feeds.webhooks),
         "ldap": str(found.directory.feeds.ldap),
         "statuses": str(found.directory.statuses),
+        "photos": "null" if found.directory.photos == PhotosConfig() else str(found.directory.photos),
         "checkpoint_every": f"{found.archive.checkpoint_every // timedelta(hours=1)}h",
         "anchors": "{}" if found.archive.anchors == AnchorsConfig() else str(found.archive.anchors),
+        "languages": f"[{', '.join(found.archive.languages)}]",
         "timezone": found.directory.timezone,
         "log": found.log.value,
     }

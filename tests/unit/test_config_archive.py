@@ -50,3 +50,11 @@ def test_what_makes_no_sense_is_told(text: str, problem: str) -> None:
     with pytest.raises(DocumentError) as caught:
         load(text)
     assert problem in caught.value.message
+
+
+def test_languages_are_snowballs() -> None:
+    """Any language with a stemmer will do, and none; an unknown one is told with the nearest."""
+    assert load("{languages: [Finnish, english]}").languages == ("finnish", "english")
+    assert load("{languages: []}").languages == ()
+    with pytest.raises(DocumentError, match=r"no inflections of 'estonien'.*estonian"):
+        load("{languages: [estonien]}")

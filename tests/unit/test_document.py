@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.document import (
-    LARGEST,
     Kind,
     Placed,
     Section,
@@ -30,11 +29,11 @@ from bridge.document import (
     path,
     placed,
     read,
-    read_text,
     text,
     url,
 )
 from bridge.errors import DocumentError, Problem
+from bridge.yaml_text import LARGEST, read_text
 
 
 class Colour(StrEnum):

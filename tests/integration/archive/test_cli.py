@@ -16,6 +16,7 @@ from bridge.config import Config, read_config
 from bridge.directory.intake import import_csv
 from bridge.errors import InputError, UnknownNameError
 from tests.integration.archive.test_search import archived, redacted, said
+from tests.unit.archive.test_batch import an_event
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -46,8 +47,15 @@ async def muster(pool: Pool, *words: str, as_json: bool = False, folder: Path = 
 @pytest.fixture(autouse=True)
 async def _filled(pool: Pool) -> None:
     """Archive a message that was deleted, and one that stands."""
+    names = [
+        an_event(
+            f"$n{room}", type="m.room.name", state_key="", content={"name": room}, origin_server_ts=1, room_id=room
+        )
+        for room in ("!r", "!other")
+    ]
     await archived(
         pool,
+        *names,
         said("$gone", "the budget is 5 million", 1700000000000),
         redacted("$r", "$gone", sender="@boss:x", origin_server_ts=1700000001000),
         said("$here", "which budget?", 1700000002000, room_id="!other", sender="@b:x"),
@@ -64,7 +72,7 @@ async def test_deleted_messages_are_found_and_shown(pool: Pool, capsys: pytest.C
     """Search marks what was deleted; show gives its text and who deleted it."""
     assert await muster(pool, "search", "budget") == 0
     printed = capsys.readouterr().out
-    assert printed.index("which budget?") < printed.index("the budget is 5 million")
+    assert printed.index("which **budget**?") < printed.index("the **budget** is 5 million")
     assert printed.count("[deleted]") == 1
     assert await muster(pool, "show", "$gone") == 0
     printed = capsys.readouterr().out
@@ -73,12 +81,25 @@ async def test_deleted_messages_are_found_and_shown(pool: Pool, capsys: pytest.C
 
 
 async def test_search_is_narrowed(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
-    """Room, sender and limit narrow a search, and nothing found is said."""
-    found = await run_json(pool, capsys, "search", "budget", "--room", "!other", "--sender", "@b:x")
-    assert [hit["event_id"] for hit in found] == ["$here"]
-    assert [hit["event_id"] for hit in await run_json(pool, capsys, "search", "budget", "--limit", "1")] == ["$here"]
+    """Filters among the words and options do the same, pages go on, and nothing found is said."""
+    for words in (["budget", "--room", "!other", "--sender", "@b:x"], ["budget", "room:!other", "from:@b:x"]):
+        found = await run_json(pool, capsys, "search", *words)
+        assert [hit["event_id"] for hit in found["hits"]] == ["$here"]
+    assert [hit["event_id"] for hit in (await run_json(pool, capsys, "search", "--deleted"))["hits"]] == ["$gone"]
+    assert (await run_json(pool, capsys, "search", "--phrase", "budget the"))["hits"] == []
+    first = await run_json(pool, capsys, "search", "budget", "--limit", "1")
+    second = await run_json(pool, capsys, "search", "budget", "--limit", "1", "--page", first["next_page"])
+    assert [[hit["event_id"] for hit in page["hits"]] for page in (first, second)] == [["$here"], ["$gone"]]
     assert await muster(pool, "search", "nonesuch") == 0
     assert capsys.readouterr().out == "Nothing was found.\n"
+
+
+async def test_direct_rooms_are_counted_only(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    """What two people said to each other is not shown, but said to be there."""
+    await archived(pool, said("$d", "budget for two", room_id="!direct"))
+    assert await muster(pool, "search", "budget", "two") == 0
+    printed = capsys.readouterr().out
+    assert printed == "Nothing was found.\n\n1 more in direct rooms, which only a case opens.\n"
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "10001"])
@@ -100,7 +121,7 @@ async def test_what_cannot_be_found_is_one_message(pool: Pool) -> None:
 async def test_verify_tells_by_its_exit_code(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     """0 while everything agrees, 1 with the position once it does not."""
     assert await muster(pool, "verify") == 0
-    assert "3 events: every event and the root agree." in capsys.readouterr().out
+    assert "5 events: every event and the root agree." in capsys.readouterr().out
     await pool.execute("UPDATE event SET body = body || ' ' WHERE seq = 2")
     assert await muster(pool, "verify", as_json=True) == 1
     verdict = json.loads(capsys.readouterr().out)
@@ -112,8 +133,8 @@ async def test_verify_tells_by_its_exit_code(pool: Pool, capsys: pytest.CaptureF
 async def test_status_shows_the_figures(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     """Status counts what there is, on terminals and for scripts."""
     assert await muster(pool, "status") == 0
-    assert "events      3" in capsys.readouterr().out
-    assert (await run_json(pool, capsys, "status"))["events"] == 3
+    assert "events      5" in capsys.readouterr().out
+    assert (await run_json(pool, capsys, "status"))["events"] == 5
 
 
 async def test_whoever_looks_leaves_an_entry(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,10 +144,11 @@ async def test_whoever_looks_leaves_an_entry(pool: Pool, capsys: pytest.CaptureF
     found = await run_json_after(pool, capsys, "log")
     assert [entry["deed"] for entry in found] == ["view", "search"]
     assert found[0]["details"] == {"event": "$gone"}
-    assert found[1]["details"] == {"words": "budget", "room": "!other", "sender": None, "hits": 1}
+    asked = {"words": "budget", "filters": {"room": ["!other"]}, "hits": 1}
+    assert found[1]["details"] == asked
     assert found[0]["by"] == found[0]["os_user"] != ""
     assert await muster(pool, "verify") == 0
-    assert "4" in capsys.readouterr().out
+    assert "7 events" in capsys.readouterr().out
 
 
 async def test_who_looks_is_named(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,14 @@ from typing import Any, cast
 import pytest
 
 from bridge.cli import parser
+from bridge.clock import system_clock
 from bridge.directory.hook_outcome import Outcome
 from bridge.directory.hook_store import read_events
 from bridge.directory.notice_store import read_untold
 from bridge.directory.reuse_store import decide_reuse, load_suspicions
 from bridge.directory.store import load_people, load_person
 from bridge.errors import RefusedError, UnknownNameError
+from bridge.housekeeping import tidy
 from tests.integration.directory.conftest import Scim
 from tests.integration.directory.sender import Hooks, person
 from tests.unit.directory.deliveries import bamboohr, bamboohr_event, generic, hibob, hibob_event, personio_event
@@ -92,7 +94,7 @@ async def test_refused_events_are_told_once_for_each_reason(hooks: Hooks) -> Non
     await hooks.tell(generic(person("2", userName="A"), time="2026-05-01T00:00:00Z"))
     assert await notices(hooks) == []
     await hooks.pool.execute("UPDATE notice SET last_at = now() - interval '8 days'")
-    await hooks.work()
+    await tidy(hooks.pool, system_clock())
     await hooks.tell(generic(person("2", userName="A"), time="2026-06-01T00:00:00Z"))
     assert len(await notices(hooks)) == 1
 

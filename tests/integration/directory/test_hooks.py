@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bridge.clock import system_clock
 from bridge.database import AWAY
 from bridge.database.listen import HOOKS, Listener
 from bridge.directory.hook_inbox import HookInbox
@@ -18,6 +19,7 @@ from bridge.directory.intake import import_csv
 from bridge.directory.signature import TOLERANCE, sign
 from bridge.directory.store import load_history, load_people, load_person
 from bridge.errors import UnknownNameError
+from bridge.housekeeping import tidy
 from tests.integration.directory.sender import KEY, MAX_BODY, NEXT_KEY, Hooks, person
 from tests.unit.directory.deliveries import PRIVATE, bamboohr, generic
 from tests.waiting import wait_until
@@ -119,7 +121,7 @@ async def test_ids_are_kept_for_three_days_at_least(hooks: Hooks) -> None:
     await hooks.tell(generic(person(title="x")), headers={"webhook-id": "young"})
     await hooks.pool.execute("UPDATE hook_event SET received_at = now() - interval '8 days' WHERE delivery = 'old'")
     await hooks.pool.execute("UPDATE hook_event SET received_at = now() - interval '4 days' WHERE delivery = 'young'")
-    await hooks.work()
+    await tidy(hooks.pool, system_clock())
     assert [row["delivery"] for row in await hooks.pool.fetch("SELECT delivery FROM hook_event")] == ["young"]
 
 

@@ -42,6 +42,13 @@ class Room:
         return event.content if event else {}
 
 
+class Rooms(dict[RoomId, Room]):
+    """The rooms that there are; any other is refused as Synapse does it."""
+
+    def __missing__(self, room_id: RoomId) -> Room:
+        raise HomeserverError(f"Unknown room {room_id}", status=404, errcode="M_NOT_FOUND")
+
+
 @dataclass
 class Account:
     """An account and its sessions."""
@@ -63,15 +70,18 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.bot = BOT
         self.server_name = SERVER
-        self.rooms: dict[RoomId, Room] = {}
+        self.rooms = Rooms()
         self.aliases: dict[str, RoomId] = {}
         self.users: dict[UserId, Account] = {}
         self.requests: list[tuple[str, ...]] = []
         self.before: Fault = lambda number, name: None
         self.after: Fault = lambda number, name: None
+        self.media: dict[str, bytes] = {}
+        """`mxc:` address → what was uploaded."""
         self._events: list[Event] = []
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
         self._time = 1_700_000_000_000
+        self._made = 0
 
     # Rooms
 
@@ -139,12 +149,12 @@ class FakeHomeserver:
         self.act(room_id, as_user, "leave", as_user)
         self._end("leave", None)
 
-    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+    async def kick(self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None) -> None:
         self._begin("kick", room_id, user_id)
-        room = self.rooms[room_id]
-        if BOT not in room.members() or user_id not in room.members() | room.members("invite"):
+        room, sender = self.rooms[room_id], as_user or BOT
+        if sender not in room.members() or user_id not in room.members() | room.members("invite"):
             raise HomeserverError("The target user is not in the room", status=403, errcode="M_FORBIDDEN")
-        self.act(room_id, BOT, "leave", user_id)
+        self.act(room_id, sender, "leave", user_id)
         self._end("kick", None)
 
     async def unban(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
@@ -208,6 +218,7 @@ class FakeHomeserver:
     async def rename(self, user_id: UserId, display_name: str) -> None:
         self._begin("rename", user_id)
         self.users[user_id].display_name = display_name
+        self.show(user_id)
         self._end("rename", None)
 
     async def profile(self, user_id: UserId) -> Mapping[str, Any] | None:
@@ -220,7 +231,15 @@ class FakeHomeserver:
         self.users[user_id].profile.pop(name, None)
         if text:
             self.users[user_id].profile[name] = text
+        if name == "avatar_url":
+            self.show(user_id)
         self._end("put_profile_field", None)
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        self._begin("upload", kind)
+        address = f"mxc://{SERVER}/{len(self.media)}"
+        self.media[address] = content
+        return self._end("upload", address)
 
     async def lock(self, user_id: UserId) -> None:
         self._begin("lock", user_id)
@@ -248,9 +267,17 @@ class FakeHomeserver:
 
     # What people do by hand, and what tests look at
 
+    def delete_room(self, room_id: RoomId) -> None:
+        """Delete a room as a server administrator does: all are taken out, and nothing is left of it."""
+        for name in sorted(self.rooms[room_id].members()):
+            self.act(room_id, UserId(name), "leave", UserId(name))
+        del self.rooms[room_id]
+        self.aliases = {alias: target for alias, target in self.aliases.items() if target != room_id}
+
     def make_room(self, creator: UserId) -> RoomId:
         """Make a bare room, as people do for a direct chat."""
-        room_id = RoomId(f"!room{len(self.rooms)}")
+        self._made += 1
+        room_id = RoomId(f"!room{self._made - 1}")
         self.rooms[room_id] = Room()
         self._put(room_id, creator, "m.room.create", "", {"room_version": "12"})
         self.act(room_id, creator, "join", creator)
@@ -259,6 +286,22 @@ class FakeHomeserver:
     def act(self, room_id: RoomId, sender: UserId, membership: str, user_id: UserId) -> None:
         """Change a membership, whoever may."""
         self._put(room_id, sender, "m.room.member", user_id, {"membership": membership})
+
+    def show(self, user_id: UserId) -> None:
+        """Say somebody's memberships anew with the display name and the picture of now, as Synapse does."""
+        account = self.users[user_id]
+        shown = {"displayname": account.display_name, "avatar_url": account.profile.get("avatar_url")}
+        for room_id, room in self.rooms.items():
+            if user_id in room.members():
+                self._put(room_id, user_id, "m.room.member", user_id, {"membership": "join", **shown})
+
+    def set_profile(self, user_id: UserId, *, name: str | None = None, picture: str | None = None) -> None:
+        """Change the own display name or picture, as people do."""
+        account = self.users[user_id]
+        account.display_name = account.display_name if name is None else name
+        if picture is not None:
+            account.profile["avatar_url"] = picture
+        self.show(user_id)
 
     def set_state(self, room_id: RoomId, sender: UserId, kind: str, content: Mapping[str, Any]) -> None:
         """Change a piece of a room's state, whoever may."""

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import HomeserverUnavailableError
 from bridge.ids import EventId, RoomId
+from bridge.membership.audit_store import approve, read_held
 from bridge.membership.barrier_guard import BarrierGuard
 from bridge.membership.barrier_store import read_together
 from tests.integration.membership.conftest import RULES, Company, user
@@ -160,3 +161,25 @@ async def test_who_is_on_both_sides_is_told_to_the_administrators(company: Compa
 
     assert len(bodies) == 1
     assert "Dot" in bodies[0]
+
+
+async def test_who_waited_for_a_held_removal_comes_in_as_soon_as_it_is_done(company: Company) -> None:
+    """Not only when everything is looked at again a day later; until then the plan says that they wait."""
+    den = {**WALLED["rooms"], "den": {"members": 'department eq "Sales"'}}
+    company.rule({**WALLED, "rooms": den, "barriers": []}, digest="policy-2")
+    await company.upkeep.catch_up()
+    company.homeserver.act(company.homeserver.room("den"), user("ann"), "join", user("cid"))
+    await company.deliver()
+    await company.upkeep.catch_up()
+    company.rule({**WALLED, "rooms": den}, digest="policy-3", removals=0, floor=0, fraction=0)
+    await company.say("zoe", department="Sales")
+    await company.upkeep.catch_up()
+    await company.deliver()
+    assert company.homeserver.people("den") == {"ann", "bob", "cid"}
+    found = await company.reconciler.survey(company.policy)
+    assert "zoe" in {change.user_id[1:4] for change in found.verdict.waiting if change.room == "den"}
+
+    (held,) = await read_held(company.pool)
+    await approve(company.pool, held.digest, company.ids["eve"], company.clock())
+    await company.upkeep.catch_up()
+    assert company.homeserver.people("den") == {"ann", "bob", "zoe"}

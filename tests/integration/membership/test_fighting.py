@@ -96,6 +96,7 @@ async def test_what_muster_does_itself_is_no_intervention(company: Company) -> N
         ("m.room.topic", {"topic": "Eve's"}),
         ("m.room.join_rules", {"join_rule": "public"}),
         ("m.room.history_visibility", {"history_visibility": "world_readable"}),
+        ("m.room.guest_access", {"guest_access": "can_join"}),
     ],
 )
 async def test_a_changed_setting_is_put_back_at_once(company: Company, kind: str, content: dict[str, str]) -> None:
@@ -136,6 +137,23 @@ async def test_a_room_taken_out_of_its_space_is_listed_again(company: Company) -
         await company.upkeep.catch_up()
 
         assert company.homeserver.rooms[space].content("m.space.child", room) == before == {**before, "order": "10001"}
+
+
+async def test_a_space_lists_nothing_but_the_policys_rooms(company: Company) -> None:
+    """A room of somebody's own, and a managed one of elsewhere, are taken out again; who did it is told."""
+    space = company.homeserver.room("company")
+    before = {key: event.content for key, event in company.homeserver.rooms[space].state.items()}
+    for child in (company.homeserver.make_room(user("eve")), company.homeserver.room("news")):
+        company.homeserver._put(space, user("eve"), "m.space.child", child, {"via": ["example.org"]})
+        await company.deliver()
+        (result,) = await company.upkeep.catch_up()
+        assert [(change.room, change.value) for change in result.plan.changes] == [("company", "children")]
+        assert company.homeserver.rooms[space].content("m.space.child", child) == {}
+        await company.deliver()
+        assert await company.upkeep.catch_up() == []
+    after = {key: event.content for key, event in company.homeserver.rooms[space].state.items() if event.content}
+    assert after == before
+    assert any("You changed the list of rooms of company" in text for text in await said_to(company, "eve"))
 
 
 async def test_a_refused_correction_is_not_tried_without_end(company: Company) -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.errors import RefusedError, UnknownNameError
-from bridge.membership.audit_store import read_held
+from bridge.membership.audit import told_cause
+from bridge.membership.audit_store import read_entries, read_held
 from bridge.membership.held import approve
 from tests.integration.membership.conftest import PEOPLE, RULES, Company, user
 
@@ -72,8 +73,9 @@ async def test_approved_plan_goes_at_the_next_reconciliation(company: Company) -
     assert result.applied.done == len(held.changes)
     assert company.homeserver.people("lounge") == {"ann", "dot", "eve"}
     assert not await read_held(company.pool)
-    cause = await company.pool.fetchval("SELECT cause FROM run ORDER BY id DESC LIMIT 1")
-    assert cause == f"approval; approved by {company.ids['eve']}"
+    told = (await read_entries(company.pool, limit=1))[0]
+    assert (told.cause, told.set_off_by, told.approved_by) == ("approval", "service", company.ids["eve"])
+    assert told_cause(told.cause, told.set_off_by, told.approver) == "approval, by the service, approved by Eve"
     await dismiss(company, "dot")
     await company.upkeep.catch_up()
     assert company.homeserver.users[user("dot")].locked

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bridge.cli.leavers import leavers
 from bridge.directory.notice_store import read_untold
 from bridge.directory.person import Standing
-from bridge.directory.scim_shape import MUSTER
+from bridge.directory.scim_shape import ENTERPRISE, MUSTER
+from bridge.directory.selector import parse
 from bridge.directory.status_store import put_statuses
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import RoomId
 from bridge.membership import lifecycle_store
 from bridge.membership.audit_store import read_held
-from bridge.policy.schema import REVERSIBLE, LeaverStage, LeaverStep
+from bridge.policy.schema import REVERSIBLE, LeaverStage, LeaverStep, Successor
 from tests.integration.membership.conftest import Company, user
 from tests.integration.membership.homeserver import Fault
+from tests.unit.membership import notation
 
 if TYPE_CHECKING:
+    from bridge.app import Services
     from bridge.membership.upkeep import Upkeep
 
 NOON = datetime(2027, 2, 1, 12, tzinfo=UTC)
@@ -167,6 +174,71 @@ async def test_a_named_successor_is_brought_in(february: Company) -> None:
     assert levels(february, made)["eve"] == 100
 
 
+async def test_a_successor_of_the_policys_is_brought_in(february: Company) -> None:
+    """Whom the leaver's attribute names, by userName; else the line up, above a manager who has left too; else one of
+    those whom a selector chooses, who is inside before who is not."""
+    deputy, line, chiefs = (
+        Successor(attribute="costcenter"),
+        Successor(attribute="manager"),
+        Successor(people=parse('title eq "Head" or title eq "Chief"')),
+    )
+    rule(february, successors=(deputy, line, chiefs))
+    february.policy = replace(february.policy, brake=replace(february.policy.brake, floor=25))
+    await february.say("zoe", department="Sales")
+    await february.say("yan", department="Sales", manager="zoe")
+    cases: list[tuple[str, dict[str, Any], str, str]] = [
+        ("bob", {ENTERPRISE: {"costCenter": "DOT"}}, "dot", "dot"),
+        ("uma", {"manager": "yan"}, "zoe", ""),
+        ("vic", {"department": "IT"}, "cid", "cid"),
+    ]
+    for name, said, heir, inside in cases:
+        await february.say("yan", active=name == "bob")
+        await february.say(name, **said)
+        await come(february, february.upkeep, NOON)
+        made = await project(february, name, *filter(None, [inside]))
+        await february.say(name, active=False)
+        await come(february, february.upkeep, NOON)
+        assert february.homeserver.rooms[made].members() == {user(heir)}, name
+
+
+WALL = {"between": 'department eq "Sales"', "and": 'department eq "IT"', "reason": "sales independence", "except": []}
+
+
+async def test_an_heir_whom_a_barrier_keeps_out_is_not_chosen(february: Company) -> None:
+    """The next one is, though somebody named the other by hand."""
+    made = await project(february, "eve", "ann")
+    february.policy = replace(
+        february.policy, digest="walled", barriers=(notation.policy({"barriers": [WALL]}).barriers)
+    )
+    await lifecycle_store.name_successor(february.pool, february.ids["eve"], february.ids["cid"], NOON)
+    await february.say("eve", active=False)
+    await come(february, february.upkeep, NOON)
+    assert february.homeserver.rooms[made].members() == {user("ann")}
+    assert levels(february, made)["ann"] == 100
+
+
+async def test_a_return_that_meets_the_other_side_does_not_happen(february: Company) -> None:
+    """The plan says so, and the administrators are told once; when the other side has left, it happens."""
+    made = await project(february, "eve", "bob", "ann")
+    await february.say("bob", active=False)
+    await come(february, february.upkeep, NOON)
+    february.policy = replace(
+        february.policy, digest="walled", barriers=(notation.policy({"barriers": [WALL]}).barriers)
+    )
+    await february.say("bob", active=True, department="IT")
+    await come(february, february.upkeep, NOON)
+    assert february.homeserver.rooms[made].members() == {user("ann"), user("eve")}
+    kept_out = (await february.reconcile()).plan.kept_out
+    assert [each.users for each in kept_out if each.room.startswith("!")] == [(user("bob"),)]
+    told = [notice.body for notice, _ in await read_untold(february.pool) if made in notice.body]
+    assert len(told) == 1
+    assert "sales independence" in told[0]
+    february.homeserver.act(made, user("ann"), "leave", user("ann"))
+    await february.deliver()
+    await february.reconcile()
+    assert february.homeserver.rooms[made].members() == {user("bob"), user("eve")}
+
+
 async def test_a_room_that_nobody_is_left_in_is_told(february: Company) -> None:
     """The administrators hear of it; nothing is abandoned in silence."""
     await project(february, "bob")
@@ -175,6 +247,37 @@ async def test_a_room_that_nobody_is_left_in_is_told(february: Company) -> None:
     (notice, _) = (await read_untold(february.pool))[-1]
     assert "'Project'" in notice.body
     assert user("bob") in notice.body
+
+
+async def test_the_verb_tells_what_is_done_and_what_is_due(
+    february: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By person, the next due first; who has nothing to come is counted, and named on demand."""
+    services = cast("Services", SimpleNamespace(pool=february.pool, clock=february.clock))
+
+    async def said(**options: bool) -> str:
+        await leavers(argparse.Namespace(**{"json": False, "all": False, **options}), services)
+        return capsys.readouterr().out
+
+    assert await said() == "Nobody has left.\n"
+    for name, moment in (("bob", NOON), ("dot", NOON + timedelta(days=1))):
+        await february.say(name, active=False)
+        await come(february, february.upkeep, moment)
+    assert await said() == (
+        "Bob (@bob:example.org), left 2027-02-01\n"
+        "  done 2027-02-01 12:00  lock, end_sessions, leave_rooms, hand_over_rooms\n"
+        "  due  2027-03-03 00:00  deactivate\n"
+        "Dot (@dot:example.org), left 2027-02-02\n"
+        "  done 2027-02-02 12:00  lock, end_sessions, leave_rooms, hand_over_rooms\n"
+        "  due  2027-03-04 00:00  deactivate\n"
+    )
+    await come(february, february.upkeep, THE_END)
+    assert (await said()).endswith("1 more has nothing to come; --all names them.\n")
+    assert "done 2027-03-03 00:00  deactivate" in await said(all=True)
+    february.now = THE_END + timedelta(days=2)
+    assert "late 2027-03-04 00:00  deactivate" in await said()
+    (told,) = json.loads(await said(json=True))
+    assert (told["user_id"], told["stages"][1]["done_at"]) == (user("dot"), None)
 
 
 async def test_who_cannot_hand_over_does_not_leave(february: Company) -> None:

@@ -329,7 +329,8 @@ async def test_a_report_is_written_signed_and_recorded(past: Past, capsys: pytes
     capsys.readouterr()
     await audit(argparse.Namespace(json=True, person="bob", room=None, limit=1), past.services)
     (entry,) = json.loads(capsys.readouterr().out)
-    assert (entry["action"], entry["outcome"], entry["cause"]) == ("make report", "done", "report for bob")
+    assert (entry["action"], entry["outcome"], entry["cause"]) == ("make report", "done", "report")
+    assert entry["set_off_by"] == "Bob"
     signature = json.loads((past.folder / "access.csv.sig").read_text())
     assert entry["value"] == f"access.csv, SHA-256 {signature['sha256']}"
     assert entry["reason"] == "asked for by bob, as of 2026-03-03T12:00:00+00:00"

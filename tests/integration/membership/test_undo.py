@@ -11,6 +11,7 @@ import pytest
 
 from bridge.cli.undo import undo_run
 from bridge.errors import RefusedError, UnknownNameError
+from bridge.membership.audit_store import read_entries
 from tests.integration.membership.conftest import RULES, Company, user
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ async def test_guests_whom_a_policy_has_thrown_out_come_back_when_it_is_taken_ba
     assert await undo(company, run, apply=digest, by="eve") == 0
 
     assert "guest" in company.homeserver.people("news")
-    cause = await company.pool.fetchval("SELECT cause FROM run ORDER BY id DESC LIMIT 1")
-    assert cause == f"undo of run {run} by {company.ids['eve']}"
+    told = (await read_entries(company.pool, limit=1))[0]
+    assert (told.cause, told.set_off_by) == (f"undo of run {run}", "Eve")
     await company.deliver()
     assert not (await company.reconcile()).plan.changes
 

@@ -9,6 +9,7 @@ import pytest
 from bridge.directory.scim_shape import MUSTER
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import UserId
+from bridge.membership.unmanaged_store import begin_adopting
 from bridge.selfservice.conversation import MOST_ANSWERS
 from tests.integration.membership.conftest import user
 from tests.integration.membership.homeserver import BOT, KilledError
@@ -46,6 +47,17 @@ async def test_the_bot_does_not_come_to_rooms_of_more(office: Office) -> None:
     assert BOT not in office.homeserver.rooms[room_id].members()
 
 
+async def test_the_bot_stays_in_rooms_that_it_adopts(office: Office) -> None:
+    """There it is invited in somebody's name, and by its own will."""
+    room_id = office.homeserver.make_room(user("ann"))
+    office.homeserver.act(room_id, user("bob"), "join", user("bob"))
+    await begin_adopting(office.pool, room_id, office.company.clock())
+    office.homeserver.act(room_id, user("ann"), "invite", BOT)
+    await office.hear()
+    await office.speak()
+    assert ("leave", room_id, BOT) not in office.homeserver.requests
+
+
 async def test_the_bot_is_silent_when_somebody_else_comes(office: Office) -> None:
     """A third person makes it a room in which nothing may be said of the first."""
     room_id = await office.direct("ann")
@@ -76,7 +88,7 @@ async def test_why_tells_the_rule_and_ones_own_attributes(office: Office) -> Non
     """For the rooms that one is in."""
     answer = await office.ask("cid", "why am I in Fleet?")
     assert answer.startswith("You are in Fleet, because its rule rooms.fleet names you:\n• your department is Fleet")
-    assert "You are its moderator." in answer
+    assert "You are its moderator, because your title is Captain." in answer
     assert "• you work here" in await office.ask("ann", "why The Lounge")
 
 

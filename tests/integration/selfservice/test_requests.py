@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.directory.scim_shape import ENTERPRISE
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId
 from tests.integration.membership.conftest import user
@@ -32,6 +33,23 @@ def _direct(office: Office, name: str) -> RoomId:
         if room.members() == {BOT, user(name)} and not room.content("io.muster.room")
     ]
     return found
+
+
+def _questions(office: Office) -> list[str]:
+    """Return everything that owners and administrators were asked, oldest first."""
+    events = [event for room in office.homeserver.rooms.values() for event in room.said]
+    return [
+        event.content["body"]
+        for event in sorted(events, key=lambda event: event.timestamp)
+        if "asks to be let into" in event.content.get("body", "")
+    ]
+
+
+async def _wait(office: Office, time: timedelta) -> None:
+    """Let time pass, and have done what is due by then."""
+    await office.pass_time(time)
+    await office.conversation.requests.go_on()
+    await office.speak()
 
 
 async def _react(office: Office, name: str, question: Event, sign: str = "✅") -> Event:
@@ -91,16 +109,12 @@ async def test_who_does_not_answer_is_followed_by_the_next_and_the_administrator
     """Each after two days; whoever was asked first may still answer, and only one answer counts."""
     room_id = await office.direct("ann")
     await office.ask("ann", "request fleet", room_id)
-    requests = office.conversation.requests
-    await office.pass_time(timedelta(days=1))
-    await requests.go_on()
-    await office.speak()
-    assert await office.pool.fetchval("SELECT count(*) FROM room_request_ask") == 1
+    await _wait(office, timedelta(hours=23))
+    assert len(_questions(office)) == 1
     for _ in range(3):
-        await office.pass_time(timedelta(days=2, minutes=1))
-        await requests.go_on()
-        await office.speak()
-    assert await office.pool.fetchval("SELECT count(*) FROM room_request_ask") == 2
+        await _wait(office, timedelta(days=2, minutes=1))
+    said = _questions(office)
+    assert [body.startswith("A reminder: ") for body in said] == [False, False, True]
     await _react(office, "eve", _question(office, None))
     assert office.said(room_id)[-1].startswith("You are let into Fleet")
     await _react(office, "cid", _question(office, "cid"), "❌")
@@ -181,3 +195,87 @@ async def test_a_kill_between_asking_and_writing_it_down_asks_once(office: Offic
     assert len([event for event in said if "asks to be let into" in event.content["body"]]) == 1
     assert len([event for event in said if event.content["body"] == ASKED]) == 1
     assert _direct(office, "cid")
+
+
+async def test_whoever_was_asked_is_reminded_once(office: Office) -> None:
+    """After a day; a reaction to the reminder is an answer like one to the question."""
+    room_id = await office.direct("ann")
+    await office.ask("ann", "request fleet", room_id)
+    for _ in range(3):
+        await _wait(office, timedelta(hours=12))
+    first, again = _questions(office)
+    assert again.splitlines()[:2] == ["A reminder: " + first.splitlines()[0], first.splitlines()[1]]
+    assert "somebody else" not in again
+    await _react(office, "cid", _question(office, "cid"))
+    assert office.said(room_id)[-1].startswith("You are let into Fleet until ")
+
+
+async def test_what_nobody_answers_ends_with_a_word(office: Office) -> None:
+    """After two weeks; one may ask again, and a late answer changes nothing."""
+    room_id = await office.direct("ann")
+    await office.ask("ann", "request fleet", room_id)
+    for _ in range(13):
+        await _wait(office, timedelta(days=1))
+    assert await office.pool.fetchval("SELECT state FROM room_request") == "open"
+    await _wait(office, timedelta(days=1, minutes=1))
+    assert office.said(room_id)[-1].startswith("Nobody has answered your request for Fleet, so it is over.")
+    assert len(_questions(office)) == 4
+    await _react(office, "cid", _question(office, "cid"))
+    assert await office.pool.fetchval("SELECT count(*) FROM exception") == 0
+    assert await office.ask("ann", "request fleet", room_id) == ASKED
+
+
+WALLED = {
+    **RULES,
+    "barriers": [
+        {"between": 'department eq "Sales"', "and": 'department eq "Fleet"', "reason": "fair tenders", "except": []}
+    ],
+}
+
+
+async def _wall(office: Office) -> None:
+    office.company.rule(WALLED, digest="walled")
+    await office.company.reconcile()
+    await office.hear()
+
+
+async def test_what_a_barrier_closes_is_no_room_to_ask_for(office: Office) -> None:
+    """It is refused at once, word for word like a room that there is not; the list and `why` know nothing of it."""
+    await _wall(office)
+    room_id = await office.direct("ann")
+    for words in ("request {}", "why {}"):
+        closed = await office.ask("ann", words.format("fleet"), room_id)
+        assert closed == (await office.ask("ann", words.format("xyzzy"), room_id)).replace("xyzzy", "fleet")
+        assert "tender" not in closed
+    assert "Fleet" not in await office.ask("ann", "rooms", room_id)
+    assert "Fleet" in await office.ask("eve", "rooms")
+    assert await office.pool.fetchval("SELECT count(*) FROM room_request") == 0
+
+
+async def test_the_phone_book_does_not_show_the_other_side(office: Office) -> None:
+    """Nor as somebody's manager; whoever is on no side finds everybody, and everybody finds their own side."""
+    await office.company.say("eve", **{ENTERPRISE: {"manager": {"value": office.company.ids["cid"]}}})
+    await _wall(office)
+    assert await office.ask("ann", "who cid") == await office.ask("ann", "who captain")
+    assert "Nobody who works here is found" in await office.ask("ann", "who cid")
+    assert "Cid" not in await office.ask("ann", "who eve")
+    assert "Bob" in await office.ask("ann", "who bob")
+    assert "Cid" in await office.ask("eve", "who cid")
+    assert "manager: Cid" in await office.ask("eve", "who eve")
+
+
+@pytest.mark.parametrize("moment", ["answer", "reminder"])
+async def test_a_barrier_that_comes_meanwhile_ends_the_request(office: Office, moment: str) -> None:
+    """Whoever asked is told that it is not possible, and nothing of the other side."""
+    room_id = await office.direct("ann")
+    await office.ask("ann", "request fleet", room_id)
+    await _wall(office)
+    if moment == "answer":
+        await _react(office, "cid", _question(office, "cid"))
+        assert "cannot be let into Fleet" in office.said(_direct(office, "cid"))[-1]
+    else:
+        await _wait(office, timedelta(days=1, minutes=1))
+        assert len(_questions(office)) == 1
+    assert office.said(room_id)[-1] == "You cannot be let into Fleet: the company's rules do not allow it."
+    assert await office.pool.fetchval("SELECT state FROM room_request") == "lapsed"
+    assert await office.pool.fetchval("SELECT count(*) FROM exception") == 0

@@ -13,22 +13,18 @@ from rich.cells import cell_len
 
 from bridge.archive.inspection import Finding, Problem, Verdict
 from bridge.archive.rendering import (
-    hits_as_json,
-    hits_as_text,
     moment,
     status_as_text,
     verdict_as_json,
     verdict_as_text,
 )
 from bridge.archive.story_text import Around, story_as_json, story_as_text
-from bridge.archive.values import Hit, Status, Story, Version
+from bridge.archive.values import Status, Story, Version
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
 from tests.unit.archive.test_batch import an_event
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-HIT = Hit(7, EventId("$e"), RoomId("!r"), UserId("@m.tamm:x"), 1700000000000, "hello", None, deleted=False)
 TEXT = st.text(st.characters(codec=None), max_size=300)
 STATUS = Status(
     size=12345,
@@ -49,25 +45,19 @@ def a_version(redaction: dict[str, Any] | None = None, **fields: Any) -> Version
     return Version(event, Event.of(an_event("$r", type="m.room.redaction", **redaction)) if redaction else None)
 
 
-def test_hit_shows_when_who_what_and_where() -> None:
-    """A hit names time, sender, text, event and room, and whether it is an edit or deleted."""
-    text = hits_as_text([replace(HIT, edits=EventId("$o"), deleted=True)], 80)
-    assert text == "2023-11-14 22:13:20Z  @m.tamm:x  [edit]  [deleted]\n  hello\n  $e\n  in !r"
-
-
 @given(TEXT, st.integers(40, 100))
 def test_no_text_leaves_its_columns_or_steers_the_terminal(text: str, width: int) -> None:
     """Whatever was typed is wrapped, and what a terminal would obey is replaced."""
-    printed = hits_as_text([replace(HIT, text=text)], width)
-    assert all(cell_len(line) <= width for line in printed.split("\n")[1:])
+    story = Story(a_version(content={"body": text}), (), NOON, NOON, backfilled=False)
+    printed = story_as_text(story, Around(), width)
+    assert all(cell_len(line) <= width for line in printed.split("\n")[6:])
     assert not set(printed) & set("\x1b\x07\r\x9b\u202e\u2066\0")
     printed.encode()
 
 
-def test_long_text_is_shortened_in_hits() -> None:
-    """A hit shows the beginning; `show` has it all."""
+def test_long_text_is_shown_whole() -> None:
+    """A story has all of it."""
     text = "word " * 500
-    assert hits_as_text([replace(HIT, text=text)], 80).count("\n") < 10
     story = Story(a_version(content={"body": text}), (), NOON, NOON, backfilled=False)
     assert story_as_text(story, Around(), 80).count("word") == 500
 
@@ -94,7 +84,6 @@ def test_json_of_poison_can_be_written() -> None:
     content = {"body": "\ud800", "deep": deep, "\udfff": "x"}
     story = Story(a_version({"content": {"reason": deep}}, content=content), (), NOON, NOON, backfilled=False)
     json.dumps(story_as_json(story, Around()), ensure_ascii=False).encode()
-    json.dumps(hits_as_json([replace(HIT, text="\ud800", sender=UserId("\udc00"))]), ensure_ascii=False).encode()
 
 
 def test_verdict_names_what_and_where() -> None:

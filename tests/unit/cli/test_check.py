@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli import check
+from bridge.membership.picture import initials
 
 GOOD = """version: 1
 company: Nordwind
@@ -114,3 +115,20 @@ async def test_a_warning_refuses_nothing_unless_strict(folder: Path, capsys: pyt
     assert await run("twins.yaml") == 0
     assert capsys.readouterr().err.startswith("twins.yaml:5:6: warning: `b` is")
     assert await run("--strict", "twins.yaml") == 1
+
+
+async def test_a_picture_that_cannot_be_used_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file beside the policy that is missing, or is none; one that is good is none."""
+    room = "{name: X, members: title pr, avatar: logos/x.png}"
+    (folder / "pictured.yaml").write_text(f"version: 1\ncompany: N\nrooms:\n  a: {room}\n")
+    assert await run("pictured.yaml") == 1
+    told = "pictured.yaml:4:6: error: the picture `logos/x.png` of `a` cannot be used: "
+    assert capsys.readouterr().err == f"{told}the file cannot be read (No such file or directory)\n"
+
+    (folder / "logos").mkdir()
+    (folder / "logos" / "x.png").write_text("<svg/>")
+    assert await run("pictured.yaml") == 1
+    assert "expected a picture (PNG, JPEG or WebP), came something else" in capsys.readouterr().err
+
+    (folder / "logos" / "x.png").write_bytes(initials("N", "#000000"))
+    assert await run("pictured.yaml") == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.directory.expression import fold
-from bridge.ids import PersonId, RoomId, RoomKey, UserId
+from bridge.ids import PersonId, RoomId, RoomKey, UserId, server_of
 from bridge.membership.profile import divide
 from bridge.membership.values import FIELDS, Action, Change, Current, CurrentAccount, CurrentRoom, Plan
+
+from .notation import SERVER
 
 NOTHING = Current({}, {})
 
@@ -81,6 +83,8 @@ def _changed_room(change: Change, room: CurrentRoom | None, plan: Plan) -> Curre
         return replace(room, **said, altered=room.altered.difference(fields), settings=settings)
     if change.action is Action.JOIN:
         assert user not in room.members
+        if server_of(user) != SERVER:
+            return replace(room, invited=room.invited | {user}, granted=room.granted | {user})
         return replace(
             room, members=room.members | {user}, invited=room.invited - {user}, granted=room.granted | {user}
         )

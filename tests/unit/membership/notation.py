@@ -6,9 +6,9 @@ a capital, and everybody works here unless `active: false`. User IDs are written
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,23 @@ from bridge.directory.census import Census
 from bridge.directory.local_day import everywhere
 from bridge.directory.person import Employment, Person
 from bridge.directory.selector import Selector, parse
-from bridge.ids import PersonId, UserId, localpart_of
+from bridge.ids import PersonId, RoomKey, UserId, localpart_of
+from bridge.membership.guests import Guest
 from bridge.membership.values import Change
-from bridge.policy.schema import Accounts, Barrier, Brake, Desk, Exemption, Policy, Room, RoomKind, Space
+from bridge.policy.schema import (
+    Accounts,
+    Avatars,
+    Barrier,
+    Brake,
+    Desk,
+    Exemption,
+    Guests,
+    Policy,
+    Room,
+    RoomKind,
+    Space,
+    UnmanagedRooms,
+)
 from bridge.policy.settings import Join, Rank, from_json
 
 DAY = date(2026, 3, 2)
@@ -37,7 +51,7 @@ _JOB = {
     "start": "start",
     "end": "end",
 }
-_OWN = {"active", "userName", "displayName", "externalId"}
+_OWN = {"active", "barred", "userName", "displayName", "externalId"}
 
 
 def case_files(folder: str) -> list[Path]:
@@ -66,6 +80,7 @@ def person(name: str, said: Mapping[str, Any]) -> Person:
         user_name=said.get("userName", name),
         display_name=said.get("displayName", name.capitalize()),
         active=said.get("active", True),
+        barred=said.get("barred", False),
         external_id=said.get("externalId"),
         employments=(job,),
         other={key.lower(): (value,) for key, value in said.items() if key not in _JOB and key not in _OWN},
@@ -84,11 +99,34 @@ def policy(said: Mapping[str, Any]) -> Policy:
         tests=(),
         digest="",
         barriers=tuple(_barrier(each) for each in said.get("barriers", ())),
+        guests=_guests(**said["guests"]) if "guests" in said else None,
+        unmanaged_rooms=UnmanagedRooms(said.get("unmanaged_rooms", "report")),
     )
 
 
+def _guests(sponsors: str, domains: Sequence[str] = ()) -> Guests:
+    return Guests(parse(sponsors), tuple(domains))
+
+
+def guests(said: Mapping[str, Mapping[str, Any]] | None) -> list[Guest]:
+    """Return guests written as `kim:partner.example: {sponsor: ann, rooms: [yard], until: 2026-03-09}`."""
+    return [
+        Guest(
+            user_id(name),
+            PersonId(each["sponsor"]),
+            tuple(map(RoomKey, each.get("rooms", ()))),
+            "helps",
+            datetime.combine(DAY, time(), UTC),
+            each.get("until", DAY),
+            datetime.combine(DAY, time(), UTC) if each.get("ended") else None,
+        )
+        for name, each in (said or {}).items()
+    ]
+
+
 def _accounts(prepared: int = 0, **said: Any) -> Accounts:
-    return Accounts(prepared=timedelta(days=prepared), **said)
+    avatar = Avatars(said.pop("avatar")) if "avatar" in said else None
+    return Accounts(prepared=timedelta(days=prepared), avatar=avatar, **said)
 
 
 def _space(key: str, said: Mapping[str, Any]) -> Space:
@@ -137,8 +175,8 @@ def _selector(text: str | None) -> Selector | None:
 
 
 def user_id(localpart: str) -> UserId:
-    """Return the user ID of a localpart on the server of the cases."""
-    return UserId(f"@{localpart}:{SERVER}")
+    """Return the user ID of a localpart on the server of the cases, or of another with its server behind a colon."""
+    return UserId(f"@{localpart}" if ":" in localpart else f"@{localpart}:{SERVER}")
 
 
 def name_of(user: UserId) -> str:

@@ -9,14 +9,18 @@ from datetime import UTC, datetime
 from bridge.archive.values import Comparison
 from bridge.directory.history import HistoryEntry
 from bridge.directory.local_day import everywhere
+from bridge.directory.person import Person
 from bridge.ids import EventId, PersonId, RoomId, RoomKey, UserId
 from bridge.membership.audit import Entry
 from bridge.membership.explanation import PolicyVersion
+from bridge.membership.past_company import Company, Setting, judged
 from bridge.membership.presence import Power, Presence
 from bridge.membership.room_past import RoomPast
+from bridge.membership.ruling import Rulings
 from bridge.membership.values import Action
 from bridge.membership.who import Facts
 from bridge.membership.why_then import Then
+from bridge.policy.schema import Policy
 from tests.unit.membership import notation
 
 RULES = {
@@ -30,8 +34,8 @@ RULES = {
         "drivers": {"members": 'title eq "Driver"'},
     },
 }
-POLICY = notation.policy(RULES)
 VERSION = PolicyVersion("c0ffee" * 10 + "beef", "2026-01-05T08:00:00+00:00")
+POLICY = replace(notation.policy(RULES), digest=VERSION.digest)
 ANN, BOB, GUEST = UserId("@ann:example.org"), UserId("@bob:example.org"), UserId("@guest:elsewhere.example")
 SALES, COMPANY, CLUB = RoomId("!sales"), RoomId("!company"), RoomId("!club")
 NOW = datetime(2026, 3, 1, 21, 59, 59, tzinfo=UTC)
@@ -93,7 +97,7 @@ def then(**more: object) -> Then:
     plain = Then(
         moment=NOW,
         day=notation.DAY.replace(day=1),
-        policy=POLICY,
+        rulings=None,
         version=VERSION,
         history=(
             recorded(2, "csv:start.csv", 1, {"department": "IT", "title": "Clerk"}),
@@ -112,7 +116,17 @@ def then(**more: object) -> Then:
         comparisons={SALES: COMPLETE, COMPANY: COMPLETE},
         arrivals={"department/Sales": entry("department/Sales", BOB)},
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    found = replace(plain, **more)  # type: ignore[arg-type]
+    if "rulings" not in more:
+        found = replace(found, rulings=judged_of(found.history[-1].person))
+    return found
+
+
+def judged_of(*people: Person, policy: Policy = POLICY) -> Rulings:
+    """Return what the policy decided about these people."""
+    states = {one.id: HistoryEntry(1, NOW, "csv:x", "changed", notation.DAY, one) for one in people}
+    holders = {UserId(f"@{one.id}:example.org"): one.id for one in people}
+    return judged(policy, Company(states, ()), ROOMS, holders, NOW, Setting(notation.BOT, (), "UTC"))
 
 
 def facts(**more: object) -> Facts:
@@ -121,7 +135,7 @@ def facts(**more: object) -> Facts:
     bob = notation.person("bob", {"department": "IT", "title": "Clerk"})
     plain = Facts(
         moment=NOW,
-        policy=POLICY,
+        rulings=None,
         version=VERSION,
         bot=notation.BOT,
         presences={
@@ -134,10 +148,13 @@ def facts(**more: object) -> Facts:
         people={ANN: ann, BOB: bob},
         day=everywhere(notation.DAY),
         arrivals={
-            ANN: entry("department/Sales", ANN, approval="fedc" * 16, cause="directory; approved by eve"),
+            ANN: entry("department/Sales", ANN, approval="fedc" * 16, approved_by=PersonId("eve")),
             BOB: entry("department/Sales", BOB, id=8),
         },
         names={PersonId("eve"): "Eve Saar"},
         comparison=COMPLETE,
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    found = replace(plain, **more)  # type: ignore[arg-type]
+    if "rulings" not in more:
+        found = replace(found, rulings=judged_of(*found.people.values()))
+    return found

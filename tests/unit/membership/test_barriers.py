@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from bridge.directory.census import Census
 from bridge.directory.local_day import everywhere
+from bridge.directory.selector import parse
 from bridge.ids import RoomId, RoomKey, UserId
 from bridge.membership.barriers import Arrival, Breach, Seat, Seats, Walls, breaches, seats_of, walls_of
 from bridge.membership.brake import Losses, brake
 from bridge.membership.desired import desired
+from bridge.membership.guests import Guesthood, guest_seats, guesthood
 from bridge.membership.plan import plan
 from bridge.membership.steps import Schedule, steps_of
 from bridge.membership.values import Current, Plan
-from bridge.policy.schema import Barrier, Brake, Policy, RoomKind
+from bridge.policy.schema import Barrier, Brake, Guests, Policy, RoomKind
 
+from . import notation
 from .model import applied
 from .notation import BOT, DAY, SERVER, census, policy, user_id
 from .test_laws import NAMES, STRANGERS, people, policies, selectors, states
@@ -32,7 +35,9 @@ barriers = st.lists(
     max_size=2,
     unique_by=lambda barrier: barrier.id,
 )
-walled = st.tuples(policies, barriers).map(lambda both: replace(both[0], barriers=tuple(both[1])))
+walled = st.tuples(policies, barriers).map(
+    lambda both: replace(both[0], barriers=tuple(both[1]), guests=Guests(parse('title ne "Clerk"')))
+)
 
 
 def _guests(rules: Policy) -> Seats:
@@ -40,16 +45,27 @@ def _guests(rules: Policy) -> Seats:
     return {STRANGERS[0]: frozenset([Seat(rules.barriers[0].id, 0)])}
 
 
+def _hood(rules: Policy, everyone: Census) -> Guesthood:
+    """Return two guests, of whom one is there by hand already or not, and one is new."""
+    found = notation.guests({"another": {"sponsor": NAMES[0]}, "newcomer": {"sponsor": NAMES[1], "rooms": ["a", "b"]}})
+    return guesthood(rules.guests, found, everyone, SERVER)
+
+
+def _walls(rules: Policy, everyone: Census) -> Walls:
+    walls = walls_of(rules.barriers, everyone)
+    return Walls(walls, {**_guests(rules), **guest_seats(_hood(rules, everyone), walls)})
+
+
 def _seats(rules: Policy, everyone: Census, current: Current) -> Seats:
     wanted = desired(rules, everyone, current.accounts, server_name=SERVER).accounts
     users = [wanted[each.id].user_id if each.id in wanted else UserId("") for each in everyone.people]
-    return {**_guests(rules), **seats_of(walls_of(rules.barriers, everyone), users)}
+    walls = _walls(rules, everyone)
+    return {**walls.strangers, **seats_of(walls.walls, users)}
 
 
 def _plan(rules: Policy, everyone: Census, current: Current) -> Plan:
     wanted = desired(rules, everyone, current.accounts, server_name=SERVER)
-    walls = Walls(walls_of(rules.barriers, everyone), _guests(rules))
-    return plan(wanted, current, everyone, walls=walls, bot=BOT)
+    return plan(wanted, current, everyone, walls=_walls(rules, everyone), bot=BOT, guests=_hood(rules, everyone))
 
 
 def _broken(rules: Policy, current: Current, seats: Seats) -> set[tuple[RoomKey, UserId, UserId]]:
@@ -121,6 +137,8 @@ def test_planning_for_some_creates_no_breach_with_the_others(
     seats = _seats(rules, everyone, current)
     wanted = desired(rules, some, current.accounts, server_name=SERVER)
     touched = frozenset(account.user_id for account in wanted.accounts.values())
+    hood = _hood(rules, some)
+    touched |= {guest.user_id for guests in hood.living.values() for guest in guests}
     unseen = {user: taken for user, taken in seats.items() if user not in touched}
     others = {
         key: frozenset(seat for user in room.members | room.invited for seat in unseen.get(user, ()))
@@ -131,8 +149,9 @@ def test_planning_for_some_creates_no_breach_with_the_others(
         current,
         some,
         touched=touched,
-        walls=Walls(walls_of(rules.barriers, some), _guests(rules), others),
+        walls=replace(_walls(rules, some), others=others),
         bot=BOT,
+        guests=hood,
     )
     before = _broken(rules, current, seats)
     assert _broken(rules, applied(found, current), seats) <= before

@@ -13,16 +13,18 @@ from bridge.membership.desired import desired
 from bridge.membership.fighting import (
     ENOUGH,
     MEMBER,
+    PROFILE,
     WINDOW,
     About,
     Intervention,
     Rest,
     fights,
     notice,
+    window_of,
     without_resting,
 )
 from bridge.membership.plan import ACCOUNTS, plan_of
-from bridge.membership.values import ACTIONS, Action, Change
+from bridge.membership.values import ACTIONS, Action, Change, KeptOut
 from tests.unit.membership.notation import census, policy, user_id
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -83,6 +85,21 @@ def test_a_rest_takes_only_its_own_thing_out_of_a_plan() -> None:
     assert set(left.changes) == {*kept, change(Action.CHANGE_ROOM, user_id="", value="topic")}
     assert left.digest != plan.digest
     assert without_resting(plan, [], ROOMS) is plan
+    rested = {change(Action.REMOVE), change(Action.CHANGE_ROOM, user_id="", value="name")}
+    assert set(left.resting) == rested
+
+
+def test_a_rest_takes_nothing_else_from_a_plan() -> None:
+    """Whom barriers keep out, who waits for whom, and what rules in shadow would do stays in it."""
+    kept = (KeptOut(RoomKey("chat"), "rooms.chat", "research", (ANN,)),)
+    whole = replace(
+        plan_of([change(Action.REMOVE)], {}),
+        kept_out=kept,
+        divided={RoomKey("chat"): frozenset([ANN])},
+        shadowed=(change(Action.JOIN),),
+    )
+    left = without_resting(whole, [Rest(1, ABOUT, False, ANN, NOW)], ROOMS)
+    assert (left.kept_out, left.divided, left.shadowed) == (whole.kept_out, whole.divided, whole.shadowed)
 
 
 def test_a_rest_does_not_keep_a_leaver() -> None:
@@ -98,3 +115,25 @@ def test_the_notice_says_how_to_go_on() -> None:
     body = notice(fight, "Chat", 7).body
     for words in (ANN, user_id("bot"), "Chat", "muster drift go 7"):
         assert words in body
+
+
+def test_a_field_of_a_profile_rests_alone() -> None:
+    """The name and the other fields of the same person, and the same field of others, are still put right."""
+    rest = Rest(1, About(PROFILE, ANN, "avatar_url"), True, ANN, NOW)
+    changes = [
+        change(Action.RENAME_ACCOUNT, "", value="Ann", rule=ACCOUNTS),
+        change(Action.CHANGE_PROFILE, "", value="avatar_url mxc://a/b", rule=ACCOUNTS),
+        change(Action.CHANGE_PROFILE, "", value="m.tz Europe/Tallinn", rule=ACCOUNTS),
+        change(Action.CHANGE_PROFILE, "", user_id=user_id("bob"), value="avatar_url mxc://a/b", rule=ACCOUNTS),
+        change(Action.DISABLE_ACCOUNT, "", rule=ACCOUNTS),
+    ]
+    left = without_resting(plan_of(changes, {}), [rest], ROOMS)
+    assert set(left.changes) == set(changes) - {changes[1]}
+    named = without_resting(plan_of(changes, {}), [replace(rest, about=About(PROFILE, ANN, "displayname"))], ROOMS)
+    assert set(named.changes) == set(changes) - {changes[0]}
+
+
+def test_what_is_seen_seldom_counts_for_longer() -> None:
+    """A field of which no event tells is seen about once an hour, so ten minutes would never show a fight."""
+    assert window_of(About(PROFILE, ANN, "m.tz")) > window_of(About(PROFILE, ANN, "avatar_url")) == WINDOW
+    assert window_of(About(ROOM, ANN, MEMBER)) == WINDOW

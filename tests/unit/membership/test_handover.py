@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
-from bridge.membership.handover import Room, hand_over, inviter, is_abandoned, levels_after, room_of
+from bridge.ids import EventId, RoomId, UserId, localpart_of
+from bridge.membership.barriers import Seat
+from bridge.membership.desired import desired
+from bridge.membership.handover import Room, hand_over, inviter, is_abandoned, levels_after, returns, room_of
+from bridge.membership.plan import plan
 from bridge.membership.presence import Power
-from bridge.membership.values import HandOver
+from bridge.membership.values import Action, Current, CurrentAccount, Departures, HandOver
 
+from . import notation
 from .notation import user_id
 
 ROOM = RoomId("!project")
@@ -41,6 +45,7 @@ def over(room: Room, *leaving: UserId, **heirs: Any) -> HandOver | None:
         named=heirs.get("named", {}),
         managers=heirs.get("managers", {}),
         staff=heirs.get("staff", frozenset(PEOPLE)),
+        seats=heirs.get("seats", {}),
     )
 
 
@@ -73,14 +78,40 @@ def test_no_room_is_left_without_an_administrator(
         assert found.giver in leaving & room.administrators
         assert found.heir not in leaving
         assert not room.administrators - leaving
-        users = levels_after({}, room, found.giver, found.heir)["users"]
-        assert isinstance(users, dict)
         stay |= {found.heir}
-        power = replace(room.power, levels={**room.power.levels, **users})
-        room = replace(room, joined={**room.joined, found.heir: 9}, power=power)
+        room = _handed_over(room, found.giver, found.heir)
     after = replace(room, joined={user: since for user, since in room.joined.items() if user in stay})
     assert not room.administrators or after.administrators or not stay
     assert is_abandoned(room, leaving, found) == (bool(room.joined) and not stay)
+
+
+@given(rooms(), some)
+def test_no_plan_removes_the_last_administrator(room: Room, leaving: frozenset[UserId]) -> None:
+    """Wherever a plan is interrupted: while somebody is in a room that had an administrator, it has one."""
+    found = over(room, *leaving)
+    people = {localpart_of(user): {"active": user not in leaving} for user in PEOPLE}
+    census = notation.census(people)
+    known = {each.id: CurrentAccount(each.id, user_id(each.id), each.display_name, True) for each in census.people}
+    current = Current(known, {}, elsewhere={ROOM: leaving.intersection(room.joined)})
+    wanted = desired(notation.policy({}), census, known, server_name=notation.SERVER)
+    departures = Departures(hand_overs=(found,) if found else ())
+    changes = plan(wanted, current, census, bot=notation.BOT, departures=departures).changes
+    had = room.administrators
+    for change in changes:
+        if change.action is Action.HAND_OVER:
+            room = _handed_over(room, UserId(change.user_id), UserId(change.value))
+        elif change.action is Action.REMOVE:
+            inside = {user: since for user, since in room.joined.items() if user != change.user_id}
+            room = replace(room, joined=inside)
+        assert not had or room.administrators or not room.joined.keys() - leaving
+    assert not leaving.intersection(room.joined)
+
+
+def _handed_over(room: Room, giver: UserId, heir: UserId) -> Room:
+    users = levels_after({}, room, giver, heir)["users"]
+    assert isinstance(users, dict)
+    power = replace(room.power, levels={**room.power.levels, **users})
+    return replace(room, joined={**room.joined, heir: 9}, power=power)
 
 
 @given(rooms(), some)
@@ -88,10 +119,7 @@ def test_handing_over_is_done_once(room: Room, leaving: frozenset[UserId]) -> No
     """Once power has been passed on, nothing is left to be handed over, though the leaver is still inside."""
     found = over(room, *leaving)
     if found is not None:
-        users = levels_after({}, room, found.giver, found.heir)["users"]
-        assert isinstance(users, dict)
-        power = replace(room.power, levels={**room.power.levels, **users})
-        assert over(replace(room, power=power), *leaving) is None
+        assert over(_handed_over(room, found.giver, found.heir), *leaving) is None
 
 
 def test_the_successor_comes_before_the_manager_and_the_manager_before_the_others() -> None:
@@ -136,3 +164,48 @@ def test_whoever_has_the_most_power_invites_back() -> None:
     assert inviter(room) == ANN
     assert inviter(room, [ANN]) == BOB
     assert inviter(room, [ANN, BOB]) is None
+
+
+seated = st.dictionaries(
+    st.sampled_from(PEOPLE), st.frozensets(st.sampled_from([Seat("wall", 0), Seat("wall", 1)]), min_size=1)
+)
+
+
+@given(rooms(), some, above, seated)
+def test_nobody_is_brought_in_beside_the_other_side(
+    room: Room,
+    leaving: frozenset[UserId],
+    named: dict[UserId, list[UserId]],
+    seats: dict[UserId, frozenset[Seat]],
+) -> None:
+    """An heir from outside shares the room with nobody of the other side; a room that had one still gets an heir."""
+    found = over(room, *leaving, named=named, seats=seats)
+    stay = room.joined.keys() - leaving
+    if found is not None and found.heir not in room.joined:
+        opposite = {seat.opposite for seat in seats.get(found.heir, frozenset())}
+        assert all(opposite.isdisjoint(seats.get(user, frozenset())) for user in stay)
+    assert (found is None) <= (not stay or bool(room.administrators - leaving) or not room.administrators)
+
+
+@given(rooms(), some, seated)
+def test_nobody_comes_back_beside_the_other_side(
+    room: Room, users: frozenset[UserId], seats: dict[UserId, frozenset[Seat]]
+) -> None:
+    """Neither beside those inside nor beside others who come back; who is kept out is named, and nobody else is."""
+    back, kept_out = returns(room, users, seats)
+    assert back | {each.user_id for each in kept_out} == users - room.joined.keys()
+    for user in back:
+        opposite = {seat.opposite for seat in seats.get(user, frozenset())}
+        beside = (room.joined.keys() | back) - {user}
+        assert all(opposite.isdisjoint(seats.get(other, frozenset())) for other in beside)
+
+
+def test_a_successor_across_a_barrier_is_passed_over() -> None:
+    """The next one named is taken, else whoever is inside; who is inside already may inherit whatever the barriers."""
+    room = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB))
+    seats = {BOB: frozenset([Seat("wall", 0)]), DOT: frozenset([Seat("wall", 1)])}
+    assert over(room, ANN, named={ANN: [DOT, CID]}, seats=seats) == HandOver(ROOM, ANN, CID)
+    assert over(room, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, BOB)
+    assert over(room, ANN, BOB, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)
+    together = room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB, DOT))
+    assert over(together, ANN, named={ANN: [DOT]}, seats=seats) == HandOver(ROOM, ANN, DOT)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.fighting import MEMBER, POWER, Intervention
-from bridge.membership.remark import Correction, remark
+from bridge.membership.remark import Correction, profile_remark, remark
 from tests.unit.membership.notation import user_id
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -42,3 +42,18 @@ def test_without_a_purpose_the_reason_of_the_change_is_told() -> None:
     one = Intervention(1, RoomId("!r"), BOB, MEMBER, "invite", ANN, EventId("$e"), NOW)
     text = remark(Correction(one, "accounts", "no longer works here", ""), room="Lab", whom="Bob", purpose="")
     assert "The reason: no longer works here (rule accounts)" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "what", "rule"),
+    [
+        ("displayname", "the display name", "accounts.display_name"),
+        ("avatar_url", "the picture", "accounts.avatar"),
+        ("m.tz", "the field m.tz", "accounts.profile"),
+    ],
+)
+def test_a_profile_put_back_names_its_rule(field: str, what: str, rule: str) -> None:
+    """In the same words whoever changed it, for a server administrator may have."""
+    text = profile_remark(field)
+    assert text.startswith(f"In your profile {what} was changed.")
+    assert f"(rule {rule})" in text

@@ -9,7 +9,16 @@ from dataclasses import replace
 import pytest
 
 from bridge.ids import UserId
-from bridge.membership.rendering import LISTED, SHOWN, By, as_json, as_markdown, as_text
+from bridge.membership.rendering import (
+    LISTED,
+    SHOWN,
+    By,
+    as_json,
+    as_markdown,
+    as_text,
+    waiting_as_markdown,
+    waiting_as_text,
+)
 from bridge.membership.values import ACTIONS, TAKES_AWAY, Action, Change, Plan
 
 from .notation import user_id
@@ -193,6 +202,7 @@ def test_json_has_everything() -> None:
         ],
         "kept_out": [],
         "shadow": [],
+        "resting": [],
     }
 
 
@@ -206,3 +216,27 @@ def test_what_a_rule_in_shadow_would_do_is_told_apart() -> None:
     assert tail == "1 membership added.\n  it\n    joins: @mari:example.org\n\nDigest: d1g35t\n"
     assert [change["user_id"] for change in as_json(plan)["shadow"]] == [user_id("mari")]  # type: ignore[attr-defined]
     assert as_text(replace(_plan(), shadowed=plan.shadowed)).startswith("Nothing to do.\n\nOnly told")
+
+
+def test_what_rests_is_told_besides() -> None:
+    """Also where nothing else is to be done; text, Markdown and JSON say it, with how to go on."""
+    resting = (_change(Action.REMOVE, "sales", "other"),)
+    text = as_text(replace(_plan(), resting=resting))
+    assert text.startswith("Nothing to do.\n\nLeft as it is, because somebody undoes it again and again")
+    assert "removed: @other:example.org" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "muster drift list" in text
+    assert "Left as it is" in as_markdown(replace(_plan(), resting=resting))
+    told = as_json(replace(PLAN, resting=resting))["resting"]
+    assert isinstance(told, list)
+    assert told[0]["action"] == "remove"
+
+
+def test_who_waits_for_a_removal_is_named() -> None:
+    """With the room and the reason; and nothing is said where nobody waits."""
+    waiting = [_change(Action.JOIN, "sales", "mari")]
+    lines = waiting_as_text(waiting, 80, By.ROOM)
+    assert lines[-1] == "    joins: @mari:example.org"
+    assert max(map(len, lines)) <= 80
+    assert any("mari" in line for line in waiting_as_markdown(waiting, By.ROOM))
+    assert waiting_as_text([], 80, By.ROOM) == waiting_as_markdown([], By.ROOM) == []

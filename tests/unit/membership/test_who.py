@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 from bridge.membership.values import Action
 from bridge.membership.who import Occupant, occupancy
 from bridge.membership.who_text import as_json, as_text
+from bridge.policy.schema import Exemption
 from tests.unit.membership import notation
-from tests.unit.membership.past_company import ANN, BOB, CLUB, GUEST, ROOMS, SALES, entry, facts, presence
+from tests.unit.membership.past_company import (
+    ANN,
+    BOB,
+    CLUB,
+    GUEST,
+    POLICY,
+    ROOMS,
+    SALES,
+    entry,
+    facts,
+    judged_of,
+    presence,
+)
 
 GOLDEN = """\
 Sales (department/Sales) at 2026-03-01 21:59:59 UTC: 3 in it, 1 invited
@@ -20,6 +36,7 @@ Ann Põld (Chief, =Sales, Sales)
   @ann:example.org
   in since 2026-02-02 09:00:00 UTC, power 50 (moderator)
   rooms.department: department eq "Sales" and not (usertype eq "Contractor")
+  power: not by the policy
   approved by Eve Saar
   entry 7, event $join-ann-2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 
@@ -81,7 +98,7 @@ def test_a_room_of_no_rule_and_one_whose_key_is_taken_over_have_no_question() ->
     """They are told by the archive alone."""
     assert occupancy(ROOMS[CLUB], facts()).rule == ""
     assert occupancy(ROOMS[SALES], facts(), newest=False).rule == ""
-    assert occupancy(ROOMS[SALES], facts(policy=None)).rule == ""
+    assert occupancy(ROOMS[SALES], facts(rulings=None)).rule == ""
 
 
 def test_json_has_what_the_text_has() -> None:
@@ -92,3 +109,29 @@ def test_json_has_what_the_text_has() -> None:
         True,
         "Eve Saar",
     )
+
+
+ABSENT = """
+
+kept out: 1
+  Bob (@bob:example.org): exception until 2026-12-31, owner k.saar: is away
+    policy c0ffeec0ffee, line 7
+
+to be put in: 1
+  Ann Põld (@ann:example.org): department eq "Sales" and not (usertype eq
+    "Contractor")
+    policy c0ffeec0ffee
+"""
+
+
+def test_who_might_be_expected_and_is_not_there_is_told_with_the_reason() -> None:
+    """Kept out by an exception or a barrier, or yet to be put in; a text names some of them."""
+    away = Exemption("department", "", "bob", False, date(2026, 12, 31), "k.saar", "is away", place=(7, 3))
+    room = replace(POLICY.rooms["department"], exceptions=(away,))
+    rules = replace(POLICY, rooms={**POLICY.rooms, "department": room})
+    ann, bob = (notation.person(name, {"department": "Sales"}) for name in ("ann", "bob"))
+    decided = judged_of(replace(ann, display_name="Ann Põld"), bob, policy=rules)
+    found = occupancy(ROOMS[SALES], facts(rulings=decided, presences={}, arrivals={}))
+    assert as_text([found], 80).endswith(ABSENT)
+    many = replace(found, absent=found.absent[:1] * 23)
+    assert "and 3 more; --json names everybody" in as_text([many])

@@ -14,6 +14,7 @@ from bridge.membership.audit import Entry
 from bridge.membership.desired import desired
 from bridge.membership.explanation import RoomReason
 from bridge.membership.presence import Presence
+from bridge.membership.ruling import rulings
 from bridge.membership.values import Action, Current, CurrentAccount, CurrentRoom
 from bridge.membership.why import Known, explain
 from bridge.membership.why_text import as_json, as_text
@@ -88,9 +89,7 @@ def known(
     census = notation.census({"bob": said})
     current = Current(accounts, {one.key: one for one in rooms})
     return Known(
-        policy,
-        desired(policy, census, accounts),
-        current,
+        rulings(policy, census, desired(policy, census, accounts), current, bot=notation.BOT),
         {"department/Sales": ENTRY},
         notation.DAY,
         in_force_since="2026-01-05T08:00:00+00:00",

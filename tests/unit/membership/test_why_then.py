@@ -31,11 +31,14 @@ department/Sales (Sales): in, as the policy says
     no   usertype eq "Contractor": usertype is nothing
          csv:start.csv, 2026-02-01 09:00:00 UTC, version 2
   power 50 (moderator), by the policy 50 (moderator)
+  rooms.department.moderators asks: title co "Head"
+    yes  title co "Head": title is Head of Sales
+         scim:okta, 2026-02-02 09:00:00 UTC, version 4
   2026-02-02 09:00:00 UTC  join by @bob:example.org
     event $join-bob-2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
   2026-02-02 09:00:00 UTC  join, done: department eq "Sales"
-    entry 7 of run 3 (directory), plan abcdef012345, directory version 4, policy
-      c0ffeec0ffee
+    entry 7 of run 3 (directory, by the service)
+    plan abcdef012345, directory version 4, policy c0ffeec0ffee
 
 company (Company): not in, the policy says in
   spaces.company asks: active eq true
@@ -92,7 +95,7 @@ def test_a_leaver_was_wanted_nowhere() -> None:
 )
 def test_a_policy_that_is_not_known_is_not_guessed(version: object, words: str) -> None:
     """Rooms are told by the archive alone, and the text says why no rule is named."""
-    found = explain_then(then(policy=None, version=version))
+    found = explain_then(then(rulings=None, version=version))
     assert words in found.remark
     assert [(one.room, one.there, one.rule) for one in found.rooms] == [
         ("!club", "in", ""),

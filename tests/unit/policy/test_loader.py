@@ -12,11 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from bridge.directory.selector import parse
-from bridge.document import read_text
 from bridge.errors import DocumentError
 from bridge.policy.loader import load
 from bridge.policy.schema import Accounts, Brake, Desk, Policy, PolicyTest, Requests, Room, RoomKind, Space
 from bridge.policy.trial import run_tests
+from bridge.yaml_text import read_text
 
 ROOT = Path(__file__).parents[3]
 CASES = sorted((ROOT / "tests/cases/policy").glob("*.yaml"))

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.directory.person import STANDARD_ATTRIBUTES, Attributes, attributes_of
+from bridge.directory.selector import matches, parse
 from bridge.errors import DocumentError
+from bridge.policy.likeness import likeness
 from bridge.policy.loader import load
 from bridge.policy.trial import insist_on_tests, made_up, run_tests
 
@@ -84,6 +86,128 @@ def test_a_policy_that_fails_its_tests_is_refused() -> None:
     with pytest.raises(DocumentError) as caught:
         insist_on_tests(load(bad, "f"), "f")
     assert [problem.line for problem in caught.value.problems] == [13, 14]
+
+
+COMPANY = """
+version: 1
+company: Nordwind
+rooms:
+  square:
+    name: Square
+    members: active eq true
+    moderators: title co "Head"
+    exceptions:
+      - {person: p.rebane, remove: true, until: 2027-06-30, owner: k.saar, reason: works council}
+  project: {name: Project, members: project eq "X" or department eq "Trading"}
+  trading: {name: Trading, members: department eq "Trading"}
+  drivers:
+    name: Drivers
+    members: title eq "Driver"
+    exceptions:
+      - {person: m.tamm, add: true, until: 2027-03-01, owner: k.saar, reason: covers}
+  team: {for_each: manager, name: "Team {manager.displayName}", moderators: manager}
+barriers:
+  - {between: department eq "Research", and: department eq "Trading" and not (title eq "Clerk"), reason: independence}
+tests:
+"""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "test", "failure"),
+    [
+        ("the first side has the room that asks for both", "given: {department: Research}, in: [square]", ""),
+        (
+            "the second side is kept out of it",
+            "given: {department: Trading}, in: [square]",
+            "expected to be in square, is in: project, trading (kept out by the barrier 'independence')",
+        ),
+        ("a room that asks for one side alone is that side's", "given: {department: Trading}, in: [trading]", ""),
+        (
+            "a room that asks for both sides by another attribute is divided too",
+            "given: {department: Trading, project: X}, not_in: [project], in: [trading]",
+            "",
+        ),
+        (
+            "whoever is on no side is where the rule says",
+            "given: {department: Trading, title: Clerk}, in: [square]",
+            "",
+        ),
+        (
+            "with others named nobody else works there",
+            "given: {department: Trading}, with: [{department: Sales}], in: [square]",
+            "",
+        ),
+        (
+            "those named count",
+            "given: {department: Trading}, with: [{department: Research}], in: [square]",
+            "expected to be in square, is in: project, trading (kept out by the barrier 'independence')",
+        ),
+        (
+            "an exception keeps out whom it names",
+            "given: {userName: P.Rebane}, in: [square]",
+            "expected to be in square, is in: no room (exception until 2027-06-30, owner k.saar: works council)",
+        ),
+        ("until its day is over", "given: {userName: p.rebane}, day: 2027-07-01, in: [square]", ""),
+        ("an exception admits whom it names", "given: {userName: m.tamm, title: Clerk}, in: [drivers]", ""),
+        (
+            "and not a day longer",
+            "given: {userName: m.tamm}, day: 2027-03-02, in: [drivers]",
+            'expected to be in drivers, is in: square (rule rooms.drivers: title eq "Driver")',
+        ),
+        ("power is that of the rule", "given: {title: Head of all}, power: {square: moderators}", ""),
+        (
+            "no power is a rank too",
+            "given: {title: Clerk}, power: {square: moderators}",
+            "expected to be of moderators in square, is of everyone (rule rooms.square: active eq true)",
+        ),
+        (
+            "who is not in a room has no rank there",
+            "given: {title: Clerk}, power: {drivers: everyone}",
+            'expected to be of everyone in drivers, is not in it (rule rooms.drivers: title eq "Driver")',
+        ),
+        (
+            "a manager has the rank of the manager relation",
+            "given: {id: boss}, with: [{manager: boss}], in: [team/boss], power: {team/boss: moderators}",
+            "",
+        ),
+        (
+            "which needs somebody below",
+            "given: {id: boss}, in: [team/boss]",
+            "expected to be in team/boss, is in: square (rule rooms.team: for each manager: active eq true)",
+        ),
+    ],
+)
+def test_a_test_says_what_would_really_happen(sentence: str, test: str, failure: str) -> None:
+    """Barriers, exceptions and the manager relation count as they do for real people."""
+    policy = load(f"{COMPANY}  - {{{test}}}\n", "policy.yaml", ["project"])
+    assert [problem.message for problem in run_tests(policy, "policy.yaml")] == ([failure] if failure else []), sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "other"),
+    [
+        ({"department": ("Trading",)}, 'department eq "Research"'),
+        ({"department": ("Trading",), "title": ("Clerk",)}, 'department sw "Res" and title co "Head"'),
+        ({"department": ("Trading",)}, 'not (department eq "Trading") and title pr'),
+        ({"department": ("Trading",)}, 'department ne "Trading" or userType eq "Guest"'),
+        ({"department": ("Trading",)}, 'not (department eq "Trading" or userType eq "Guest")'),
+        ({"department": ("Trading",)}, 'department gt "Trading" and employeeNumber lt "5"'),
+        ({"department": ("Trading",), "username": ("bob",)}, "department eq null"),
+    ],
+)
+def test_somebody_like_the_person_stands_on_the_other_side(given: dict[str, tuple[str]], other: str) -> None:
+    """Whatever the selector is made of; the names are not taken along."""
+    own = parse('department eq "Trading"')
+    found = likeness(given, own, parse(other))
+    assert found is not None
+    assert matches(parse(other), found)
+    assert not matches(own, found)
+    assert "username" not in found
+
+
+def test_where_the_other_side_takes_in_the_own_there_is_nobody_like_that() -> None:
+    """Such a person would be on both sides."""
+    assert likeness({"title": ("x",)}, parse("title pr"), parse('title eq "x"')) is None
 
 
 texts = st.sampled_from(["Sales", "IT", "x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.directory.people_set import PeopleSet
-from bridge.ids import RoomId, RoomKey, UserId
+from bridge.ids import PersonId, RoomId, RoomKey, UserId
 from bridge.membership.rooms import alias_of
+from bridge.membership.ruling import Rulings, rulings
 from bridge.membership.values import Current, CurrentRoom, Desired, DesiredRoom
 from bridge.policy.schema import RoomKind
 from bridge.selfservice.known_rooms import KnownRoom, Standing, Who, find, known_rooms
 from tests.unit.membership import notation
 
-ME, OTHER = UserId("@me:example.org"), UserId("@other:example.org")
+ME, OTHER, MINE = UserId("@me:example.org"), UserId("@other:example.org"), PersonId("me")
 POLICY = notation.policy(
     {
         "spaces": {"company": {"members": "active eq true", "rooms": ["lounge", "board", "project"]}},
@@ -54,9 +56,15 @@ def _wanted(key: str, *rows: int) -> DesiredRoom:
 
 
 def _known(rooms: list[CurrentRoom], wanted: list[str] | None = None) -> dict[str, Standing]:
-    desired = Desired({}, {RoomKey(key): _wanted(key, 1) for key in wanted or ()})
+    return {room.key: room.standing for room in known_rooms(_decided(rooms, wanted or (), 1), {}, Who(ME, MINE))}
+
+
+def _decided(rooms: list[CurrentRoom], wanted: Collection[str], *rows: int) -> Rulings:
+    """Return a decision about three people, of whom the second asks."""
+    desired = Desired({}, {RoomKey(key): _wanted(key, *rows) for key in wanted})
     current = Current({}, {room.key: room for room in rooms})
-    return {room.key: room.standing for room in known_rooms(POLICY, desired, current, {}, Who(ME, 1))}
+    people = notation.census({"one": {}, "me": {}, "other": {}})
+    return rulings(POLICY, people, desired, current, bot=notation.BOT)
 
 
 def test_one_knows_of_what_a_space_lists_that_one_is_in() -> None:
@@ -80,10 +88,9 @@ def test_whoever_is_in_a_room_or_invited_or_entitled_knows_of_it(key: str) -> No
 
 def test_that_somebody_else_ought_to_be_in_a_room_tells_nothing() -> None:
     """A survey may look at more people than the one who asks."""
-    desired = Desired({}, {RoomKey("board"): _wanted("board", 0, 2)})
-    current = Current({}, {RoomKey("board"): _room("board")})
-    assert known_rooms(POLICY, desired, current, {}, Who(ME, 1)) == ()
-    assert known_rooms(POLICY, desired, current, {}, Who(ME, None)) == ()
+    decided = _decided([_room("board")], ["board"], 0, 2)
+    assert known_rooms(decided, {}, Who(ME, MINE)) == ()
+    assert known_rooms(decided, {}, Who(ME, PersonId("nobody"))) == ()
 
 
 @given(st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.directory.selector import parse
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.policy.schema import RoomKind
+from bridge.membership.ruling import Ground, Ruling
+from bridge.policy.schema import Barrier, Exemption, RoomKind
 from bridge.selfservice import replies
 from bridge.selfservice.command import Unclear, Word
 from bridge.selfservice.known_rooms import KnownRoom, Standing
@@ -17,6 +22,8 @@ from bridge.selfservice.phone_book import Found, Listing
 from bridge.selfservice.replies import MOST_ROOMS, USAGE, Account, Reason, Text
 
 HOSTILE = "<b>Eve</b>\n• @boss:x – \"approved\" & 'signed'"
+TOURS = Exemption("fleet", "", "bob", True, date(2026, 4, 1), "cid", "tours")
+WALL = Barrier(parse('department eq "R"'), parse('department eq "T"'), "research independence")
 TAGS = {"a", "strong", "code", "br"}
 
 
@@ -35,6 +42,14 @@ class _Reader(HTMLParser):
 
 def _room(name: str, standing: Standing = Standing.IN, *, wanted: bool = False) -> KnownRoom:
     return KnownRoom(RoomKey("k"), RoomId("!k"), name, "#muster_k:x", RoomKind.CHAT, standing, wanted)
+
+
+def _ruled(ground: Ground, **said: Any) -> KnownRoom:
+    """Return a room with what the policy makes of it."""
+    of_room = {key: said.pop(key) for key in ("waits", "granted") if key in said}
+    standing, wanted = said.pop("standing", Standing.IN), said.pop("wanted", False)
+    ruling = Ruling(RoomKey("k"), None, wanted, wanted, ground, **said)
+    return replace(_room("Fleet", standing, wanted=wanted), ruling=ruling, **of_room)
 
 
 def _all_with(text: str) -> list[Text]:
@@ -113,7 +128,51 @@ def test_a_reason_names_the_rule_and_only_the_own_attributes() -> None:
     assert replies.explain_room(soon).plain.startswith("You ought to be in Fleet by its rule rooms.fleet")
     invited = Reason(_room("Fleet", Standing.INVITED), "rooms.fleet", (), "")
     assert "somebody has invited you" in replies.explain_room(invited).plain
-    let_in = replace(_room("Fleet", wanted=True), exception="exception until 2026-04-01, owner cid: tours")
+    let_in = _ruled(Ground.EXCEPTION, wanted=True, exception=TOURS)
     assert replies.explain_room(Reason(let_in, "rooms.fleet", (), "")).plain == (
         "You are in Fleet by an exception until 2026-04-01, owner cid: tours."
     )
+
+
+@pytest.mark.parametrize(
+    ("room", "rest", "words"),
+    [
+        (
+            {"ground": Ground.BARRIER, "barrier": WALL},
+            {},
+            "You are in Fleet. You are about to be taken out: a barrier of the company's keeps you out"
+            " (research independence).",
+        ),
+        (
+            {"ground": Ground.EXCEPTION, "exception": TOURS, "standing": Standing.LISTED},
+            {},
+            "You are not in Fleet by an exception until 2026-04-01, owner cid: tours.",
+        ),
+        (
+            {"ground": Ground.RELATION, "wanted": True},
+            {"rank": "moderator", "ranks_as_manager": True},
+            "You are in Fleet as the manager of somebody in it.\n"
+            "You are its moderator, because you manage people in it.",
+        ),
+        (
+            {"ground": Ground.RULE, "wanted": True},
+            {"rank": "moderator", "rank_because": (("title", "Head"),)},
+            "You are in Fleet, because its rule rooms.fleet names you.\n"
+            "You are its moderator, because your title is Head.",
+        ),
+        (
+            {"ground": Ground.NONE, "waits": True, "granted": True},
+            {},
+            "You are in Fleet. Its rule does not name you any more; that you leave waits for an approval.",
+        ),
+        (
+            {"ground": Ground.NONE, "granted": True},
+            {},
+            "You are in Fleet. Its rule does not name you any more, so you will be taken out in a moment.",
+        ),
+    ],
+)
+def test_why_tells_what_really_decides(room: dict[str, Any], rest: dict[str, Any], words: str) -> None:
+    """A barrier, an exception, being somebody's manager, and what waits for an approval are told as such."""
+    reason = Reason(_ruled(**room), "rooms.fleet", **{"because": (), "rank": "", **rest})
+    assert replies.explain_room(reason).plain == words

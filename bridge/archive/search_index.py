@@ -1,0 +1,221 @@
+"""Making events findable: the consumer that writes search's index.
+
+It reads the feed, so what was archived a moment ago may not be found yet, and may be given events again, which changes
+nothing. What it holds in memory is only what the database says too, to spare asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bridge.archive import direct_room, search_store, store
+from bridge.archive.direct_room import RoomFacts
+from bridge.archive.search_document import Document, document_of
+from bridge.archive.search_expression import (
+    DELETED,
+    EDITED,
+    FILE,
+    LONG,
+    department_lexeme,
+    kind_lexeme,
+    quoted,
+    room_lexeme,
+    sender_lexeme,
+)
+from bridge.archive.segment import LANGUAGES, folded, is_long, vector_of
+from bridge.archive.values import edited_by
+from bridge.directory.history import HistoryEntry
+from bridge.directory.past_store import load_states_of
+from bridge.directory.person import values_of
+from bridge.homeserver.event import Event
+from bridge.ids import EventId, PersonId, RoomId, UserId
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+_MOST_REMEMBERED = 100_000
+_LAST_DAY = 253_402_300_799_000
+"""Milliseconds; there are no dates after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The states that somebody has had, as of a directory version."""
+
+    version: int
+    states: Sequence[HistoryEntry]
+
+
+class SearchConsumer:
+    """The consumer that makes events findable."""
+
+    name = "search"
+
+    def __init__(self, pool: Pool, bot: UserId, languages: Sequence[str] = LANGUAGES) -> None:
+        self._pool = pool
+        self._bot = bot
+        self._languages = tuple(languages)
+        self._rooms: dict[RoomId, int] = {}
+        self._pasts: dict[UserId, _Past] = {}
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Index what can be found among the events, and mark what they edit or redact."""
+        documents = [(event, found) for event in events if (found := document_of(event)) is not None]
+        with store.database_errors():
+            await self._learn_rooms(events, [event for event, _ in documents])
+            if documents:
+                await self._index(documents)
+        await self._mark(events)
+
+    async def _index(self, documents: Sequence[tuple[Event, Document]]) -> None:
+        # In a thread: a long text in many scripts takes a noticeable part of a second.
+        words = await asyncio.to_thread(self._vectors, [found.text for _, found in documents])
+        flags = await self._flags([event for event, _ in documents])
+        departments = await self._departments([event for event, _ in documents])
+        rows = []
+        for (event, found), vector in zip(documents, words, strict=True):
+            room = self._rooms[event.room_id]
+            lexemes = [
+                room_lexeme(room),
+                sender_lexeme(event.sender),
+                kind_lexeme(found.kind),
+                *([FILE] if found.has_file else []),
+                *([LONG] if is_long(vector) else []),
+                *flags.get(event.event_id, ()),
+                *map(department_lexeme, departments.get(event.event_id, ())),
+            ]
+            marks = " ".join(map(quoted, lexemes)).encode("utf-8", "replace").decode()
+            rows.append((event.timestamp, event.seq, room, f"{vector} {marks}"))
+        await search_store.index_events(self._pool, rows)
+
+    def _vectors(self, texts: Sequence[str]) -> list[str]:
+        return [vector_of(text, self._languages) for text in texts]
+
+    async def _flags(self, events: Sequence[Event]) -> dict[EventId, list[str]]:
+        """Return what was edited or redacted before it was indexed, which happens to what was fetched afterwards."""
+        targets = {event.event_id: edited_by(event) for event in events}
+        asked = {*targets, *(target for target in targets.values() if target)}
+        found = await search_store.read_amendments(self._pool, asked)
+        redacted = {(row["relates_to"], row["room_id"]) for row in found if row["type"] == "m.room.redaction"}
+        edits = [row for row in found if row["type"] != "m.room.redaction"]
+        edited = {(row["relates_to"], row["room_id"], row["sender"]) for row in edits}
+        flags: dict[EventId, list[str]] = {}
+        for event in events:
+            target = targets[event.event_id]
+            if target or (event.event_id, event.room_id, event.sender) in edited:
+                flags.setdefault(event.event_id, []).append(EDITED)
+            if (event.event_id, event.room_id) in redacted or (target, event.room_id) in redacted:
+                flags.setdefault(event.event_id, []).append(DELETED)
+        return flags
+
+    async def _mark(self, events: Sequence[Event]) -> None:
+        """Mark what was indexed before."""
+        redactions = [(event.redacts, event.room_id, "") for event in events if event.redacts]
+        edits = [(target, event.room_id, event.sender) for event in events if (target := edited_by(event))]
+        with store.database_errors():
+            if redactions:
+                await search_store.mark_events(self._pool, redactions, DELETED)
+            if edits:
+                await search_store.mark_events(self._pool, edits, EDITED)
+
+    async def _learn_rooms(self, events: Sequence[Event], found: Iterable[Event]) -> None:
+        """Give rooms their numbers, and keep what tells direct rooms from others."""
+        if len(self._rooms) > _MOST_REMEMBERED:
+            self._rooms.clear()
+        states: dict[RoomId, list[Event]] = {}
+        for event in events:
+            if event.type in direct_room.TYPES and event.state_key is not None:
+                states.setdefault(event.room_id, []).append(event)
+        wanted = {*states, *({event.room_id for event in found} - self._rooms.keys())}
+        if not wanted:
+            return
+        async with store.transaction(self._pool) as connection:
+            rows = await search_store.read_rooms(connection, [_storable(room_id) for room_id in wanted])
+            known = {row["room_id"]: row for row in rows}
+            for room_id in sorted(wanted):
+                row = known.get(_storable(room_id))
+                before = facts_of(row["facts"]) if row else RoomFacts()
+                facts = before
+                for event in states.get(room_id, ()):
+                    facts = direct_room.observe(facts, event, self._bot)
+                if row is not None and facts == before:
+                    self._rooms[room_id] = row["id"]
+                    continue
+                self._rooms[room_id] = await search_store.write_room(
+                    connection,
+                    _storable(room_id),
+                    _storable(folded(facts.name).strip()),
+                    facts.open_from,
+                    facts_as_json(facts),
+                )
+
+    async def _departments(self, events: Sequence[Event]) -> dict[EventId, tuple[str, ...]]:
+        """Return in which departments the senders were when they sent."""
+        senders = {event.sender for event in events}
+        held = await search_store.read_states_held(self._pool, senders)
+        if len(self._pasts) > _MOST_REMEMBERED:
+            self._pasts.clear()
+        known: dict[UserId, _Past] = {}
+        for row in held:
+            user, version = UserId(row["user_id"]), row["version"] or 0
+            past = self._pasts.get(user)
+            if past is None or past.version != version:
+                states = await load_states_of(self._pool, PersonId(row["person_id"]), datetime.max.replace(tzinfo=UTC))
+                past = self._pasts[user] = _Past(version, states)
+            known[user] = past
+        return {
+            event.event_id: departments_at(known[event.sender].states, event.timestamp)
+            for event in events
+            if event.sender in known
+        }
+
+
+def departments_at(states: Sequence[HistoryEntry], timestamp: int) -> tuple[str, ...]:
+    """Return the departments that the directory had somebody in at a moment, in milliseconds.
+
+    Before the directory knew the person, the first state counts.
+    """
+    if not states:
+        return ()
+    at = datetime.fromtimestamp(min(max(timestamp, 0), _LAST_DAY) / 1000, UTC)
+    state = next((entry for entry in reversed(states) if entry.recorded_at <= at), states[0])
+    return tuple(str(value) for value in values_of(state.person, "department", at.date()) if value)
+
+
+def facts_of(stored: Mapping[str, Any]) -> RoomFacts:
+    """Return a room's facts as they were stored."""
+    return RoomFacts(
+        {UserId(user): since for user, since in stored["people"].items()},
+        stored["said_direct"],
+        stored["named_at"],
+        stored["name"],
+        stored["renamed_at"],
+    )
+
+
+def facts_as_json(facts: RoomFacts) -> dict[str, Any]:
+    """Return a room's facts to be stored."""
+    return {
+        "people": {_storable(user): since for user, since in facts.people.items()},
+        "said_direct": facts.said_direct,
+        "named_at": facts.named_at,
+        "name": _storable(facts.name),
+        "renamed_at": facts.renamed_at,
+    }
+
+
+def _storable(text: str) -> str:
+    return text[:255].replace("\0", "").encode("utf-8", "replace").decode()
+
+
+async def prepare_index(pool: Pool, languages: Sequence[str]) -> bool:
+    """Have everything indexed again when the languages are others than before; return whether they are."""
+    async with store.transaction(pool) as connection:
+        changed = await search_store.set_languages(connection, languages)
+        if changed:
+            await search_store.begin_again(connection)
+    return changed
