@@ -9,7 +9,7 @@ Whoever shows, proves, traces or exports asks `insist` or `passing` before anyth
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 
+Passing = Callable[["Connection", Collection[int]], Awaitable[frozenset[int]]]
+"""Tells which of the events at these positions may be seen, as `Access.passing` does."""
 _FIRST = 50
 
 

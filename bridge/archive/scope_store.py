@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PORTION = 1000
 _LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
-_MATCHES = f"""event.room_id <> ''
+MATCHES = f"""event.room_id <> ''
     AND ($1 OR event.room_id = ANY($2) OR event.sender = ANY($3) OR EXISTS (
         SELECT FROM unnest($4::text[], $5::timestamptz[], $6::timestamptz[]) AS stay (room_id, begins, ends)
         WHERE stay.room_id = event.room_id AND {MOMENT} BETWEEN stay.begins AND stay.ends))
@@ -68,7 +68,7 @@ async def read_portions(connection: Connection, bounds: Bounds, after: int = 0) 
     while True:
         rows = await connection.fetch(
             f"SELECT seq, event_id, room_id, origin_ts, received_at, backfilled, salt, leaf, body FROM event"  # noqa: S608
-            f" WHERE {_MATCHES} AND seq > $9 ORDER BY seq LIMIT {_PORTION}",
+            f" WHERE {MATCHES} AND seq > $9 ORDER BY seq LIMIT {_PORTION}",
             *bounds.values(),
             after,
         )
@@ -80,14 +80,14 @@ async def read_portions(connection: Connection, bounds: Bounds, after: int = 0) 
 
 async def count_events(db: Connection | Pool, bounds: Bounds) -> int:
     """Return how many events the scope holds."""
-    found: int = await db.fetchval(f"SELECT count(*) FROM event WHERE {_MATCHES}", *bounds.values())  # noqa: S608
+    found: int = await db.fetchval(f"SELECT count(*) FROM event WHERE {MATCHES}", *bounds.values())  # noqa: S608
     return found
 
 
 async def matching(db: Connection | Pool, bounds: Bounds, seqs: Collection[int]) -> frozenset[int]:
     """Return which of the events at these positions are in the scope."""
     rows = await db.fetch(
-        f"SELECT seq FROM event WHERE {_MATCHES} AND seq = ANY($9)",  # noqa: S608 - our own condition
+        f"SELECT seq FROM event WHERE {MATCHES} AND seq = ANY($9)",  # noqa: S608 - our own condition
         *bounds.values(),
         list(seqs),
     )
@@ -98,8 +98,7 @@ async def rooms_called(db: Connection | Pool, name: str) -> list[RoomId]:
     """Return the archived rooms with this ID, or with this name in the form in which search compares names."""
     rows = await db.fetch(
         "SELECT room_id FROM search_room WHERE room_id = $1 OR (name = $2 AND name <> '')"
-        " UNION SELECT room_id FROM event WHERE room_id = $1 AND room_id <> '' AND type = 'm.room.create'"
-        " AND state_key IS NOT NULL",
+        " UNION SELECT $1 WHERE $1 <> '' AND EXISTS (SELECT FROM event WHERE room_id = $1)",
         name,
         folded(name).strip(),
     )

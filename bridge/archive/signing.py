@@ -101,21 +101,28 @@ def open_key_of(folder: Path, public: Ed25519PublicKey) -> Ed25519PrivateKey:
 def open_public_key(folder: Path, name: str | None = None) -> Ed25519PublicKey:
     """Return the public key kept in the data folder, which anybody may read; or a replaced one, by its `key_id`."""
     replaced = folder / _REPLACED.format(name) if name and _NAME.fullmatch(name) else None
-    return read_public_key(replaced if replaced and replaced.exists() else folder / _PUBLIC)
+    return read_public_key_file(replaced if replaced and replaced.exists() else folder / _PUBLIC)
 
 
-def read_public_key(path: Path) -> Ed25519PublicKey:
+def read_public_key_file(path: Path) -> Ed25519PublicKey:
     """Return the public key in a file; raises `MusterError`."""
     try:
-        key = load_pem_public_key(path.read_bytes())
+        pem = path.read_bytes()
     except OSError as error:
         raise MusterError(
             f"{path} cannot be read: {error.strerror}. It is made with the first report; or check with openssl."
         ) from error
+    return read_public_key(pem, str(path))
+
+
+def read_public_key(pem: bytes, name: str) -> Ed25519PublicKey:
+    """Return the public key of a text as openssl writes it; raises `InputError`."""
+    try:
+        key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise MusterError(f"{path} holds no public key. Put back the one of your backup.") from error
+        raise InputError(f"{name} holds no public key. Put back the one of your backup.") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise MusterError(f"{path}: expected an Ed25519 key, came another kind. Put back the one of your backup.")
+        raise InputError(f"{name}: expected an Ed25519 key, came another kind. Put back the one of your backup.")
     return key
 
 
@@ -188,7 +195,7 @@ def _make_key(path: Path) -> None:
 def _take_next(folder: Path) -> None:
     """Put the next key in its place, the private half last: until then the next one is there to be put again."""
     public, new = folder / _PUBLIC, open_next_key(folder).public_key()
-    if public.exists() and key_id(old := read_public_key(public)) != key_id(new):
+    if public.exists() and key_id(old := read_public_key_file(public)) != key_id(new):
         with suppress(RefusedError):
             write_new(folder / _REPLACED.format(key_id(old)), public_pem(old))
         remove(public)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +23,10 @@ from bridge.errors import InputError
 from bridge.ids import RoomId
 
 if TYPE_CHECKING:
+    from bridge.archive.access import Passing
     from bridge.archive.store import Row
     from bridge.database import Connection, Pool
 
-Passing = Callable[["Connection", Collection[int]], Awaitable[frozenset[int]]]
-"""Tells which of the events at these positions may be seen; see `access`."""
 _EVER = datetime(9999, 12, 31, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.cli import archive_proof, archive_search
+from bridge.cli import archive_export, archive_proof, archive_search
 from bridge.cli.archive_case import add_case
 from bridge.cli.archive_dispose import add_dispose
 from bridge.cli.archive_hold import add_hold
@@ -32,6 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_show(below)
     add_trace(below)
     archive_proof.add_parsers(below)
+    archive_export.add_parsers(below)
     add_rotate_key(below)
     add_log(below)
     add_case(below)

@@ -40,7 +40,7 @@ async def rotate_key(args: argparse.Namespace, services: Services) -> int:
     """Sign with both keys, and put the new one in its place."""
     config = services.config
     actor = await actor_of(args, services)
-    old = signing.read_public_key(args.lost) if args.lost else signing.open_key(config.data)
+    old = signing.read_public_key_file(args.lost) if args.lost else signing.open_key(config.data)
     new = signing.open_next_key(config.data)
     origin = origin_of(config.homeserver.server_name)
     rotated = await rotate(services.pool, origin, old, new, actor, services.clock())

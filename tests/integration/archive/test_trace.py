@@ -19,6 +19,7 @@ from bridge.archive.trace import target_of, trace
 from bridge.archive.trace_text import trace_as_text
 from bridge.errors import InputError
 from bridge.homeserver.event import Event
+from tests.gate import everything
 from tests.integration.archive.test_cli import muster
 from tests.unit.archive.test_batch import an_event
 
@@ -73,10 +74,6 @@ async def archived(pool: Pool, *events: dict[str, Any], stored: Sequence[str] = 
             await media_store.put_file(connection, mxc, HASH, len(PDF), "application/pdf")
 
 
-async def _everything(_db: object, seqs: Collection[int]) -> frozenset[int]:
-    return frozenset(seqs)
-
-
 async def test_every_event_room_and_person_of_a_file_is_found(pool: Pool) -> None:
     """Also when the same bytes were uploaded again by somebody else; not what else is in these rooms."""
     await archived(
@@ -92,7 +89,7 @@ async def test_every_event_room_and_person_of_a_file_is_found(pool: Pool) -> Non
         stored=["mxc://x/1", "mxc://x/2"],
     )
     for target in (Target(sha256=HASH), Target(mxc="mxc://x/1"), Target(mxc="mxc://x/2")):
-        found = await trace(pool, target, _everything)
+        found = await trace(pool, target, everything)
         assert [one.mention.event_id for one in found.sightings] == ["$first", "$second"]
         assert [(one.mention.sender, one.mention.name, one.mention.at) for one in found.sightings] == [
             ("@a:x", "budget.pdf", at(10)),
@@ -127,7 +124,7 @@ async def test_who_could_see_it_follows_the_rooms_history(pool: Pool, history: s
         member("@late:x", "join", 30),
         stored=["mxc://x/1"],
     )
-    assert set((await trace(pool, Target(sha256=HASH), _everything)).people) == people
+    assert set((await trace(pool, Target(sha256=HASH), everything)).people) == people
 
 
 async def test_a_link_that_was_not_fetched_is_traced_too(pool: Pool) -> None:
@@ -135,10 +132,10 @@ async def test_a_link_that_was_not_fetched_is_traced_too(pool: Pool) -> None:
     await archived(pool, member("@a:x", "join", 0), shared("$file", "mxc://x/1", 10))
     async with store.transaction(pool) as connection:
         await media_store.put_failure(connection, "mxc://x/1", "gone", "404 M_NOT_FOUND: Not found")
-    found = await trace(pool, Target(mxc="mxc://x/1"), _everything)
+    found = await trace(pool, Target(mxc="mxc://x/1"), everything)
     assert (found.file, found.links) == (None, {"mxc://x/1": "404 M_NOT_FOUND: Not found"})
     assert [one.mention.event_id for one in found.sightings] == ["$file"]
-    nothing = await trace(pool, Target(sha256=HASH), _everything)
+    nothing = await trace(pool, Target(sha256=HASH), everything)
     assert (nothing.sightings, nothing.unknown) == ((), 1)
 
 

@@ -182,7 +182,7 @@ async def test_a_backup_restored_is_the_same(
     assert said["restored"]["ok"]
     assert said["restored"]["checkpoints"] == 1
     assert said["restored"]["root"] == said["backup"]["root"] == made["root"]
-    assert said["written"] == [str(copy / "data/archive-key.pem")]
+    assert said["written"] == [str(copy / "data" / name) for name in ("archive-key.pem", "archive-key.pub.pem")]
     assert said["kept"] == [str(copy / "config.yaml")]
     assert (copy / "data/archive-key.pem").read_bytes() == (home / "data/archive-key.pem").read_bytes()
     async with open_database(other) as pool:
