@@ -227,10 +227,10 @@ async def find_texts(
     """
     return await db.fetch(
         """
-        SELECT seq, body,
+        SELECT seq, coalesce(plaintext.body, event.body) AS body,
                EXISTS (SELECT FROM event later WHERE later.type = 'm.room.redaction'
                        AND later.relates_to IN (event.event_id, event.relates_to)) AS deleted
-        FROM event_text JOIN event USING (seq)
+        FROM event_text JOIN event USING (seq) LEFT JOIN plaintext USING (seq)
         WHERE tokens @@ $1::text::tsquery AND ($2::text IS NULL OR room_id = $2) AND ($3::text IS NULL OR sender = $3)
               AND ($4 = 0 OR (origin_ts, seq) < (SELECT origin_ts, seq FROM event WHERE seq = $4))
         ORDER BY origin_ts DESC, seq DESC LIMIT $5
@@ -248,16 +248,27 @@ def _lexeme(token: str) -> str:
 
 
 async def read_record(db: Connection | Pool, event_id: str) -> Row | None:
-    """Return (seq, received_at, sent_at, backfilled, body) of an event, or None."""
+    """Return (seq, received_at, sent_at, backfilled, body, trust, unread) of an event, or None.
+
+    `body` is what an encrypted one says, with what was known of its sender's device (`trust`); `unread` is why not.
+    """
     return await db.fetchrow(
-        f"SELECT seq, received_at, {MOMENT} AS sent_at, backfilled, body FROM event WHERE event_id = $1",  # noqa: S608
+        f"""SELECT seq, received_at, {MOMENT} AS sent_at, backfilled, coalesce(plaintext.body, event.body) AS body,
+                   trust, reason AS unread
+            FROM event LEFT JOIN plaintext USING (seq) LEFT JOIN undecrypted USING (seq)
+            WHERE event_id = $1""",  # noqa: S608
         event_id,
     )
 
 
 async def read_related(db: Connection | Pool, event_ids: Collection[str]) -> list[Row]:
-    """Return (seq, body) of what edits, redacts, reacts or answers to these events, in the order of the archive."""
-    return await db.fetch("SELECT seq, body FROM event WHERE relates_to = ANY($1) ORDER BY seq", event_ids)
+    """Return (seq, body) of what edits, redacts, reacts or answers to these events, in the order of the archive;
+    the body is what an encrypted one says."""
+    return await db.fetch(
+        "SELECT seq, coalesce(plaintext.body, event.body) AS body FROM event LEFT JOIN plaintext USING (seq)"
+        " WHERE relates_to = ANY($1) ORDER BY seq",
+        event_ids,
+    )
 
 
 async def is_awaiting_original(db: Connection | Pool, event_id: str) -> bool:

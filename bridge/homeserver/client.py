@@ -11,6 +11,7 @@ from typing import Any
 from mautrix.api import Method
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.device import Device
 from bridge.homeserver.event import Event
 from bridge.homeserver.transport import Transport, path
 from bridge.ids import EventId, RoomId, UserId, localpart_of
@@ -26,6 +27,7 @@ class Homeserver:
     """The bot's hands; `transport` carries the application service's token."""
 
     def __init__(self, transport: Transport, *, bot: UserId, server_name: str, appservice_id: str) -> None:
+        self._transport = transport
         self._request = transport.request
         self.url = transport.url
         self.bot = bot
@@ -36,7 +38,11 @@ class Homeserver:
 
     async def register_bot(self) -> None:
         """Create the bot's account; doing it again is fine. It must come before any profile change of the bot."""
-        content = {"type": "m.login.application_service", "username": localpart_of(self.bot), "inhibit_login": True}
+        await self.register(self.bot)
+
+    async def register(self, user_id: UserId) -> None:
+        """Create an account of the application service's own; doing it again is fine."""
+        content = {"type": "m.login.application_service", "username": localpart_of(user_id), "inhibit_login": True}
         try:
             await self._request(Method.POST, f"{_CLIENT}/register", content)
         except HomeserverError as error:
@@ -87,6 +93,10 @@ class Homeserver:
                 raise
             raise HomeserverError(error.message, status=error.status, errcode=error.errcode) from error
         return int(answer.get("duration_ms", 0))
+
+    def device(self, user_id: UserId, device_id: str) -> Device:
+        """Return what one of the application service's own accounts does as a device."""
+        return Device(self._transport, user_id, device_id)
 
     # Profiles
 
