@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vodozemac import Account, Session
 
 from bridge.archive import crypto_store, store
-from bridge.archive.cipher import MEGOLM, OLM, RoomKey, open_channel, room_key_of
+from bridge.archive.cipher import MEGOLM, OLM, RoomKey, is_name, open_channel, room_key_of
 from bridge.archive.device_keys import (
     CrossSigning,
     decoded,
@@ -119,15 +119,22 @@ class Archivist:
         if row is None:
             await self._homeserver.register(self._user_id)
             await self._homeserver.put_profile_field(self._user_id, "displayname", _DISPLAY_NAME)
-            device_id = f"MUSTER{secrets.token_hex(5).upper()}"
-            with store.database_errors():
-                await crypto_store.add_device(self._pool, self._user_id, device_id, Account().pickle(self._secret))
+            await self._make()
             row = await self._read()
             assert row is not None
         device = self._homeserver.device(UserId(row["user_id"]), row["device_id"])
         if again or not row["ready"]:
             await self._publish(device, self._account(row["account"]))
         return device
+
+    async def _make(self) -> None:
+        account = Account()
+        device_id = f"MUSTER{secrets.token_hex(5).upper()}"
+        fingerprint = account.ed25519_key.to_base64()
+        with store.database_errors():
+            await crypto_store.add_device(
+                self._pool, self._user_id, device_id, fingerprint, account.pickle(self._secret)
+            )
 
     async def _read(self) -> store.Row | None:
         with store.database_errors():
@@ -155,8 +162,8 @@ class Archivist:
             row = await crypto_store.lock_device(connection)
             assert row is not None
             account = self._account(row["account"])
-            wanted = account.max_number_of_one_time_keys // 2
-            if left < wanted and not account.one_time_keys:
+            wanted = account.max_number_of_one_time_keys
+            if left < wanted // 2 and not account.one_time_keys:
                 account.generate_one_time_keys(wanted - left)
             if fallback and not _fallback_of(account):
                 _generate_fallback(account)
@@ -294,11 +301,12 @@ def _generate_fallback(account: Any) -> None:
 async def _take_refusal(connection: Connection, event: Mapping[str, Any]) -> None:
     """Keep that a client says it does not give us a key (specification, `m.room_key.withheld`)."""
     content = _mapping(event.get("content"))
-    fields = [content.get(name) for name in ("room_id", "session_id", "code")]
-    if content.get("algorithm") != MEGOLM or not all(isinstance(field, str) and field for field in fields):
+    fields = *(content.get(name) for name in ("room_id", "session_id", "code")), event.get("sender")
+    room_id, session_id, code, sender = fields
+    if content.get("algorithm") != MEGOLM or not (is_name(room_id) and is_name(session_id)):
         return
-    room_id, session_id, code = (str(field).replace("\x00", "") for field in fields)
-    await crypto_store.put_withheld(connection, room_id, session_id, UserId(str(event.get("sender", ""))), code)
+    if is_name(code) and is_name(sender):
+        await crypto_store.put_withheld(connection, room_id, session_id, UserId(sender), code)
 
 
 def _is_olm(event: Mapping[str, Any]) -> bool:
@@ -306,8 +314,8 @@ def _is_olm(event: Mapping[str, Any]) -> bool:
     return (
         event.get("type") == "m.room.encrypted"
         and content.get("algorithm") == OLM
-        and isinstance(content.get("sender_key"), str)
-        and isinstance(event.get("sender"), str)
+        and is_name(content.get("sender_key"))
+        and is_name(event.get("sender"))
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from vodozemac import (
     Account,
@@ -30,18 +30,21 @@ from vodozemac import (
 )
 
 from bridge.archive.device_keys import ALGORITHMS, decoded
-from bridge.archive.undecrypted import Reason
+from bridge.archive.encrypted import Reason
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
 
 OLM, MEGOLM = ALGORITHMS
 _PRE_KEY = 0
+_LONGEST_NAME = 255
 _UNREADABLE = (
     DecodeException,
     KeyException,
     OlmDecryptionException,
     SessionCreationException,
     ValueError,
+    TypeError,
+    OverflowError,
     RecursionError,
 )
 
@@ -132,7 +135,7 @@ def room_key_of(
     if payload.get("type") != "m.room_key" or content.get("algorithm") != MEGOLM or not isinstance(signing_key, str):
         return None
     room_id, session_key = content.get("room_id"), content.get("session_key")
-    if not isinstance(room_id, str) or not isinstance(session_key, str):
+    if not is_name(room_id) or not isinstance(session_key, str):
         return None
     try:
         session = InboundGroupSession(SessionKey(session_key))
@@ -175,9 +178,14 @@ def _meant(event: Event, plain: object, message_index: int) -> Opened | Reason:
 def session_of(event: Event) -> str | Reason:
     """Return the ID of the key that opens an `m.room.encrypted`, or why there can be none."""
     session_id = event.content.get("session_id")
-    if event.content.get("algorithm") != MEGOLM or not isinstance(session_id, str):
+    if event.content.get("algorithm") != MEGOLM or not is_name(session_id):
         return Reason.UNKNOWN
     return session_id
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Tell whether the value is a text by which something can be kept and found."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def _text_map(value: object, name: str) -> Mapping[str, Any]:

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 
 async def lock_device(connection: Connection) -> Row | None:
-    """Return (user_id, device_id, account, sync_token, ready) of the archive's device, to be changed."""
+    """Return (user_id, device_id, fingerprint, account, sync_token, ready) of the device, to be changed."""
     return await connection.fetchrow("SELECT * FROM archivist FOR UPDATE")
 
 
 async def read_device(db: Connection | Pool) -> Row | None:
-    """Return (user_id, device_id, account, sync_token, ready) of the archive's device, or None."""
+    """Return (user_id, device_id, fingerprint, account, sync_token, ready) of the archive's device, or None."""
     return await db.fetchrow("SELECT * FROM archivist")
 
 
-async def add_device(db: Connection | Pool, user_id: UserId, device_id: str, account: str) -> None:
+async def add_device(db: Connection | Pool, user_id: UserId, device_id: str, fingerprint: str, account: str) -> None:
     """Keep a new device, unless there is one."""
     await db.execute(
-        "INSERT INTO archivist (user_id, device_id, account) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO archivist (user_id, device_id, fingerprint, account) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING",
         user_id,
         device_id,
+        fingerprint,
         account,
     )
 

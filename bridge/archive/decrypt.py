@@ -16,9 +16,9 @@ from vodozemac import InboundGroupSession
 from bridge.archive import crypto_store, store
 from bridge.archive.canonical import encode
 from bridge.archive.cipher import Opened, open_event, session_of
+from bridge.archive.encrypted import Reason
 from bridge.archive.feed import Consumer
 from bridge.archive.residence import Guarded, bring_back, bring_in
-from bridge.archive.undecrypted import Reason
 from bridge.directory.notice import encrypted_room
 from bridge.directory.notice_store import put_notice
 from bridge.homeserver import wire
@@ -126,7 +126,7 @@ class Decryptor:
         self, connection: Connection, event: Event, session_id: str, reason: Reason, first_index: int | None
     ) -> None:
         await crypto_store.put_undecrypted(
-            connection, event.seq, event.room_id, session_id.replace("\x00", ""), event.sender, reason, first_index
+            connection, event.seq, event.room_id, session_id, event.sender, reason, first_index
         )
 
 

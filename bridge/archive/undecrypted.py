@@ -1,30 +1,17 @@
-"""What of encrypted rooms could not be read, and why. Works without the extra `e2ee`."""
+"""What of encrypted rooms could be read and what could not, and why. Works without the extra `e2ee`."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from bridge.archive import crypto_store
-from bridge.ids import RoomId
+from bridge.archive import crypto_store, store
+from bridge.archive.encrypted import Device, EncryptedRoom, Encryption, Reason
+from bridge.ids import RoomId, UserId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-
-class Reason(StrEnum):
-    """Why an encrypted event cannot be read."""
-
-    NOT_TRIED = "not tried yet"
-    NO_KEY = "no key came"
-    TOO_EARLY = "said before the key begins"
-    BROKEN = "does not open with its key"
-    REPLAYED = "the same message again"
-    ELSEWHERE = "meant for another room"
-    UNKNOWN = "unknown kind of encryption"
-    SHAPELESS = "nothing readable inside"
 
 
 async def undecryptable_by_room(db: Connection | Pool) -> Mapping[RoomId, Mapping[str, int]]:
@@ -36,3 +23,18 @@ async def undecryptable_by_room(db: Connection | Pool) -> Mapping[RoomId, Mappin
             reason = f"the sender's client gave no key ({row['code']})"
         found[RoomId(row["room_id"])][str(reason)] += row["events"]
     return found
+
+
+async def read_encryption(pool: Pool) -> Encryption:
+    """Return the archive's device, and every room that is to be encrypted or holds encrypted events."""
+    async with store.snapshot(pool) as connection:
+        row = await crypto_store.read_device(connection)
+        required = await crypto_store.read_encrypted_rooms(connection)
+        read = await crypto_store.count_plaintexts(connection)
+        unread = await undecryptable_by_room(connection)
+    device = Device(UserId(row["user_id"]), row["device_id"], row["fingerprint"], row["ready"]) if row else None
+    rooms = sorted({*required, *read, *unread})
+    return Encryption(
+        device,
+        tuple(EncryptedRoom(room, room in required, read.get(room, 0), unread.get(room, {})) for room in rooms),
+    )

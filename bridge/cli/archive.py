@@ -12,6 +12,7 @@ from bridge.archive.search import search
 from bridge.archive.status import status
 from bridge.cli import archive_proof
 from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.archive_encrypted import add_encrypted
 from bridge.cli.archive_log import add_log
 from bridge.cli.archive_show import add_show
 from bridge.cli.command import print_json, width, with_services
@@ -35,6 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_show(below)
     archive_proof.add_parsers(below)
     add_log(below)
+    add_encrypted(below)
     figures = below.add_parser(
         "status", help="show size, root and completeness", description="Shows how large and how complete it is."
     )

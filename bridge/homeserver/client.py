@@ -80,6 +80,15 @@ class Homeserver:
         answer = await self._request(Method.GET, "_matrix/client/versions")
         return tuple(answer.get("versions", ()))
 
+    async def well_known(self) -> Mapping[str, Any]:
+        """Return what the homeserver itself tells clients (specification, "Well-known URI"), empty when nothing."""
+        try:
+            return await self._request(Method.GET, ".well-known/matrix/client")
+        except HomeserverError as error:
+            if error.status == 404:
+                return {}
+            raise
+
     async def ping(self, transaction_id: str) -> int:
         """Have the homeserver call us; return the milliseconds it took (spec "Pinging").
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mautrix.api import Method
 
+from bridge.errors import HomeserverError
 from bridge.homeserver.transport import Transport, path
 from bridge.ids import UserId
 
@@ -49,8 +50,10 @@ class Device:
         await self._send("keys/device_signing/upload", content)
 
     async def upload_signature(self, device: Mapping[str, object]) -> None:
-        """Publish a signature of the device's keys."""
-        await self._send("keys/signatures/upload", {self.user_id: {self.device_id: device}})
+        """Publish a signature of the device's keys; raises `HomeserverError` when it is not accepted."""
+        answer = await self._send("keys/signatures/upload", {self.user_id: {self.device_id: device}})
+        if answer.get("failures"):
+            raise HomeserverError(f"The homeserver does not accept the signature of {self.device_id}.")
 
     async def query_keys(self, user_ids: Sequence[UserId]) -> dict[str, Any]:
         """Return the devices and the cross-signing keys of users (specification, `/keys/query`)."""

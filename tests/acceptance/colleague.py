@@ -51,6 +51,11 @@ class Colleague:
         for device in self._client.device_store.active_user_devices(user_id):
             self._client.blacklist_device(device)
 
+    def trust(self, user_id: str) -> None:
+        """Give keys to the devices of somebody again."""
+        for device in self._client.device_store.active_user_devices(user_id):
+            self._client.unblacklist_device(device)
+
 
 @asynccontextmanager
 async def encrypting(url: str, user_id: str, password: str, folder: Path) -> AsyncIterator[Colleague]:

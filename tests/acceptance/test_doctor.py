@@ -33,6 +33,7 @@ GREEN = [
     "secrets",
     "rate limits",
     "policy",
+    "encryption",
     "database",
     "clock",
     "user directory",
@@ -43,6 +44,7 @@ GREEN = [
     "bot",
     "admin rights",
     "namespaces",
+    "clients",
 ]
 
 

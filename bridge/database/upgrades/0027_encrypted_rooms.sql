@@ -6,6 +6,7 @@ CREATE TABLE archivist (
     sole       boolean PRIMARY KEY DEFAULT true CHECK (sole),
     user_id    text NOT NULL,
     device_id  text NOT NULL,
+    fingerprint text NOT NULL,                    -- Ed25519 of the device, by which people know it
     account    text NOT NULL,                     -- pickle: identity and one-time keys
     sync_token text,                              -- up to where its messages were taken in
     ready      boolean NOT NULL DEFAULT false     -- keys published and signed by its owner
