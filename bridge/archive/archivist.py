@@ -11,18 +11,30 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vodozemac import Account, Session
 
 from bridge.archive import crypto_store, store
-from bridge.archive.cipher import MEGOLM, OLM, RoomKey, is_name, open_channel, room_key_of
+from bridge.archive.cipher import (
+    MEGOLM,
+    OLM,
+    RoomKey,
+    begin_channel,
+    is_name,
+    nothing_said,
+    open_channel,
+    room_key_of,
+)
 from bridge.archive.device_keys import (
     CrossSigning,
     decoded,
     device_document,
+    device_of,
     encoded,
+    is_signed,
     signed_keys,
     trust_of,
 )
@@ -171,7 +183,13 @@ class Archivist:
         content = _published(device, account)
         if not content:
             return
-        await device.upload_keys(content)
+        try:
+            await device.upload_keys(content)
+        except HomeserverError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            # The database is older than what was published: keys of these names are taken. The next have others.
+            log.warning("one-time keys are not taken: %s", error.message, extra={"action": "keys.publish"})
         async with store.transaction(self._pool) as connection:
             row = await crypto_store.lock_device(connection)
             assert row is not None
@@ -193,11 +211,13 @@ class Archivist:
             if locked["sync_token"] != row["sync_token"]:
                 return  # another process took the same in
             account = self._account(locked["account"])
-            keys = await self._take_events(connection, account, events, devices)
+            keys, broken = await self._take_events(connection, account, events, devices)
             await crypto_store.put_account(connection, account.pickle(self._secret))
             await crypto_store.move_sync(connection, str(answer["next_batch"]))
         if keys:
             await self._on_keys()
+        for sender, sender_key in sorted(broken):
+            await self._mend(device, devices, sender, sender_key)
         left = _mapping(answer.get("device_one_time_keys_count")).get("signed_curve25519", 0)
         unused = answer.get("device_unused_fallback_key_types") or ()
         if left < account.max_number_of_one_time_keys // 2 or "signed_curve25519" not in unused:
@@ -205,27 +225,32 @@ class Archivist:
 
     async def _take_events(
         self, connection: Connection, account: Account, events: Sequence[Mapping[str, Any]], devices: Mapping[str, Any]
-    ) -> int:
-        """Keep what the messages to the device bring; return how many keys of rooms that were."""
-        keys = 0
+    ) -> tuple[int, set[tuple[UserId, str]]]:
+        """Keep what the messages to the device bring; return how many keys of rooms that were, and whose devices'
+        messages do not open."""
+        keys, broken = 0, set()
         for event in events:
             if _is_olm(event):
-                keys += await self._take_message(connection, account, event, devices)
+                taken = await self._take_message(connection, account, event, devices)
+                if taken is None:
+                    broken.add((UserId(event["sender"]), str(event["content"]["sender_key"])))
+                keys += bool(taken)
             elif event.get("type") in ("m.room_key.withheld", "org.matrix.room_key.withheld"):
                 await _take_refusal(connection, event)
-        return keys
+        return keys, broken
 
     async def _take_message(
         self, connection: Connection, account: Account, event: Mapping[str, Any], devices: Mapping[str, Any]
-    ) -> bool:
-        """Open a message to the device and keep the key of a room that it brings; tell whether it did."""
+    ) -> bool | None:
+        """Open a message to the device and keep the key of a room that it brings; tell whether it did, None when it
+        does not open."""
         sender, sender_key = UserId(event["sender"]), event["content"]["sender_key"]
         pickles = await crypto_store.read_channels(connection, sender_key)
         channels = [Session.from_pickle(pickle, self._secret) for pickle in pickles]
         opened = open_channel(account, channels, event, sender_key=sender_key)
         if opened is None:
             log.warning("a message of %s to the archive's device does not open", sender, extra={"action": "keys.take"})
-            return False
+            return None
         session = opened.session
         await crypto_store.put_channel(connection, session.session_id, sender_key, session.pickle(self._secret))
         key = room_key_of(opened.payload, account, self._user_id, sender=sender, sender_key=sender_key)
@@ -233,6 +258,33 @@ class Archivist:
             return False
         await self._put_key(connection, key, devices)
         return True
+
+    async def _mend(self, device: Device, devices: Mapping[str, Any], sender: UserId, sender_key: str) -> None:
+        """Begin a new channel to a device whose messages do not open, once an hour at most, so that the next keys do.
+
+        (Specification, "Recovering from undecryptable messages".) It happens when the database is an older one.
+        """
+        found = device_of(devices, sender, sender_key)
+        with store.database_errors():
+            if found is None or await crypto_store.has_fresh_channel(self._pool, sender_key):
+                return
+        device_id, signing_key = found
+        once = await device.claim_key(sender, device_id)
+        if not is_signed(once, sender, device_id, signing_key):
+            return
+        async with store.transaction(self._pool) as connection:
+            row = await crypto_store.lock_device(connection)
+            assert row is not None
+            account = self._account(row["account"])
+            session = begin_channel(account, sender_key, str(once.get("key")))
+            if session is None:
+                return
+            content = nothing_said(
+                account, session, self._user_id, to=sender, sender_key=sender_key, signing_key=signing_key
+            )
+            await crypto_store.put_channel(connection, session.session_id, sender_key, session.pickle(self._secret))
+        await device.send(sender, device_id, content, session.session_id)
+        log.info("began a new channel to a device of %s", sender, extra={"action": "keys.mend"})
 
     async def _put_key(self, connection: Connection, key: RoomKey, devices: Mapping[str, Any]) -> None:
         _, trust = trust_of(devices, key.owner, key.sender_key, key.signing_key)

@@ -29,7 +29,7 @@ from vodozemac import (
     SessionKeyDecodeException,
 )
 
-from bridge.archive.device_keys import ALGORITHMS, decoded
+from bridge.archive.device_keys import ALGORITHMS, decoded, encoded
 from bridge.archive.encrypted import Reason
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
@@ -118,6 +118,36 @@ def _channel(plain: bytes, session: Session) -> Channel:
     except (ValueError, RecursionError):
         payload = {}
     return Channel(payload if isinstance(payload, dict) else {}, session)
+
+
+def begin_channel(account: Account, sender_key: str, once: str) -> Session | None:
+    """Return a new channel to a device, by one of its one-time keys; None when that is no key."""
+    try:
+        return account.create_outbound_session(
+            Curve25519PublicKey.from_base64(sender_key), Curve25519PublicKey.from_base64(once)
+        )
+    except _UNREADABLE:
+        return None
+
+
+def nothing_said(
+    account: Account, session: Session, user_id: UserId, *, to: UserId, sender_key: str, signing_key: str
+) -> dict[str, Any]:
+    """Return the message that says nothing (`m.dummy`), at which the other device takes the new channel from then on.
+
+    `sender_key` and `signing_key` are the other device's.
+    """
+    payload = {
+        "type": "m.dummy",
+        "content": {},
+        "sender": user_id,
+        "recipient": to,
+        "recipient_keys": {"ed25519": signing_key},
+        "keys": {"ed25519": account.ed25519_key.to_base64()},
+    }
+    kind, sealed = session.encrypt(json.dumps(payload).encode()).to_parts()
+    ciphertext = {sender_key: {"type": kind, "body": encoded(sealed)}}
+    return {"algorithm": OLM, "sender_key": account.curve25519_key.to_base64(), "ciphertext": ciphertext}
 
 
 def room_key_of(

@@ -58,6 +58,15 @@ async def read_channels(db: Connection | Pool, sender_key: str) -> list[str]:
     return [row["pickle"] for row in rows]
 
 
+async def has_fresh_channel(db: Connection | Pool, sender_key: str) -> bool:
+    """Tell whether a channel to a device was begun or used within the last hour."""
+    fresh: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT FROM olm_session WHERE sender_key = $1 AND used_at > now() - interval '1 hour')",
+        sender_key,
+    )
+    return fresh
+
+
 async def put_channel(db: Connection | Pool, session_id: str, sender_key: str, pickle: str) -> None:
     """Keep a channel as it is now."""
     await db.execute(

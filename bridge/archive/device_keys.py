@@ -104,6 +104,18 @@ def trust_of(answer: Mapping[str, Any], user_id: UserId, curve25519: str, ed2551
     return "", Trust.UNKNOWN
 
 
+def device_of(answer: Mapping[str, Any], user_id: UserId, curve25519: str) -> tuple[str, str] | None:
+    """Return ID and Ed25519 key of the user's device with this Curve25519 key, by an answer of `/keys/query`."""
+    for device_id, document in _mapping(_mapping(answer.get("device_keys")).get(user_id)).items():
+        keys = _mapping(_mapping(document).get("keys"))
+        ed25519 = keys.get(f"ed25519:{device_id}")
+        if keys.get(f"curve25519:{device_id}") != curve25519 or not isinstance(ed25519, str):
+            continue
+        if is_signed(document, user_id, device_id, ed25519):
+            return device_id, ed25519
+    return None
+
+
 def is_signed(document: Mapping[str, Any], user_id: UserId, key_id: str, ed25519: str) -> bool:
     """Tell whether the key signed the document in the user's name."""
     signature = _mapping(_mapping(document.get("signatures")).get(user_id)).get(f"ed25519:{key_id}")

@@ -59,6 +59,17 @@ class Device:
         """Return the devices and the cross-signing keys of users (specification, `/keys/query`)."""
         return await self._send("keys/query", {"device_keys": {user_id: [] for user_id in user_ids}})
 
+    async def claim_key(self, user_id: UserId, device_id: str) -> dict[str, Any]:
+        """Take one of the keys that somebody's device published for others to begin with; empty when it has none."""
+        answer = await self._send("keys/claim", {"one_time_keys": {user_id: {device_id: "signed_curve25519"}}})
+        keys = answer.get("one_time_keys", {}).get(user_id, {}).get(device_id, {})
+        return next(iter(keys.values()), {}) if isinstance(keys, dict) else {}
+
+    async def send(self, user_id: UserId, device_id: str, content: Mapping[str, object], transaction_id: str) -> None:
+        """Send an encrypted message to a device; the same transaction again is the same message."""
+        place = path("sendToDevice", "m.room.encrypted", transaction_id)
+        await self._request(Method.PUT, place, {"messages": {user_id: {device_id: content}}}, {})
+
     async def sync(self, since: str | None, *, timeout_ms: int) -> dict[str, Any]:
         """Return the messages to the device since a token, waiting for the first; Synapse forgets those before."""
         query = {"filter": _ONLY_THE_DEVICE, "timeout": str(timeout_ms), "set_presence": "offline"}

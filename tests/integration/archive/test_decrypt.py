@@ -13,7 +13,9 @@ from vodozemac import Account
 
 from bridge.archive import crypto_store
 from bridge.archive.archivist import Archivist, open_secret, opened_account
+from bridge.archive.cipher import open_channel
 from bridge.archive.decrypt import Decryptor
+from bridge.archive.device_keys import device_document, signed_keys
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer, search
 from bridge.archive.show import show
@@ -45,6 +47,9 @@ class FakeHomeserver:
         self.waiting: list[Mapping[str, Any]] = []
         self.acts: list[tuple[str, ...]] = []
         self.batch = 0
+        self.devices: dict[UserId, Any] = {}
+        self.claimable: dict[str, Any] = {}
+        self.sent: list[Mapping[str, Any]] = []
 
     def device(self, user_id: UserId, device_id: str) -> Device:
         assert user_id == self.user_id
@@ -85,7 +90,13 @@ class FakeHomeserver:
         self.published["signature"] = device
 
     async def query_keys(self, user_ids: Sequence[UserId]) -> dict[str, Any]:
-        return {}
+        return {"device_keys": {user_id: self.devices[user_id] for user_id in user_ids if user_id in self.devices}}
+
+    async def claim_key(self, user_id: UserId, device_id: str) -> dict[str, Any]:
+        return self.claimable
+
+    async def send(self, user_id: UserId, device_id: str, content: Mapping[str, Any], transaction_id: str) -> None:
+        self.sent.append(content)
 
     async def sync(self, since: str | None, *, timeout_ms: int) -> dict[str, Any]:
         assert since == (str(self.batch) if self.batch else None)
@@ -284,6 +295,55 @@ async def test_used_up_keys_are_replaced(office: Office) -> None:
     await office.take_in()
     assert len(office.homeserver.once) == len(before) == 50
     assert not before & set(office.homeserver.once)
+
+
+async def test_channel_that_broke_is_begun_anew(office: Office) -> None:
+    """After an old backup was restored messages of known devices do not open; they are told to begin anew, once."""
+    ann, stranger = Sender(), Account()
+
+    def sign(message: bytes) -> str:
+        return ann.account.sign(message).to_base64()
+
+    ed25519 = ann.account.ed25519_key.to_base64()
+    office.homeserver.devices[ANN] = {"DESK": device_document(ANN, "DESK", ann.key, ed25519, sign)}
+    ann.account.generate_one_time_keys(1)
+    ((key_id, once),) = ann.account.one_time_keys.items()
+    office.homeserver.claimable = next(iter(signed_keys({key_id: once.to_base64()}, ANN, "DESK", sign).values()))
+    ours = await office.account()
+    lost = ann.give_key(stranger)  # with a key that the restored device does not have
+    content = {**lost["content"], "ciphertext": {ours.curve25519_key.to_base64(): _sealed(lost)}}
+    await office.take_in({**lost, "content": content})
+    await office.take_in({**lost, "content": content})
+    [said] = office.homeserver.sent
+    opened = open_channel(ann.account, [], {"content": said}, sender_key=ours.curve25519_key.to_base64())
+    assert opened is not None
+    assert opened.payload["type"] == "m.dummy"
+    ann.session = opened.session
+    key = await office.give_key(ann)
+    await office.archive(raw(ann.say("hello"), "$a"))
+    await office.take_in(key)
+    assert await office.unread() == {}
+
+
+async def test_names_of_keys_that_are_taken_are_passed_over(office: Office) -> None:
+    """A restored database makes keys of names that it published before; it goes on until there are others."""
+    office.homeserver.once = {f"signed_curve25519:{key_id}": {"key": "older"} for key_id in await fresh_key_ids(60)}
+    device = await office.archivist.prepare()
+    for _ in range(3):
+        await office.archivist.supply(device, 0, fallback=True)
+    assert len(office.homeserver.once) > 100
+    assert "fallback_keys" in office.homeserver.published
+
+
+async def fresh_key_ids(count: int) -> list[str]:
+    """Return the names of the first keys of a new device."""
+    account = Account()
+    account.generate_one_time_keys(count)
+    return list(account.one_time_keys)
+
+
+def _sealed(event: Mapping[str, Any]) -> object:
+    return next(iter(event["content"]["ciphertext"].values()))
 
 
 async def test_archive_is_brought_where_the_policy_encrypts_and_stays(office: Office) -> None:
