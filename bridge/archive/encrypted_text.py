@@ -24,7 +24,11 @@ def encryption_as_text(found: Encryption, *, can_decrypt: bool) -> str:
 
 def encryption_as_json(found: Encryption) -> dict[str, Any]:
     """Return the same as JSON."""
-    return asdict(found)
+    rooms = [
+        {"room_id": room.room_id, "required": room.required, "read": room.read, "unread": dict(room.unread)}
+        for room in found.rooms
+    ]
+    return {"device": asdict(found.device) if found.device else None, "rooms": rooms}
 
 
 def _device_lines(found: Encryption, *, can_decrypt: bool) -> Iterator[str]:

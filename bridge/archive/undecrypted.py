@@ -22,7 +22,7 @@ async def undecryptable_by_room(db: Connection | Pool) -> Mapping[RoomId, Mappin
         if row["code"] is not None and reason == Reason.NO_KEY:
             reason = f"the sender's client gave no key ({row['code']})"
         found[RoomId(row["room_id"])][str(reason)] += row["events"]
-    return found
+    return {room_id: dict(reasons) for room_id, reasons in found.items()}
 
 
 async def read_encryption(pool: Pool) -> Encryption:

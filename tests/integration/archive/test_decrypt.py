@@ -16,6 +16,7 @@ from bridge.archive.archivist import Archivist, open_secret, opened_account
 from bridge.archive.cipher import open_channel
 from bridge.archive.decrypt import Decryptor
 from bridge.archive.device_keys import device_document, signed_keys
+from bridge.archive.encrypted_text import encryption_as_json
 from bridge.archive.ingest import ingest
 from bridge.archive.search import SearchConsumer, search
 from bridge.archive.show import show
@@ -382,6 +383,7 @@ async def test_figures_tell_the_device_and_each_room(office: Office) -> None:
         (ROOM, 1, {"no key came": 1}),
         ("!other", 0, {"not tried yet": 1}),
     ]
+    assert json.loads(json.dumps(encryption_as_json(found)))["rooms"][1]["unread"] == {"not tried yet": 1}
 
 
 async def test_another_secret_is_said_and_changes_nothing(office: Office, tmp_path: Path) -> None:
