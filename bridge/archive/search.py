@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bridge.archive import segment, store
+from bridge.archive.undecrypted import as_said
 from bridge.archive.values import Hit, edited_by, text_of
 from bridge.errors import InputError
 from bridge.homeserver import wire
@@ -34,8 +35,9 @@ class SearchConsumer:
         self._languages = languages
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Index the texts of the messages among the events; again is fine."""
-        texts = [(event.seq, text_of(event)) for event in events if event.type == "m.room.message"]
+        """Index the texts of the messages among the events, encrypted ones that were read too; again is fine."""
+        said = await as_said(self._pool, events)
+        texts = [(event.seq, text_of(event)) for event in said if event.type == "m.room.message"]
         # In a thread: a long text in many scripts takes a noticeable part of a second.
         tokens = await asyncio.to_thread(self._tokens, [text for _, text in texts])
         found = [(seq, words) for (seq, _), words in zip(texts, tokens, strict=True) if words]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bridge.archive import crypto_store, store
 from bridge.archive.encrypted import Device, EncryptedRoom, Encryption, Reason
+from bridge.homeserver import wire
+from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ async def undecryptable_by_room(db: Connection | Pool) -> Mapping[RoomId, Mappin
             reason = f"the sender's client gave no key ({row['code']})"
         found[RoomId(row["room_id"])][str(reason)] += row["events"]
     return {room_id: dict(reasons) for room_id, reasons in found.items()}
+
+
+async def as_said(db: Connection | Pool, events: Sequence[Event]) -> list[Event]:
+    """Return the events with what those say that were encrypted and could be read by now in their place."""
+    encrypted = [event.seq for event in events if event.type == "m.room.encrypted"]
+    said = await crypto_store.read_plaintexts(db, encrypted) if encrypted else {}
+    return [Event.of(wire.decode(said[event.seq]), event.seq) if event.seq in said else event for event in events]
 
 
 async def read_encryption(pool: Pool) -> Encryption:

@@ -187,6 +187,17 @@ async def test_key_that_comes_late_opens_what_was_said(office: Office) -> None:
     assert (await verify(office.pool)).ok
 
 
+async def test_index_that_is_made_anew_holds_what_was_read(office: Office) -> None:
+    """The feed gives search the events as they came; it takes what they say."""
+    ann = Sender()
+    await office.take_in(await office.give_key(ann))
+    event = raw(ann.say("The merger is called Walnut"), "$a")
+    await office.archive(event)
+    await office.pool.execute("TRUNCATE event_text")
+    await SearchConsumer(office.pool).handle([Event.of(event, 1)])
+    assert [hit.event_id for hit in await search(office.pool, "walnut")] == ["$a"]
+
+
 async def test_key_that_is_there_opens_at_once(office: Office) -> None:
     """What comes after its key is never counted as unread, and an edit shows in the story."""
     ann = Sender()
