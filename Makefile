@@ -16,7 +16,8 @@ LOCAL := $(filter-out uv,$(UV))
 READY := .venv/.ready
 # Made by `make ldap`. That extra is compiled, which a first look at Muster should not need.
 LDAP := .venv/.ldap
-SYNC = $(UV) sync $$([ -t 2 ] || echo --quiet) --locked --extra demo --extra s3 --extra timestamp --python $(PYTHON)
+SYNC = $(UV) sync $$([ -t 2 ] || echo --quiet) --locked --extra demo --extra e2ee --extra s3 --extra timestamp \
+    --python $(PYTHON)
 BIN := .venv/bin
 
 .PHONY: help venv ldap demo run test check bench clean

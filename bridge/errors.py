@@ -9,6 +9,7 @@
     │   ├── DeliveryError              a webhook that says nothing about people that could be understood
     │   └── UnknownNameError           a person, room, announcement or event that does not exist
     ├── LdapError                      an LDAP server cannot be read to the end
+    ├── SecretError                    a secret of ours that is missing, or is not the one
     ├── RefusedError                   a rule of ours says no (stale digest, brake, wrong approver)
     ├── DatabaseError                  PostgreSQL
     │   ├── DatabaseUnavailableError   away for now; try again
@@ -101,6 +102,10 @@ class UnknownNameError(InputError):
 
 class LdapError(MusterError):
     """The LDAP server cannot be read to the end; nothing was changed."""
+
+
+class SecretError(MusterError):
+    """A secret in the data folder is missing, or is not the one; put back that of your backup."""
 
 
 class RefusedError(MusterError):

@@ -20,6 +20,12 @@ RoomKey = NewType("RoomKey", str)
 """A managed room's stable name: the policy's room or space id, with `/value` behind it for `for_each`."""
 
 
+def archivist_of(bot: UserId) -> UserId:
+    """Return the account of the archive's own device beside a bot: `@muster_archive:example.org`."""
+    localpart, _, server_name = bot.partition(":")
+    return UserId(f"{localpart}_archive:{server_name}")
+
+
 def localpart_of(user_id: UserId) -> str:
     """Return what stands between `@` and the first `:`."""
     return user_id[1:].split(":", 1)[0]

@@ -32,6 +32,7 @@ from bridge.archive.ingest import ingest
 from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
 from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
+from bridge.archive.residence import can_decrypt
 from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
@@ -68,6 +69,7 @@ from bridge.errors import (
     HomeserverError,
     HomeserverUnavailableError,
     MusterError,
+    SecretError,
 )
 from bridge.homeserver.attendance import attend
 from bridge.homeserver.transactions import LARGEST_BODY, routes
@@ -189,6 +191,8 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         LdapReader(pool, ldap, timezone=config.directory.timezone, custom=config.attributes, clock=clock).run()
         for ldap in config.directory.feeds.ldap.values()
     ]
+    if can_decrypt():
+        tasks.append(_read_encrypted(services, listener.subscribe(EVENTS)))
     if services.storage.embedded is not None:
         tasks.append(_watch_embedded(services.storage.embedded))
     return [*tasks, listener.run()]
@@ -236,6 +240,22 @@ async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Ev
             clock=services.clock,
         )
         await faces.run(wake)
+
+
+async def _read_encrypted(services: Services, wake: asyncio.Event) -> None:
+    """Read the rooms that the policy encrypts, by the archive's own device."""
+    from bridge.archive.encryption import read_encrypted  # needs the extra `e2ee`
+
+    try:
+        await read_encrypted(
+            services.pool,
+            services.homeserver,
+            services.config.data,
+            [SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)],
+            wake,
+        )
+    except SecretError as error:
+        log.error("encrypted rooms are not read: %s", error.message, extra={"action": "decrypt"})
 
 
 async def _watch_embedded(server: EmbeddedPostgres) -> None:

@@ -32,10 +32,11 @@ async def read_statements(db: Connection | Pool, room_ids: Collection[RoomId] | 
         f"""
         WITH counted AS (
             SELECT room_id, count(*) AS events, count(*) FILTER (WHERE backfilled) AS backfilled,
-                   count(*) FILTER (WHERE type = 'm.room.encrypted') AS encrypted,
+                   count(*) FILTER (WHERE type = 'm.room.encrypted' AND plaintext.seq IS NULL) AS encrypted,
                    min({MOMENT}) AS first, max({MOMENT}) AS last,
                    bool_or(type = 'm.room.create' AND state_key IS NOT NULL) AS is_whole
-            FROM event WHERE room_id <> '' AND ($1::text[] IS NULL OR room_id = ANY($1)) GROUP BY room_id
+            FROM event LEFT JOIN plaintext USING (seq)
+            WHERE room_id <> '' AND ($1::text[] IS NULL OR room_id = ANY($1)) GROUP BY room_id
         ), lost AS (
             SELECT room_id, jsonb_object_agg(reason, events) AS lost
             FROM (SELECT room_id, reason, count(*) AS events FROM lost_content GROUP BY room_id, reason) AS reasons

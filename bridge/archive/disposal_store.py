@@ -110,9 +110,11 @@ async def dispose_events(connection: Connection, entry_seq: int) -> int:
 
 
 async def forget_words(connection: Connection, seqs: Collection[int]) -> None:
-    """Remove the words by which these events were found, and what consumers quoted of them."""
+    """Remove the words by which these events were found, what consumers quoted, and what encrypted ones said."""
     await connection.execute(
-        """WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1))
+        """WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1)),
+                said AS (DELETE FROM plaintext WHERE seq = ANY($1)),
+                unsaid AS (DELETE FROM undecrypted WHERE seq = ANY($1))
            DELETE FROM event_text found USING event
            WHERE event.seq = ANY($1) AND (found.origin_ts, found.seq) = (event.origin_ts, event.seq)""",
         list(seqs),

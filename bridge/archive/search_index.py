@@ -27,6 +27,7 @@ from bridge.archive.search_expression import (
     sender_lexeme,
 )
 from bridge.archive.segment import LANGUAGES, folded, is_long, vector_of
+from bridge.archive.undecrypted import as_said
 from bridge.archive.values import edited_by
 from bridge.directory.history import HistoryEntry
 from bridge.directory.past_store import load_states_of
@@ -63,7 +64,8 @@ class SearchConsumer:
         self._pasts: dict[UserId, _Past] = {}
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Index what can be found among the events, and mark what they edit or redact."""
+        """Index what can be found among the events, encrypted ones that were read too, and mark what they amend."""
+        events = await as_said(self._pool, events)
         documents = [(event, found) for event in events if (found := document_of(event)) is not None]
         with store.database_errors():
             await self._learn_rooms(events, [event for event, _ in documents])

@@ -133,8 +133,10 @@ async def read_hits(connection: Connection, seqs: Sequence[int]) -> list[asyncpg
     """Return (seq, body, deleted, edited) of these events, in any order."""
     return await connection.fetch(
         """
-        SELECT seq, body, tokens @@ $2::text::tsquery AS deleted, tokens @@ $3::text::tsquery AS edited
-        FROM event JOIN event_text USING (origin_ts, seq) WHERE seq = ANY ($1) AND body IS NOT NULL
+        SELECT seq, coalesce(plaintext.body, event.body) AS body, tokens @@ $2::text::tsquery AS deleted,
+               tokens @@ $3::text::tsquery AS edited
+        FROM event JOIN event_text USING (origin_ts, seq) LEFT JOIN plaintext USING (seq)
+        WHERE seq = ANY ($1) AND event.body IS NOT NULL
         """,
         list(seqs),
         quoted(DELETED),

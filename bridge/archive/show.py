@@ -46,6 +46,8 @@ async def show(pool: Pool, event_id: EventId) -> Story:
             replies=replies_to(event, related),
             thread=thread_of(event, related),
             audience=await _audience(connection, event, row["sent_at"]) if event.room_id else None,
+            trust=row["trust"] or "",
+            unread=row["unread"] or "",
         )
 
 

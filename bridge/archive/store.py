@@ -224,17 +224,28 @@ async def first_arrived_after(connection: Connection, seq: int) -> int:
 
 
 async def read_record(db: Connection | Pool, event_id: str) -> Row | None:
-    """Return (seq, received_at, sent_at, backfilled, body) of an event, or None."""
+    """Return (seq, received_at, sent_at, backfilled, body, trust, unread) of an event, or None.
+
+    `body` is what an encrypted one says, with what was known of its sender's device (`trust`); `unread` is why not.
+    """
     return await db.fetchrow(
-        f"SELECT seq, received_at, {MOMENT} AS sent_at, backfilled, body FROM event WHERE event_id = $1",  # noqa: S608
+        f"""SELECT seq, received_at, {MOMENT} AS sent_at, backfilled, coalesce(plaintext.body, event.body) AS body,
+                   trust, reason AS unread
+            FROM event LEFT JOIN plaintext USING (seq) LEFT JOIN undecrypted USING (seq)
+            WHERE event_id = $1""",  # noqa: S608
         event_id,
     )
 
 
 async def read_related(db: Connection | Pool, event_ids: Collection[str]) -> list[Row]:
-    """Return (seq, body) of what edits, redacts, reacts or answers to these events and is still there, in order."""
+    """Return (seq, body) of what edits, redacts, reacts or answers to these events and is still there, in order.
+
+    The body is what an encrypted one says.
+    """
     return await db.fetch(
-        "SELECT seq, body FROM event WHERE relates_to = ANY($1) AND body IS NOT NULL ORDER BY seq", event_ids
+        "SELECT seq, coalesce(plaintext.body, event.body) AS body FROM event LEFT JOIN plaintext USING (seq)"
+        " WHERE relates_to = ANY($1) AND event.body IS NOT NULL ORDER BY seq",
+        event_ids,
     )
 
 

@@ -16,6 +16,12 @@ from bridge.ids import UserId
 
 _NAMED = 10
 """People who are named before the rest is counted."""
+_DEVICES = {
+    "signed": "on a device that its owner has verified",
+    "known": "on a device of the sender's that nobody has verified",
+    "unknown": "on a device that the homeserver did not know",
+}
+"""By `Trust`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ def story_as_text(story: Story, around: Around, width: int, *, everybody: bool =
         f"sender    {_called(event.sender, around)}",
         f"archived  {short(story.received_at)} at position {event.seq}{how}",
     ]
+    if story.trust or story.unread:
+        lines.append(f"encrypted {_DEVICES[story.trust] if story.trust else f'and not read: {story.unread}'}")
     lines += ["", f"sent {moment(event.timestamp)}", *_version_lines(story.original, width)]
     for edit in story.edits:
         lines += ["", f"edited {moment(edit.event.timestamp)} · {printable(edit.event.event_id)}"]
@@ -81,6 +89,9 @@ def story_as_json(story: Story, around: Around) -> Any:
             "sender_name": around.called.get(story.original.event.sender),
             "archived": story.received_at.isoformat(),
             "backfilled": story.backfilled,
+            "encrypted": bool(story.trust or story.unread),
+            "device": story.trust or None,
+            "unread": story.unread or None,
             "edits": [_version_as_json(edit) for edit in story.edits],
             "reactions": [{"key": one.key, **_version_as_json(one.version)} for one in story.reactions],
             "replies": list(story.replies),

@@ -54,6 +54,10 @@ class Story:
     """What was said in the thread that begins with it."""
     audience: Audience | None = None
     """None for what is in no room."""
+    trust: str = ""
+    """What was known of the device that sent it encrypted; empty for what was not, or could not be read."""
+    unread: str = ""
+    """Why what is encrypted could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bridge import __version__
 from bridge.archive import store as archive_store
 from bridge.archive.blob import Blobs
+from bridge.archive.encrypted import DEVICE_KEY
 from bridge.archive.ledger import Frontier, root
 from bridge.archive.media_store import read_hashes
 from bridge.archive.pseudonym_key import PSEUDONYM_KEY
@@ -74,7 +75,7 @@ def place_of(config: Config, name: str) -> Path:
 
 def files_of(config: Config) -> dict[str, Path]:
     """Return the files that belong to the database, by their names in a backup; of the keys those that are there."""
-    keys = [path.name for pattern in (KEYS, PSEUDONYM_KEY) for path in sorted(config.data.glob(pattern))]
+    keys = [path.name for pattern in (KEYS, PSEUDONYM_KEY, DEVICE_KEY) for path in sorted(config.data.glob(pattern))]
     return {name: place_of(config, name) for name in (*_NAMED, *keys)}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bridge.cli import archive_export, archive_proof, archive_search
 from bridge.cli.archive_case import add_case
 from bridge.cli.archive_dispose import add_dispose
+from bridge.cli.archive_encrypted import add_encrypted
 from bridge.cli.archive_hold import add_hold
 from bridge.cli.archive_key import add_rotate_key
 from bridge.cli.archive_log import add_log
@@ -41,3 +42,4 @@ def add_parser(subparsers: Subparsers) -> None:
     add_person(below)
     add_restore(below)
     add_status(below)
+    add_encrypted(below)

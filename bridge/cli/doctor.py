@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bridge.app import open_homeserver, open_storage
+from bridge.archive.residence import can_decrypt
 from bridge.cli.command import from_here, print_json, width
 from bridge.config import AppserviceConfig, Config, load_config, load_registration
 from bridge.database.privileges import unprotected
@@ -79,7 +80,10 @@ async def _findings(path: Path) -> AsyncIterator[Finding]:
     yield Finding("configuration", Grade.OK, str(from_here(config.path)))
     yield registration_is_private(from_here(config.appservice.registration))
     yield is_not_slowed_down(registration)
-    yield _policy(config)
+    policy = _policy(config)
+    yield policy
+    if policy.grade is Grade.OK:
+        yield _encryption(config)
     async for finding in _storage(config):
         yield finding
     async with (
@@ -98,6 +102,21 @@ def _policy(config: Config) -> Finding:
     except DocumentError as error:
         return Finding("policy", Grade.FAILED, _first(error), "Mend what `muster check` names.")
     return Finding("policy", Grade.OK, f"good: rules for {len(policy.rooms)} rooms and {len(policy.spaces)} spaces")
+
+
+def _encryption(config: Config) -> Finding:
+    policy = read_policy(from_here(config.policy), config.attributes)
+    encrypted = [name for name, rule in policy.rooms.items() if rule.settings.encrypted]
+    if not encrypted:
+        return Finding("encryption", Grade.OK, "the policy encrypts no room")
+    named = ", ".join(encrypted[:_NAMED])
+    if can_decrypt():
+        return Finding("encryption", Grade.OK, f"the archive reads what the policy encrypts: {named}")
+    found = f"the policy encrypts {named}, and nothing can be archived of what is said there"
+    return Finding("encryption", Grade.FAILED, found, "Install what reads it, and restart Muster:", _INSTALL)
+
+
+_INSTALL = 'pip install "muster[e2ee]"'
 
 
 def _privacy(refused: Sequence[Refused]) -> Finding:

@@ -41,3 +41,13 @@ def unknown_status(word: str) -> Notice:
         "before, who is new is not hired yet.\nTo settle it: add the word to `directory.statuses` and restart Muster. "
         "`muster directory review` names whom it concerns.",
     )
+
+
+def encrypted_room(room_id: str, sender: str) -> Notice:
+    """Return what to say of a room that was encrypted although the policy does not say so; one notice for all."""
+    return Notice(
+        "encrypted rooms",
+        f"{sender} encrypted the room {room_id}, which is none of the policy's, so that what is said there cannot be "
+        "archived; nothing undoes it. `muster rooms` names every such room. To keep clients from doing so, see "
+        '"Encryption" in docs/operating.md; `muster doctor` checks it.',
+    )

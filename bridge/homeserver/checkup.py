@@ -7,12 +7,12 @@ database, are `bridge.cli.doctor`'s.
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.registration import Registration
@@ -57,6 +57,7 @@ class Patient(Protocol):
     async def ping(self, transaction_id: str) -> int: ...
     async def server_version(self) -> str: ...
     async def some_user(self) -> UserId | None: ...
+    async def well_known(self) -> Mapping[str, Any]: ...
 
 
 Check = Callable[[Patient], Awaitable[Finding]]
@@ -176,6 +177,26 @@ async def covers_everybody(patient: Patient) -> Finding:
     return Finding("namespaces", Grade.OK, "cover everybody on the server")
 
 
+async def keeps_clients_from_encrypting(patient: Patient) -> Finding:
+    """Clients are told not to encrypt the rooms that people make, which could not be archived."""
+    said = (await patient.well_known()).get("io.element.e2ee")
+    if isinstance(said, dict) and said.get("default") is False and said.get("force_disable") is True:
+        return Finding("clients", Grade.OK, "are told not to encrypt the rooms that people make")
+    return Finding(
+        "clients",
+        Grade.ADVICE,
+        "may encrypt the rooms that people make; nothing that is said there can be archived",
+        "Add this to homeserver.yaml (Synapse serves it where `public_baseurl` is set) and restart Synapse; where a "
+        f"web server answers for https://{patient.server_name}/.well-known/matrix/client, its file must say so too:",
+        _WELL_KNOWN,
+    )
+
+
+_WELL_KNOWN = """\
+encryption_enabled_by_default_for_room_type: "off"
+extra_well_known_client_content:
+  io.element.e2ee: {default: false, force_disable: true}"""
+
 CHECKS: tuple[Check, ...] = (
     answers,
     knows_our_token,
@@ -183,6 +204,7 @@ CHECKS: tuple[Check, ...] = (
     has_an_account,
     is_administrator,
     covers_everybody,
+    keeps_clients_from_encrypting,
 )
 
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)

@@ -12,6 +12,7 @@ from typing import Any
 from mautrix.api import Method
 
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.device import Device
 from bridge.homeserver.download import Download
 from bridge.homeserver.event import Event
 from bridge.homeserver.transport import Transport, path
@@ -28,6 +29,7 @@ class Homeserver:
     """The bot's hands; `transport` carries the application service's token."""
 
     def __init__(self, transport: Transport, *, bot: UserId, server_name: str, appservice_id: str) -> None:
+        self._transport = transport
         self._request = transport.request
         self._download = transport.download
         self.url = transport.url
@@ -39,7 +41,11 @@ class Homeserver:
 
     async def register_bot(self) -> None:
         """Create the bot's account; doing it again is fine. It must come before any profile change of the bot."""
-        content = {"type": "m.login.application_service", "username": localpart_of(self.bot), "inhibit_login": True}
+        await self.register(self.bot)
+
+    async def register(self, user_id: UserId) -> None:
+        """Create an account of the application service's own; doing it again is fine."""
+        content = {"type": "m.login.application_service", "username": localpart_of(user_id), "inhibit_login": True}
         try:
             await self._request(Method.POST, f"{_CLIENT}/register", content)
         except HomeserverError as error:
@@ -77,6 +83,15 @@ class Homeserver:
         answer = await self._request(Method.GET, "_matrix/client/versions")
         return tuple(answer.get("versions", ()))
 
+    async def well_known(self) -> Mapping[str, Any]:
+        """Return what the homeserver itself tells clients (specification, "Well-known URI"), empty when nothing."""
+        try:
+            return await self._request(Method.GET, ".well-known/matrix/client")
+        except HomeserverError as error:
+            if error.status == 404:
+                return {}
+            raise
+
     async def ping(self, transaction_id: str) -> int:
         """Have the homeserver call us; return the milliseconds it took (spec "Pinging").
 
@@ -90,6 +105,10 @@ class Homeserver:
                 raise
             raise HomeserverError(error.message, status=error.status, errcode=error.errcode) from error
         return int(answer.get("duration_ms", 0))
+
+    def device(self, user_id: UserId, device_id: str) -> Device:
+        """Return what one of the application service's own accounts does as a device."""
+        return Device(self._transport, user_id, device_id)
 
     # Profiles
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import EventId, RoomId, UserId, archivist_of
 from bridge.membership.rooms import SETTINGS, Shape, altered, levels_of
 
 MEMBERSHIPS = ("join", "invite", "knock", "leave", "ban")
@@ -43,6 +43,7 @@ def compare(
     state knows nothing has left, as of `now` (milliseconds since 1970).
     """
     said = {UserId(event.state_key): event for event in state if event.state_key and _is_membership(event)}
+    said.pop(archivist_of(bot), None)
     differing = [event for user, event in said.items() if members.get(user, "leave") != event.content["membership"]]
     unsaid = [user for user, membership in members.items() if membership in _INSIDE and user not in said]
     ranks = [event for event in state if event.type == "m.room.power_levels" and event.state_key == ""]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.database.listen import MEMBERSHIP
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import EventId, RoomId, UserId, archivist_of
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -39,8 +39,10 @@ async def apply_memberships(db: Connection | Pool, events: Sequence[Membership],
 
     Those are the memberships of managed rooms that changed, unless the change is what Muster wanted: the arrival of
     somebody it granted the room to, or a departure by its own hand. Likewise anybody disabled who turns up anywhere.
-    An invitation of ours that arrives after the join it led to is not taken.
+    An invitation of ours that arrives after the join it led to is not taken. The archive's account, which is in the
+    rooms that are encrypted, is nobody's member.
     """
+    events = [event for event in events if event.user_id != archivist_of(bot)]
     rows = await db.fetch(
         """
         WITH incoming AS (

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.archive import residence
 from bridge.clock import Clock
 from bridge.errors import HomeserverError, RefusedError
 from bridge.homeserver.event import Event
@@ -32,7 +33,12 @@ class Homeserver(StateVoice, Protocol):
     bot: UserId
     server_name: str
 
+    async def register(self, user_id: UserId) -> None: ...
     async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
+    async def invite(
+        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
+    ) -> None: ...
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def delete_alias(self, alias: str) -> None: ...
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
@@ -67,6 +73,8 @@ class RoomActs:
         room_id = await self._find_room(room, alias) if room.key in self._places else None
         if room_id is None:
             room_id = await self._make_room(room, alias)
+        if room.settings.encrypted and residence.can_decrypt():
+            await residence.bring_in(self._homeserver, room_id)
         await spaces.list_room(self._homeserver, room, room_id, self._room_ids())
         await store.complete_room(self._pool, room, room_id)
         self._places[room.key] = Place(
@@ -132,6 +140,8 @@ class RoomActs:
         if "topic" in fields:
             await self._homeserver.send_state(room_id, "m.room.topic", "", {"topic": room.topic})
         settings = room.settings.over(place.settings)
+        if "encryption" in fields and residence.can_decrypt():
+            await residence.bring_in(self._homeserver, room_id)
         for event in self._changed_settings(room, frozenset(fields), settings):
             await self._homeserver.send_state(room_id, event.type, event.state_key, event.content)
         if "kind" in fields or any(field.startswith("may ") for field in fields):

@@ -23,7 +23,7 @@ from bridge.directory.store import directory_version, load_people
 from bridge.errors import HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
-from bridge.ids import PersonId, RoomId, RoomKey, UserId, localpart_of
+from bridge.ids import PersonId, RoomId, RoomKey, UserId, archivist_of, localpart_of
 from bridge.membership import (
     adopting,
     audit_store,
@@ -157,7 +157,8 @@ async def survey_in(
     looked_at = people and people | await people_below(connection, people, policy.levels_of_managers)
     known = await store.read_accounts(connection, looked_at)
     census = Census(await load_people(connection, looked_at), LocalDays(now, timezone))
-    taken = {localpart_of(bot.bot), *await _taken(connection, policy, census, known, bot.server_name, looked_at)}
+    taken = {localpart_of(user) for user in (bot.bot, archivist_of(bot.bot))}
+    taken |= await _taken(connection, policy, census, known, bot.server_name, looked_at)
     exemptions = await read_exemptions(connection, (now - SPREAD).date())
     pictured = with_addresses(policy, await face_store.read_room_pictures(connection))
     wanted = desired(pictured, census, known, server_name=bot.server_name, taken=taken, exemptions=exemptions)

@@ -33,6 +33,7 @@ GREEN = [
     "secrets",
     "rate limits",
     "policy",
+    "encryption",
     "database",
     "clock",
     "ledger",
@@ -44,6 +45,7 @@ GREEN = [
     "bot",
     "admin rights",
     "namespaces",
+    "clients",
 ]
 
 
@@ -311,3 +313,17 @@ async def _type(http: aiohttp.ClientSession, command: str, admin_token: str) -> 
     name, _, value = options["-H"].partition(": ")
     async with http.request(options["-X"], url, headers={name: value}, data=options["-d"]) as response:
         assert response.status == 200, await response.text()
+
+
+async def test_encrypted_rooms_that_nothing_reads_are_told(
+    installation: Installation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy that encrypts rooms needs the extra that reads them; with it the rooms are named."""
+    board = "rooms: {board: {name: Board, members: active eq true, encryption: required}}\n"
+    installation.change("policy.yaml", "company: Company\n", f"company: Company\n{board}")
+    assert "reads what the policy encrypts: board" in (await examined(capsys)).line("ok", "encryption")
+    monkeypatch.setattr(doctor, "can_decrypt", lambda: False)
+    report = await examined(capsys)
+    assert report.code == 1
+    assert "the policy encrypts board" in report.line("FAIL", "encryption")
+    assert 'pip install "muster[e2ee]"' in report.text

@@ -85,6 +85,9 @@ class FakeHomeserver:
 
     # Rooms
 
+    async def register(self, user_id: UserId) -> None:
+        self._begin("register", user_id)
+
     async def create_room(self, content: Mapping[str, Any]) -> RoomId:
         if "room_alias_name" not in content:
             return self._make_direct_room(*content["invite"])

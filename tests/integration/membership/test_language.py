@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bridge.ids import archivist_of
 from bridge.membership import store
 from bridge.membership.exemption_store import put_exemption
 from bridge.policy.schema import Exemption
@@ -126,4 +127,26 @@ async def test_people_who_go_over_to_a_new_value_take_the_room_along(company: Co
     await company.say("ann", department="IT")
     await company.reconcile("ann")
     assert company.homeserver.people("each/Sales") == {"bob", "cid"}
+    assert not (await company.reconcile()).plan.changes
+
+
+async def test_archive_is_in_a_room_before_it_is_encrypted_and_stays(company: Company) -> None:
+    """It enters before anybody else, in new rooms and in old ones, and an exclusive room does not put it out."""
+    archivist = archivist_of(company.homeserver.bot)
+    company.rule({"rooms": {"board": {"settings": {"encrypted": True}, "exclusive": True}, "lounge": {}}})
+    await company.settle()
+    rooms = company.homeserver.rooms
+    assert archivist in rooms[company.homeserver.room("board")].members()
+    assert archivist not in rooms[company.homeserver.room("lounge")].members()
+    company.rule(
+        {
+            "rooms": {
+                "board": {"settings": {"encrypted": True}, "exclusive": True},
+                "lounge": {"settings": {"encrypted": True}},
+            }
+        }
+    )
+    await company.settle()
+    assert archivist in rooms[company.homeserver.room("lounge")].members()
+    assert archivist in rooms[company.homeserver.room("board")].members()
     assert not (await company.reconcile()).plan.changes

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, RoomKey, UserId
+from bridge.ids import EventId, RoomId, RoomKey, UserId, archivist_of
 from bridge.membership.comparison import MEMBERSHIPS, compare
 from bridge.membership.rooms import Shape, altered, join_rule, power_levels, visibility
 from bridge.policy.schema import RoomKind
@@ -44,6 +44,13 @@ def test_what_is_taken_in_makes_the_two_equal(actual: dict[UserId, str], known: 
         user: each for user, each in actual.items() if each != "leave"
     }
     assert compare(ROOM, events, learnt, {}, SHAPES, bot=BOT, now=9).events == ()
+
+
+def test_archives_account_is_nobodys_member() -> None:
+    """It comes and goes without anybody's leave, and nobody is to take it out."""
+    archive = state("m.room.member", {"membership": "join"}, archivist_of(BOT))
+    assert found([archive], {}) == []
+    assert found([archive, state("m.room.member", {"membership": "join"}, BOB)], {}) == [f"m.room.member {BOB}"]
 
 
 def test_power_differs_when_anybodys_level_does_but_the_bots() -> None:

@@ -1,0 +1,57 @@
+"""Reading the rooms that the policy encrypts: the archive's device and the reader of the events, running together.
+
+Needs the extra `e2ee`; whether it is there says `residence.can_decrypt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.archive import archivist, crypto_store, store
+from bridge.archive.archivist import Archivist
+from bridge.archive.decrypt import Decryptor
+from bridge.archive.feed import Consumer, run_consumer
+from bridge.archive.residence import Guarded
+from bridge.errors import DatabaseUnavailableError
+from bridge.patience import Wake
+
+if TYPE_CHECKING:
+    from bridge.database import Pool
+
+_AGAIN_SECONDS = 1.0
+
+
+class Homeserver(archivist.Homeserver, Guarded, Protocol):
+    """Who makes the device and is in the rooms."""
+
+
+async def read_encrypted(
+    pool: Pool, homeserver: Homeserver, data: Path, readers: Sequence[Consumer], wake: Wake
+) -> None:
+    """Run until cancelled; `readers` are given what encrypted events say.
+
+    Raises `SecretError` when the secret in the data folder is not the one that the keys are encrypted with.
+    """
+    secret = archivist.open_secret(data)
+    await _check(pool, secret)
+    decryptor = Decryptor(pool, homeserver, secret, readers)
+    device = Archivist(pool, homeserver, secret, decryptor.read_late)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(device.run())
+        group.create_task(run_consumer(pool, decryptor, wake))
+
+
+async def _check(pool: Pool, secret: bytes) -> None:
+    while True:
+        try:
+            with store.database_errors():
+                row = await crypto_store.read_device(pool)
+        except DatabaseUnavailableError:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            continue
+        if row is not None:
+            archivist.opened_account(row["account"], secret)
+        return
