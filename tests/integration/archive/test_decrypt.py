@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from vodozemac import Account
 
-from bridge.archive import crypto_store
+from bridge.archive import crypto_store, store
 from bridge.archive.archivist import Archivist, open_secret, opened_account
 from bridge.archive.cipher import open_channel
 from bridge.archive.decrypt import Decryptor
@@ -140,6 +140,7 @@ class Office:
         await ingest(self.pool, list(events))
         rows = await self.pool.fetch("SELECT seq, body FROM event WHERE seq > $1 ORDER BY seq", self._seen)
         self._seen = rows[-1]["seq"]
+        await store.move_cursor(self.pool, "search", self._seen)
         await self.decryptor.handle([Event.of(wire.decode(row["body"]), row["seq"]) for row in rows])
 
     async def take_in(self, *messages: Mapping[str, Any]) -> None:
@@ -202,7 +203,7 @@ async def test_index_that_is_made_anew_holds_what_was_read(office: Office) -> No
     await office.take_in(await office.give_key(ann))
     event = raw(ann.say("The merger is called Walnut"), "$a")
     await office.archive(event)
-    await office.pool.execute("TRUNCATE event_text")
+    await office.pool.execute("DELETE FROM event_text")
     await SearchConsumer(office.pool, BOT).handle([Event.of(event, 1)])
     assert len(await found(office.pool, "walnut")) == 1
 
