@@ -247,13 +247,8 @@ async def _read_encrypted(services: Services, wake: asyncio.Event) -> None:
     from bridge.archive.encryption import read_encrypted  # needs the extra `e2ee`
 
     try:
-        await read_encrypted(
-            services.pool,
-            services.homeserver,
-            services.config.data,
-            [SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)],
-            wake,
-        )
+        consumers = [SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)]
+        await read_encrypted(services.pool, services.homeserver, services.config.data, consumers, wake)
     except SecretError as error:
         log.error("encrypted rooms are not read: %s", error.message, extra={"action": "decrypt"})
 
