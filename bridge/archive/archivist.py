@@ -116,14 +116,14 @@ class Archivist:
             try:
                 device = await self.prepare(again=again)
                 await self._on_keys()  # of those that came before we were stopped
-                patience.recover()
                 while True:
                     await self.take_in(device, timeout_ms=_WAIT_MS)
                     patience.recover()
             except (HomeserverError, DatabaseUnavailableError) as error:
                 # A refusal may be because somebody deleted the device: with the same keys it is the same again.
-                again = isinstance(error, HomeserverError) and not isinstance(error, HomeserverUnavailableError)
-                await patience.wait_out(error.message)
+                is_away = isinstance(error, HomeserverUnavailableError | DatabaseUnavailableError)
+                again = not is_away
+                await patience.wait_out("" if is_away else error.message)  # of who is away others tell
 
     async def prepare(self, *, again: bool = False) -> Device:
         """Make account and device, and publish the keys, unless that is done and not to be done again."""

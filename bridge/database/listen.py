@@ -78,8 +78,8 @@ class Listener:
                     await _until_lost(connection)
                 finally:
                     connection.terminate()
-            except (*AWAY, asyncpg.PostgresError) as error:
-                await patience.wait_out(str(error) or type(error).__name__)
+            except (*AWAY, asyncpg.PostgresError):
+                await patience.wait_out("PostgreSQL is away; Muster waits")
 
     async def _subscribe_all(self, connection: Connection) -> None:
         for channel in self._wakes:
@@ -93,7 +93,7 @@ class Listener:
 
 
 def _complain(problem: str) -> None:
-    log.warning("PostgreSQL is away (%s); Muster waits", problem, extra={"action": "listen"})
+    log.warning("%s", problem, extra={"action": "listen"})
 
 
 def _resume() -> None:
