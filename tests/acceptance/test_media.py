@@ -42,7 +42,7 @@ async def test_a_file_stays_in_the_archive_when_it_is_deleted(
     content = secrets.token_bytes(100_000)
     tag = secrets.token_hex(3)
     writer, reader = await human(f"writer-{tag}"), await human(f"reader-{tag}")
-    room = await writer.create_room(preset="public_chat")
+    room = await writer.create_room(preset="public_chat", name="Files")
     await reader.join(room)
     mxc = await upload(http, company.synapse.url, writer, content)
     again = await upload(http, company.synapse.url, reader, content)
@@ -76,7 +76,7 @@ async def test_a_file_stays_in_the_archive_when_it_is_deleted(
 async def test_a_link_to_nothing_holds_nobody_up(company: Company, human: Human, http: aiohttp.ClientSession) -> None:
     """Of our own Synapse or of a homeserver that does not exist: the reason is kept, and the next file comes."""
     writer = await human(f"writer-{secrets.token_hex(3)}")
-    room = await writer.create_room(preset="private_chat")
+    room = await writer.create_room(preset="private_chat", name="Files")
     nothing, nowhere = (
         f"mxc://{server}/{secrets.token_hex(8)}" for server in (company.synapse.server_name, "no.invalid")
     )
