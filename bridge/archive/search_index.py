@@ -100,7 +100,7 @@ class SearchConsumer:
     async def _flags(self, events: Sequence[Event]) -> dict[EventId, list[str]]:
         """Return what was edited or redacted before it was indexed, which happens to what was fetched afterwards."""
         targets = {event.event_id: edited_by(event) for event in events}
-        asked = {*targets, *(target for target in targets.values() if target)}
+        asked = {*targets, *(target for target in targets.values() if target and _is_storable(target))}
         found = await search_store.read_amendments(self._pool, asked)
         redacted = {(row["relates_to"], row["room_id"]) for row in found if row["type"] == "m.room.redaction"}
         edits = [row for row in found if row["type"] != "m.room.redaction"]
@@ -118,6 +118,9 @@ class SearchConsumer:
         """Mark what was indexed before."""
         redactions = [(event.redacts, event.room_id, "") for event in events if event.redacts]
         edits = [(target, event.room_id, event.sender) for event in events if (target := edited_by(event))]
+        # What no column holds names nothing that is archived.
+        redactions = [each for each in redactions if all(map(_is_storable, each))]
+        edits = [each for each in edits if all(map(_is_storable, each))]
         with store.database_errors():
             if redactions:
                 await search_store.mark_events(self._pool, redactions, DELETED)
@@ -157,7 +160,7 @@ class SearchConsumer:
 
     async def _departments(self, events: Sequence[Event]) -> dict[EventId, tuple[str, ...]]:
         """Return in which departments the senders were when they sent."""
-        senders = {event.sender for event in events}
+        senders = {event.sender for event in events if _is_storable(event.sender)}  # no account is called otherwise
         held = await search_store.read_states_held(self._pool, senders)
         if len(self._pasts) > _MOST_REMEMBERED:
             self._pasts.clear()
@@ -208,6 +211,10 @@ def facts_as_json(facts: RoomFacts) -> dict[str, Any]:
         "name": _storable(facts.name),
         "renamed_at": facts.renamed_at,
     }
+
+
+def _is_storable(text: str) -> bool:
+    return _storable(text) == text
 
 
 def _storable(text: str) -> str:

@@ -59,7 +59,7 @@ class Service:
 
         await wait_until(everything_is_handled, seconds=60)
         assert (await verify(self.pool)).ok
-        assert await self.pool.fetch("SELECT error FROM set_aside WHERE consumer <> 'ingest'") == []
+        assert await self.pool.fetch("SELECT consumer, error FROM set_aside WHERE consumer <> 'ingest'") == []
         assert "Traceback" not in self.log.read_text()
 
     async def archived(self, *event_ids: str) -> list[bytes]:

@@ -386,3 +386,16 @@ async def test_other_languages_have_everything_indexed_again(pool: Pool) -> None
     assert await search_store.indexed_until(pool) == 1
     assert await prepare_index(pool, ["english", "estonian"])
     assert await search_store.indexed_until(pool) == 0
+
+
+async def test_what_no_column_holds_holds_nothing_up(pool: Pool) -> None:
+    """Senders, rooms and targets that PostgreSQL cannot hold are indexed as far as they can be, and mark nothing."""
+    strange = "@\ud800\0:x"
+    await archived(
+        pool,
+        said("$a", "walnut", 1, sender=strange, room_id="!\ud800"),
+        edited("$b", "$\ud800", "hazel", sender=strange, origin_server_ts=2),
+        redacted("$c", "$\0", origin_server_ts=3),
+        said("$d", "walnut", 4),
+    )
+    assert "$d" in await found(pool, "walnut")
