@@ -92,7 +92,7 @@ async def test_the_audit_goes_on_after_a_restart(company: Company) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     read = [request[1] for request in company.homeserver.requests if request[0] == "state"]
-    assert read == ids[3:]
+    assert sorted(read) == ids[3:]  # two at a time
     one = await room_audit_store.read_pass(company.pool)
     assert one is not None
     assert one.rooms == len(ids)
