@@ -69,7 +69,7 @@ class Access:
         case = await known_case(pool, number) if number else None
         access = cls(pool, looker, case, bot=bot, lifetime=lifetime, clock=clock)
         if reason := refusal_of_case(access.look):
-            await access._refuse(reason, {})
+            await access.refuse(reason, {})
         return access
 
     @property
@@ -89,7 +89,7 @@ class Access:
         direct = bool(await self._direct(self._pool, [(seq, room_id, timestamp)]))
         in_scope = bool(direct and self.case and await self._in_scope([seq]))
         if reason := refusal(self.look, direct=direct, in_scope=in_scope):
-            await self._refuse(reason, {"event": event_id})
+            await self.refuse(reason, {"event": event_id})
         if direct:
             await self.note_use()
 
@@ -145,10 +145,7 @@ class Access:
         db = db or self._pool
         return await matching(db, await read_bounds(db, self.case.scope), seqs)
 
-    async def refuse(self, reason: str, what: str) -> None:
+    async def refuse(self, reason: str, details: dict[str, Any]) -> None:
         """Record that something is not shown, and raise `RefusedError`."""
-        await self._refuse(reason, {"what": what})
-
-    async def _refuse(self, reason: str, details: dict[str, Any]) -> None:
         await self.record("refuse", {**details, "reason": reason})
         raise RefusedError(f"{reason} This refusal is recorded in the archive's log.")

@@ -30,7 +30,6 @@ _LARGEST = 60_000
 """Bytes of content; an event has at most 65,536 with what the homeserver adds."""
 _LONGEST_TEXT = 8_000
 """Characters that fit in any case, six bytes each."""
-_TWO = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from bridge.archive import restoration_store, store
 from bridge.archive.access import Access
 from bridge.archive.lost import MESSAGE, Lost, content_of, has_file, lost_of, restored_by, transaction_of
 from bridge.archive.scope import stays_of
-from bridge.archive.state_store import read_memberships, read_rooms_state
+from bridge.archive.state_store import EVER, read_memberships, read_rooms_state
 from bridge.archive.values import edited_by
 from bridge.errors import HomeserverError, InputError, RefusedError, UnknownNameError
 from bridge.homeserver import wire
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 _PORTION = 200
-_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 _NAME_LENGTH = 200
 
 
@@ -93,7 +92,9 @@ async def find(pool: Pool, homeserver: Homeserver, request: Request, access: Acc
     room_id, positions = await (_event if request.what.startswith("$") else _room)(pool, request.what)
     passed = await access.passing(pool, positions)
     if not passed:
-        await access.refuse("It was said in a direct room, which only a case opens: --case NUMBER.", request.what)
+        await access.refuse(
+            "It was said in a direct room, which only a case opens: --case NUMBER.", {"what": request.what}
+        )
     positions = [position for position in positions if position in passed]
     encrypted = await restoration_store.count_encrypted(pool, room_id)
     target = request.to or (room_id if await _is_there(homeserver, room_id) else None)
@@ -233,12 +234,12 @@ async def _say(homeserver: Homeserver, event_id: EventId, target: RoomId, conten
 async def _last_members(pool: Pool, room_id: RoomId, bot: UserId) -> set[UserId]:
     """Return who was in the room when the last message was sent."""
     last = await restoration_store.last_message(pool, room_id)
-    stays = stays_of(await read_memberships(pool, _EVER, room_id=room_id))
+    stays = stays_of(await read_memberships(pool, EVER, room_id=room_id))
     return {stay.user_id for stay in stays if stay.begins <= last and (stay.ends is None or last <= stay.ends)} - {bot}
 
 
 async def _name(pool: Pool, room_id: RoomId) -> str:
-    named = await read_rooms_state(pool, ["m.room.name"], _EVER, [room_id])
+    named = await read_rooms_state(pool, ["m.room.name"], EVER, [room_id])
     names = [name for each in named if isinstance(name := each.event.content.get("name"), str) and name]
     return names[-1][:_NAME_LENGTH] if names else room_id
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.scope import Scope, Stay, stays_of
 from bridge.archive.segment import folded
-from bridge.archive.state_store import read_people_memberships
+from bridge.archive.state_store import EVER, read_people_memberships
 from bridge.archive.store import MOMENT
 from bridge.ids import RoomId, UserId
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 _PORTION = 1000
-_LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 MATCHES = f"""event.room_id <> ''
     AND ($1 OR event.room_id = ANY($2) OR event.sender = ANY($3) OR EXISTS (
@@ -44,7 +42,7 @@ class Bounds:
             list(scope.people),
             [stay.room_id for stay in self.stays],
             [stay.begins for stay in self.stays],
-            [stay.ends or _LAST for stay in self.stays],
+            [stay.ends or EVER for stay in self.stays],
             scope.since,
             scope.until,
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive import store
 from bridge.archive.audience import Audience, audience_of, past_of
-from bridge.archive.state_store import read_memberships, read_rooms_state
+from bridge.archive.state_store import EVER, read_memberships, read_rooms_state
 from bridge.archive.values import Story
 from bridge.archive.versions import edits_of, reactions_to, replies_to, thread_of, version_of
 from bridge.errors import UnknownNameError
@@ -18,8 +18,6 @@ from bridge.ids import EventId
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 async def show(pool: Pool, event_id: EventId) -> Story:
@@ -52,7 +50,7 @@ async def show(pool: Pool, event_id: EventId) -> Story:
 
 
 async def _audience(connection: Connection, event: Event, at: datetime) -> Audience:
-    memberships = await read_memberships(connection, _EVER, room_id=event.room_id)
+    memberships = await read_memberships(connection, EVER, room_id=event.room_id)
     visibilities = await read_rooms_state(connection, ["m.room.history_visibility"], at, [event.room_id])
     return audience_of(at, past_of(memberships, visibilities))
 

@@ -7,7 +7,7 @@ server says, at the latest when it arrived.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.store import MOMENT
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from bridge.database import Connection, Pool
 
+EVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Until then: everything that is archived."""
 _COLUMNS = "seq, event_id, room_id, type, sender, state_key, origin_ts, body"
 
 

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import re
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from bridge.archive import media_store, store
 from bridge.archive.audience import RoomPast, past_of
 from bridge.archive.media import is_link
 from bridge.archive.sighting import StoredFile, Target, Trace, sightings_of
-from bridge.archive.state_store import read_memberships, read_rooms_state
+from bridge.archive.state_store import EVER, read_memberships, read_rooms_state
 from bridge.errors import InputError
 from bridge.ids import RoomId
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from bridge.archive.store import Row
     from bridge.database import Connection, Pool
 
-_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -87,10 +85,10 @@ async def _links(connection: Connection, target: Target) -> list[Row]:
 
 
 async def _pasts(connection: Connection, room_ids: set[RoomId]) -> dict[RoomId, RoomPast]:
-    visibilities = await read_rooms_state(connection, ["m.room.history_visibility"], _EVER, room_ids)
+    visibilities = await read_rooms_state(connection, ["m.room.history_visibility"], EVER, room_ids)
     return {
         room_id: past_of(
-            await read_memberships(connection, _EVER, room_id=room_id),
+            await read_memberships(connection, EVER, room_id=room_id),
             [each for each in visibilities if each.event.room_id == room_id],
         )
         for room_id in room_ids

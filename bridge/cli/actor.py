@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 from typing import TYPE_CHECKING
 
 from bridge.archive.entry import Actor
+from bridge.cli.command import system_user
 from bridge.directory.store import load_person
 
 if TYPE_CHECKING:
     from bridge.app import Services
+    from bridge.directory.person import Person
 
 
 def add_actor(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +31,10 @@ async def actor_of(args: argparse.Namespace, services: Services) -> Actor:
 
     Behind sudo the user of the operating system is who called it.
     """
-    os_user = os.environ.get("SUDO_USER") or _os_user()
-    if not args.actor:
-        return Actor(os_user, os_user)
-    return Actor((await load_person(services.pool, args.actor)).user_name, os_user)
+    return actor_for(await load_person(services.pool, args.actor) if args.actor else None)
 
 
-def _os_user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container may run as a user without a name
-        return str(os.getuid())
+def actor_for(person: Person | None) -> Actor:
+    """Return who runs the command, as this person; without one the user of the operating system."""
+    os_user = os.environ.get("SUDO_USER") or system_user() or str(os.getuid())
+    return Actor(person.user_name if person else os_user, os_user)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.announcements import store
 from bridge.announcements.rendering import list_as_json, list_as_text, report_as_json, report_as_text
 from bridge.announcements.tracking import read_id, report
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import counted, print_json, width, with_services
 from bridge.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="an announcement, such as 7kq2-m9xd")
     parser.add_argument(
-        "--limit", type=_count, default=20, metavar="N", help="announcements to list at most (default: 20)"
+        "--limit", type=counted(0, _MOST), default=20, metavar="N", help="announcements to list at most (default: 20)"
     )
     parser.add_argument(
-        "--missing", type=_count, default=20, metavar="N", help="missing people to name at most (default: 20)"
+        "--missing",
+        type=counted(0, _MOST),
+        default=20,
+        metavar="N",
+        help="missing people to name at most (default: 20)",
     )
     parser.set_defaults(handler=with_services(announcements))
 
@@ -60,9 +64,3 @@ async def _show(args: argparse.Namespace, services: Services) -> int:
     else:
         print(report_as_text(summary, deliveries, recipients, most_names=args.missing, width=width()))
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MOST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {_MOST}, got {text!r}")
-    return int(text)

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
 from bridge.cli.command import print_json, system_user, width, with_services
+from bridge.cli.progress import progress_bar
 from bridge.directory.store import load_person
 from bridge.membership import apply as applying
 from bridge.membership.audit import COMMAND_LINE
@@ -82,10 +80,8 @@ def shown_progress(doing: str = "applying", what: str = "changes") -> Iterator[a
     if not sys.stderr.isatty():
         yield _lines_of_progress(what)
         return
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=None)
-        yield lambda over, total: bar.update(task, completed=over, total=total)
+    with progress_bar(doing) as progress:
+        yield progress
 
 
 def _lines_of_progress(what: str) -> applying.Progress:

@@ -10,7 +10,7 @@ from bridge.archive import case_store, cases
 from bridge.archive.access import Access, Looker
 from bridge.archive.case import Case
 from bridge.archive.case_text import awaiting_approval, case_as_json, case_as_text, cases_as_text
-from bridge.cli.actor import actor_of, add_actor
+from bridge.cli.actor import actor_for, actor_of, add_actor
 from bridge.cli.command import print_json, width, with_services
 from bridge.cli.scope import add_scope, people_named, person_of, scope_of
 from bridge.directory.notice_store import put_notice
@@ -73,7 +73,7 @@ async def access_of(args: argparse.Namespace, services: Services) -> Access:
     person = await load_person(services.pool, args.actor) if args.actor else None
     return await Access.of(
         services.pool,
-        Looker(await actor_of(args, services), person.id if person else None),
+        Looker(actor_for(person), person.id if person else None),
         args.case,
         bot=services.homeserver.bot,
         lifetime=_lifetime(services) if args.case else timedelta(),

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bridge.archive import signing
 from bridge.archive.blob import open_blobs
@@ -26,6 +22,7 @@ from bridge.cli.actor import actor_of, add_actor
 from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.archive_proof import notary_of
 from bridge.cli.command import print_json, with_services
+from bridge.cli.progress import progress_bar
 from bridge.cli.scope import add_scope, scope_of
 from bridge.errors import InputError
 from bridge.membership.acquaintance import Acquaintance
@@ -83,7 +80,7 @@ async def export_archive(args: argparse.Namespace, services: Services) -> int:
         journal = await ordering.order(pool, notary, folder, wish, actor, services.clock())
     people = Acquaintance(pool, config.directory.timezone)
     media = ArchivedMedia(pool, open_blobs(config.archive.media, config.data))
-    with _shown_progress() as progress:
+    with progress_bar("exporting") as progress:
         report = await carry_out(pool, journal, folder, key, people, access.passing, media, progress)
     await ordering.conclude(pool, folder, actor, report, services.clock())
     if args.json:
@@ -182,13 +179,3 @@ def _read_key(path: Path) -> Ed25519PublicKey:
         return signing.read_public_key(path.read_bytes(), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on a terminal; elsewhere there is only the result."""
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("exporting", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -9,7 +9,7 @@ from bridge.archive.log import entries
 from bridge.archive.log_text import entries_as_json, entries_as_text
 from bridge.archive.pseudonym import without_names
 from bridge.archive.pseudonym_key import open_pseudonym_key
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import counted, print_json, width, with_services
 from bridge.membership.moment import parse_beginning, parse_moment
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def add_log(below: Subparsers) -> None:
     parser.add_argument("--deed", metavar="WORD", help="only one kind of deed, the log's third column: search, view, …")
     parser.add_argument("--since", metavar="TIME", help="only from then on: 2027-02-11, 2027-02-11T14:00")
     parser.add_argument("--until", metavar="TIME", help="only until then; a date means its end")
-    parser.add_argument("--limit", type=_count, default=100, metavar="N", help="entries at most (default: 100)")
+    parser.add_argument(
+        "--limit", type=counted(1, _MOST), default=100, metavar="N", help="entries at most (default: 100)"
+    )
     parser.add_argument("--pseudonyms", action="store_true", help="name nobody: pseudonyms for names and words")
     parser.set_defaults(handler=with_services(show_log))
 
@@ -55,9 +57,3 @@ async def show_log(args: argparse.Namespace, services: Services) -> int:
     else:
         print(entries_as_text(found, width()) or "Nobody did anything with the archive.")
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_MOST}, got {text!r}")
-    return int(text)

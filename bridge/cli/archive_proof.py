@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from bridge.archive import proof_store, rendering, signing
 from bridge.archive.bundle import bundle_as_text
@@ -23,6 +17,7 @@ from bridge.archive.verify import Signer, signer_of, verify
 from bridge.cli.actor import add_actor
 from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import print_json, with_services
+from bridge.cli.progress import progress_bar
 from bridge.errors import InputError, UnknownNameError
 from bridge.files import write_new, write_new_bytes
 
@@ -93,7 +88,7 @@ async def verify_archive(args: argparse.Namespace, services: Services) -> int:
     elif args.since:
         last = _kept(Path(args.since), signer)[-1]
         kept, since = [*kept, last], last.size
-    with _shown_progress() as progress:
+    with progress_bar("verifying") as progress:
         verdict = await verify(services.pool, progress, signer=signer, kept=kept, since=since, filing=args.index)
     if args.json:
         print_json(rendering.verdict_as_json(verdict))
@@ -186,13 +181,3 @@ def _notes(path: Path) -> list[str]:
     if not notes:
         raise InputError(f"{path} holds no checkpoint.")
     return notes
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on a terminal; elsewhere there is only the result."""
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("verifying", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -16,7 +16,7 @@ from bridge.archive.search_query import Order, Query, Term, filter_of, parse, un
 from bridge.archive.search_rendering import found_as_json, found_as_text
 from bridge.cli.actor import add_actor
 from bridge.cli.archive_case import access_of, add_case_option
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import counted, print_json, width, with_services
 
 if TYPE_CHECKING:
     from bridge.app import Services
@@ -61,7 +61,7 @@ def add_parser(below: Subparsers) -> None:
     parser.add_argument(
         "--order", type=Order, choices=[*Order], default=Order.TIME, help="newest (default) or best first"
     )
-    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="hits at most (default: 20)")
+    parser.add_argument("--limit", type=counted(1, _MOST), default=20, metavar="N", help="hits at most (default: 20)")
     parser.add_argument("--page", metavar="PAGE", help="go on where the same search ended, which printed this")
     add_case_option(parser)
     add_actor(parser)
@@ -128,9 +128,3 @@ def _details(args: argparse.Namespace, hits: int) -> dict[str, Any]:
 
 def _filters() -> dict[str, None]:
     return dict.fromkeys(name for name, _, _ in [*_OPTIONS.values(), *_FLAGS.values()])
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_MOST}, got {text!r}")
-    return int(text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bridge.cli.command import print_json, width, with_services
+from bridge.cli.command import counted, print_json, width, with_services
 from bridge.directory.store import load_person
 from bridge.membership.audit import Entry, told_cause
 from bridge.membership.audit_store import read_entries
@@ -30,7 +30,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--person", metavar="PERSON", help="only about this person, or this user ID")
     parser.add_argument("--room", metavar="ROOM", help="only about this room: its key, or its room ID")
-    parser.add_argument("--limit", type=_count, default=50, metavar="N", help="entries at most (default: 50)")
+    parser.add_argument(
+        "--limit", type=counted(0, _MOST), default=50, metavar="N", help="entries at most (default: 50)"
+    )
     parser.set_defaults(handler=with_services(audit))
 
 
@@ -73,9 +75,3 @@ def _wrapped(text: str, columns: int) -> list[str]:
     """Return the text in lines; what would move a terminal's cursor is shown as a replacement character."""
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return textwrap.wrap(shown, columns, subsequent_indent="      ", break_on_hyphens=False)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MOST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {_MOST}, got {text!r}")
-    return int(text)

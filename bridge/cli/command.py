@@ -54,6 +54,17 @@ def width() -> int:
     return min(shutil.get_terminal_size((80, 24)).columns, 100) if sys.stdout.isatty() else 80
 
 
+def counted(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads an option's whole number between these."""
+
+    def count(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
+        return int(text)
+
+    return count
+
+
 def system_user() -> str | None:
     """Return the name of the system's user who runs this; None where the system has none, as in some containers."""
     try:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOST = (*(kind for kind in AWAY if kind is not OSError), ConnectionError)
+"""What a connection to PostgreSQL ends with; of other errors of the system's it is not known whose they are."""
 _BACKOFF = Backoff(0.25, 10.0)
 
 
@@ -76,14 +78,28 @@ async def _serve(services: Services) -> None:
     try:
         await serve(services)
     except BaseExceptionGroup as group:
-        away = group.subgroup(DatabaseUnavailableError)
-        # When the database goes, whoever is stopped in the middle of a statement says so in his own words.
-        foreseen, others = group.split((MusterError, *AWAY) if away else MusterError)
-        if foreseen is None or others is not None:
+        error = foreseen(group)
+        if error is None:
             raise
-        raise _first(away or foreseen) from group
+        raise error from group
     except AWAY as error:  # between opening the database and the first task
-        raise DatabaseUnavailableError(f"PostgreSQL does not answer ({error or type(error).__name__}).") from error
+        raise _is_away(error) from error
+
+
+def foreseen(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """Return what the service's tasks ended with, as one error; None when one of them is a defect.
+
+    When the database goes, whoever is stopped in the middle of a statement says so in his own words.
+    """
+    away, lost = group.subgroup(DatabaseUnavailableError), group.subgroup(_LOST)
+    ours, others = group.split((MusterError, *AWAY) if away or lost else MusterError)
+    if ours is None or others is not None:
+        return None
+    return _is_away(_first(lost)) if lost and not away else _first(away or ours)
+
+
+def _is_away(error: Exception) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(f"PostgreSQL does not answer ({error or type(error).__name__}).")
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

@@ -14,14 +14,14 @@ from bridge.ids import PersonId, UserId
 from bridge.membership.past_store import read_holders
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    from bridge.database import Connection, Pool
 
 
 class Acquaintance:
     """Answers for one moment after another; what was asked of the last moment is remembered."""
 
-    def __init__(self, pool: Pool, timezone: str) -> None:
-        self._pool = pool
+    def __init__(self, db: Connection | Pool, timezone: str) -> None:
+        self._db = db
         self._timezone = timezone
         self._moment: datetime | None = None
         self._holders: Mapping[UserId, PersonId] = {}
@@ -30,10 +30,10 @@ class Acquaintance:
     async def __call__(self, users: Collection[UserId], moment: datetime) -> Mapping[UserId, Known]:
         """Return what the directory knew of these people by then; whom it did not know is missing."""
         if moment != self._moment:
-            self._holders, self._known, self._moment = await read_holders(self._pool, moment), {}, moment
+            self._holders, self._known, self._moment = await read_holders(self._db, moment), {}, moment
         new = [user for user in users if user not in self._known]
         people = {user: self._holders[user] for user in new if user in self._holders}
-        states = await load_states(self._pool, moment, people.values()) if people else {}
+        states = await load_states(self._db, moment, people.values()) if people else {}
         days = LocalDays(moment, self._timezone)
         for user in new:
             state = states.get(people[user]) if user in people else None

@@ -6,7 +6,7 @@ It is written by `store`, `member_store`, `drift_store` and `lifecycle_store`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from bridge.membership.store import people_of, read_accounts
 from bridge.membership.values import Current
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from bridge.database import Connection, Pool
 
 
@@ -108,10 +110,7 @@ async def _read_granted(db: Connection | Pool, only: list[UserId] | None) -> def
            WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
         only,
     )
-    found: defaultdict[RoomId, list[UserId]] = defaultdict(list)
-    for row in rows:
-        found[RoomId(row["room_id"])] = row["users"]
-    return found
+    return _users_by_room(rows)
 
 
 async def _read_former_guests(db: Connection | Pool, only: list[UserId] | None) -> defaultdict[RoomId, list[UserId]]:
@@ -121,6 +120,10 @@ async def _read_former_guests(db: Connection | Pool, only: list[UserId] | None) 
            WHERE $1::text[] IS NULL OR user_id = ANY($1) GROUP BY room_id""",
         only,
     )
+    return _users_by_room(rows)
+
+
+def _users_by_room(rows: Iterable[asyncpg.Record]) -> defaultdict[RoomId, list[UserId]]:
     found: defaultdict[RoomId, list[UserId]] = defaultdict(list)
     for row in rows:
         found[RoomId(row["room_id"])] = row["users"]

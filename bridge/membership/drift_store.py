@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -78,14 +78,7 @@ async def read_corrections(db: Connection | Pool, found: Sequence[Intervention])
            WHERE i.id = ANY($1) ORDER BY i.id, entry.id DESC""",
         [one.id for one in found],
     )
-    by_id = {one.id: one for one in found}
-    return {
-        row["intervention"]: (
-            row["id"],
-            Correction(by_id[row["intervention"]], row["rule"], row["reason"], row["value"]),
-        )
-        for row in rows
-    }
+    return _corrections(rows, found)
 
 
 async def read_profile_corrections(
@@ -101,6 +94,10 @@ async def read_profile_corrections(
            WHERE i.id = ANY($1) AND i.room_id = '' ORDER BY i.id, entry.id DESC""",
         [one.id for one in found],
     )
+    return _corrections(rows, found)
+
+
+def _corrections(rows: Iterable[asyncpg.Record], found: Sequence[Intervention]) -> dict[int, tuple[int, Correction]]:
     by_id = {one.id: one for one in found}
     return {
         row["intervention"]: (

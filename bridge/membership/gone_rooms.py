@@ -8,16 +8,16 @@ for `reconcile`, of everything, for which `upkeep` asks `former_room_store.is_wa
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.errors import HomeserverError, HomeserverUnavailableError
-from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, UserId
+from bridge.homeserver.voice import StateVoice
+from bridge.ids import RoomId
 from bridge.membership import former_room_store, rooms
 from bridge.membership.former_room_store import FormerRoom
 
@@ -27,22 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Homeserver(Protocol):
-    """What is asked of the homeserver, and taken out of its spaces."""
-
-    async def state(self, room_id: RoomId) -> list[Event]: ...
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
-
-
-async def retire(pool: Pool, homeserver: Homeserver, suspects: Collection[RoomId], at: datetime) -> list[FormerRoom]:
+async def retire(pool: Pool, homeserver: StateVoice, suspects: Collection[RoomId], at: datetime) -> list[FormerRoom]:
     """Let go of those of the suspected rooms that are managed and gone; return them.
 
     Nobody else may apply meanwhile. Raises `HomeserverUnavailableError` when the homeserver is away.
@@ -59,7 +44,7 @@ async def retire(pool: Pool, homeserver: Homeserver, suspects: Collection[RoomId
     return gone
 
 
-async def _is_gone(homeserver: Homeserver, room_id: RoomId) -> bool:
+async def _is_gone(homeserver: StateVoice, room_id: RoomId) -> bool:
     """Tell whether a room is not there any more, or nobody is in it, the bot neither: there is no way back into it."""
     try:
         state = await homeserver.state(room_id)
@@ -70,7 +55,7 @@ async def _is_gone(homeserver: Homeserver, room_id: RoomId) -> bool:
     return not any(event.type == "m.room.member" and event.content.get("membership") == "join" for event in state)
 
 
-async def _take_out_of_spaces(pool: Pool, homeserver: Homeserver, room: FormerRoom) -> None:
+async def _take_out_of_spaces(pool: Pool, homeserver: StateVoice, room: FormerRoom) -> None:
     """Have no space list the old room; a space that is gone as well lists nothing."""
     child = rooms.not_in_space(room.room_id)
     for space in await former_room_store.read_spaces_of(pool, room.key):

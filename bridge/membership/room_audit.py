@@ -19,6 +19,7 @@ from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
+from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, UserId
 from bridge.membership import former_room_store, gone_rooms, room_audit_store, store
 from bridge.membership.comparison import Difference, compare
@@ -42,7 +43,7 @@ _RECORDED_EVERY: Final = timedelta(seconds=1)
 """Where one room follows upon another; after a crash those of one second are compared again."""
 
 
-class Homeserver(gone_rooms.Homeserver, Protocol):
+class Homeserver(StateVoice, Protocol):
     """The requests that this needs, through the admin API."""
 
     bot: UserId

@@ -6,26 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from bridge.homeserver.event import Event
-from bridge.ids import EventId, RoomId, RoomKey, UserId
+from bridge.homeserver.voice import StateVoice
+from bridge.ids import RoomId, RoomKey
 from bridge.membership import rooms
 from bridge.membership.values import DesiredRoom
 
 
-class Homeserver(Protocol):
+class Homeserver(StateVoice, Protocol):
     """What is done to rooms, as the bot."""
 
     server_name: str
-
-    async def send_state(
-        self,
-        room_id: RoomId,
-        event_type: str,
-        state_key: str,
-        content: Mapping[str, object],
-        *,
-        as_user: UserId | None = None,
-    ) -> EventId: ...
-    async def state(self, room_id: RoomId) -> list[Event]: ...
 
 
 async def list_room(

@@ -120,13 +120,14 @@ class Upkeep:
                 wake.clear()
             try:
                 await self.catch_up()
+                seconds = await self._seconds_to_next()
             except MusterError as error:
                 await self._patience.wait_out(error.message)
             except AWAY as error:
                 await self._patience.wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
             else:
                 self._patience.recover()
-                await _any_of(wakes, await self._seconds_to_next())
+                await _any_of(wakes, seconds)
 
     async def catch_up(self) -> list[Reconciled]:
         """Do everything that is due, tell the administrators what waits, and return what it came to.
