@@ -39,7 +39,7 @@ from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration, document
 from bridge.homeserver.transport import Transport
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import store
+from bridge.membership import place_store, store
 from bridge.membership.apply import AT_ONCE
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.upkeep import Upkeep
@@ -107,7 +107,7 @@ class Scene:
 
     async def rooms(self, policy: Policy) -> list[RoomId]:
         """Return the rooms of a policy, the space first."""
-        places = await store.read_places(self.pool)
+        places = await place_store.read_places(self.pool)
         found = [places[key].room_id for key in places if key in policy.rooms or key in policy.spaces]
         space = places[next(iter(places.keys() & policy.spaces.keys()))].room_id
         assert space is not None
@@ -236,7 +236,7 @@ async def _joins_by_loop(stage: Scene, group: str) -> float:
     names = [f"{group}-{number}" for number in range(PEOPLE)]
     await stage.make_accounts(names, known=False)
     space, *others = await stage.rooms(policy)
-    places = await store.read_places(stage.pool)
+    places = await place_store.read_places(stage.pool)
     by_invitation = {place.room_id for place in places.values() if place.open_to is None} - {space}
     in_space = {name: asyncio.Event() for name in names}
     turns = asyncio.Semaphore(AT_ONCE)

@@ -82,12 +82,12 @@ from bridge.membership.current import Membership
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.faces import Faces
 from bridge.membership.noticeboard import Noticeboard
+from bridge.membership.place_store import read_places
 from bridge.membership.profile_audit import ProfileAudit
 from bridge.membership.reconcile import Reconciler
 from bridge.membership.remarks import Remarks
 from bridge.membership.room_audit import RoomAudit
 from bridge.membership.room_pictures import RoomPictures
-from bridge.membership.store import read_places
 from bridge.membership.upkeep import Upkeep
 from bridge.patience import Backoff, Patience
 from bridge.policy.source import PolicySource

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.cli.apply import shown_progress
 from bridge.cli.command import print_json, with_services
 from bridge.errors import UnknownNameError
-from bridge.membership import drift_store, store
+from bridge.membership import drift_store, place_store
 from bridge.membership.current import Membership
 from bridge.membership.fighting import Rest
 from bridge.membership.profile_audit import ProfileAudit
@@ -66,7 +66,7 @@ async def list_rests(args: argparse.Namespace, services: Services) -> int:
     if args.json:
         print_json([asdict(rest) for rest in rests])
         return 0
-    names = {place.room_id: key for key, place in (await store.read_places(services.pool)).items()}
+    names = {place.room_id: key for key, place in (await place_store.read_places(services.pool)).items()}
     for rest in rests:
         print(_line(rest, names.get(rest.about.room_id, rest.about.room_id or "profile")))
     if not rests:

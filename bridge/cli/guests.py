@@ -14,7 +14,7 @@ from bridge.directory.census import Census
 from bridge.directory.store import load_people, load_person
 from bridge.errors import InputError, RefusedError, UnknownNameError
 from bridge.ids import RoomKey, UserId, server_of
-from bridge.membership import guest_store, store
+from bridge.membership import guest_store, place_store, store
 from bridge.membership.guests import Guest, guesthood, is_outside
 from bridge.membership.member_store import note_drift
 
@@ -151,7 +151,7 @@ async def _account(user: str, rules: Guests, services: Services) -> UserId:
 
 
 async def _rooms(keys: list[str], services: Services) -> tuple[RoomKey, ...]:
-    known = (await store.read_places(services.pool)).keys() | services.policy().rooms.keys()
+    known = (await place_store.read_places(services.pool)).keys() | services.policy().rooms.keys()
     for key in keys:
         if RoomKey(key) not in known:
             from bridge.document import nearest

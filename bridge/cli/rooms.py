@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli.command import print_json, width, with_services
 from bridge.ids import RoomId
-from bridge.membership import store, unmanaged_store
+from bridge.membership import place_store, store, unmanaged_store
 from bridge.membership.unmanaged import NOTICE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def rooms(args: argparse.Namespace, services: Services) -> int:
     """Print the rooms."""
-    ours = {place.room_id for place in (await store.read_places(services.pool)).values()}
+    ours = {place.room_id for place in (await place_store.read_places(services.pool)).values()}
     bot = services.homeserver.bot
     details = [
         each

@@ -16,8 +16,8 @@ from bridge.demo.workplace import Workplace
 from bridge.errors import MusterError
 from bridge.homeserver.transport import Transport, path
 from bridge.ids import EventId, RoomId, RoomKey, UserId
+from bridge.membership.place_store import read_places
 from bridge.membership.rooms import alias_of
-from bridge.membership.store import read_places
 
 PATIENCE = 30.0
 """Seconds that anything may take that ought to take one."""

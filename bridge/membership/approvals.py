@@ -16,7 +16,7 @@ from bridge.directory.notice_store import put_notice
 from bridge.errors import RefusedError, UnknownNameError
 from bridge.homeserver.event import Event
 from bridge.ids import UserId
-from bridge.membership import audit_store, store
+from bridge.membership import audit_store, place_store, store
 from bridge.membership.answer import Answer, answer_of
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.held import approve, reject
@@ -53,7 +53,7 @@ class Approvals:
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Take in a batch, in order."""
-        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        room = (await place_store.read_places(self._pool)).get(ADMINISTRATORS)
         if room is None or room.room_id is None:
             return
         for event in events:

@@ -16,7 +16,7 @@ from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership import audit_store, barrier_store, direct_room, elsewhere, run_store, store
+from bridge.membership import audit_store, barrier_store, direct_room, elsewhere, place_store, run_store, store
 from bridge.membership.audit import Run
 from bridge.membership.barrier_store import OpenBreach
 from bridge.membership.barriers import BARRIERS
@@ -110,7 +110,7 @@ class BarrierGuard:
 
     async def _change(self, breach: OpenBreach) -> Change:
         places: Mapping[RoomId | None, str] = {
-            place.room_id: place.key for place in (await store.read_places(self._pool)).values()
+            place.room_id: place.key for place in (await place_store.read_places(self._pool)).values()
         }
         people = await store.people_of(self._pool, [breach.user_id])
         return Change(

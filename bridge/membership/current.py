@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bridge.clock import Clock, from_milliseconds
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import barrier_watch, drift_store, member_store, profile_store, rooms, store
+from bridge.membership import barrier_watch, drift_store, member_store, place_store, profile_store, rooms
 from bridge.membership.comparison import MEMBERSHIPS
 from bridge.membership.fighting import MEMBER, POWER, Intervention
 
@@ -64,7 +64,7 @@ def profiles_of(events: Iterable[Event], bot: UserId) -> list[profile_store.Show
     ]
 
 
-def shapes_of(places: Mapping[RoomKey, store.Place]) -> dict[RoomId, rooms.Shape]:
+def shapes_of(places: Mapping[RoomKey, place_store.Place]) -> dict[RoomId, rooms.Shape]:
     """Return how Muster made each room, by its room ID."""
     ids = {key: place.room_id for key, place in places.items() if place.room_id is not None}
     return {
@@ -137,9 +137,9 @@ class Membership:
 
     async def _altered(self, connection: Connection, events: Sequence[Event], now: datetime) -> list[Intervention]:
         """Return which settings of managed rooms are not as Muster made them."""
-        if not events or not await store.read_place_keys(connection, {event.room_id for event in events}):
+        if not events or not await place_store.read_place_keys(connection, {event.room_id for event in events}):
             return []
-        shapes = shapes_of(await store.read_places(connection))
+        shapes = shapes_of(await place_store.read_places(connection))
         last = {(event.room_id, event.type, event.state_key): event for event in sorted(events, key=_timestamp)}
         found = []
         for event in last.values():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.directory.notice_store import put_notice
 from bridge.ids import RoomKey, UserId
-from bridge.membership import drift_store, store
+from bridge.membership import drift_store, place_store
 from bridge.membership.fighting import PROFILE, SLOW_WINDOW, Intervention, answers, fights, notice
 from bridge.membership.remark import Correction, profile_remark, remark
 
@@ -34,7 +34,7 @@ async def begin_rests(pool: Pool, now: datetime) -> None:
     found = fights(await drift_store.read_interventions(pool, now - SLOW_WINDOW), now)
     if not found:
         return
-    names = {place.room_id: place.name for place in (await store.read_places(pool)).values()}
+    names = {place.room_id: place.name for place in (await place_store.read_places(pool)).values()}
     for fight in found:
         async with pool.acquire() as connection, connection.transaction():
             number = await drift_store.begin_rest(connection, fight, now)

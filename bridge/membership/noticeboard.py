@@ -15,7 +15,7 @@ from bridge.database import AWAY
 from bridge.directory.notice_store import mark_told, read_untold
 from bridge.errors import HomeserverError
 from bridge.homeserver.voice import Voice
-from bridge.membership import store
+from bridge.membership import place_store
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.patience import Backoff, Patience, Wake
 
@@ -56,7 +56,7 @@ class Noticeboard:
         untold = await read_untold(self._pool)
         if not untold:
             return True
-        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        room = (await place_store.read_places(self._pool)).get(ADMINISTRATORS)
         if room is None or room.room_id is None:
             return False
         for notice, raised_at in untold:

@@ -15,6 +15,7 @@ from bridge.directory.selector import Selector
 from bridge.ids import RoomKey
 from bridge.membership.listing import NOWHERE, Listings, listings_of
 from bridge.membership.values import DesiredRoom
+from bridge.policy.same import Same
 from bridge.policy.schema import Policy, Room, RoomKind, RuleId, Space
 from bridge.policy.settings import LEVELS, Join, Rank
 
@@ -42,32 +43,17 @@ class Patterns:
 
 def patterns_of(policy: Policy) -> Patterns:
     """Return the patterns of the policy's spaces and rooms, in its order; the same again for the same policy."""
-    return _patterns_of(_Same(policy))
+    return _patterns_of(Same(policy))
 
 
 @lru_cache(maxsize=4)
-def _patterns_of(same: _Same) -> Patterns:
+def _patterns_of(same: Same) -> Patterns:
     policy = same.policy
     listings = listings_of(policy.spaces.values())
     return Patterns(
         {id: _of_space(space, listings, policy) for id, space in policy.spaces.items()},
         {id: _of_room(rule, listings, policy) for id, rule in policy.rooms.items()},
     )
-
-
-class _Same:
-    """A policy that equals nothing but itself, since comparing two would be as long as working out."""
-
-    __slots__ = ("policy",)
-
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.policy is other.policy
-
-    def __hash__(self) -> int:
-        return id(self.policy)
 
 
 def _of_space(space: Space, listings: Listings, policy: Policy) -> Pattern:

@@ -30,6 +30,7 @@ from bridge.membership import (
     held,
     held_notice,
     lifecycle_store,
+    place_store,
     run_store,
     store,
     unmanaged_store,
@@ -192,7 +193,7 @@ class Reconciler:
         """Post into the administrators' room, and tell whether that was possible."""
         extra = {"action": "hold"}
         log.warning("something waits for a second person as %s", waiting.digest[:12], extra=extra)
-        room = (await store.read_places(self._pool)).get(ADMINISTRATORS)
+        room = (await place_store.read_places(self._pool)).get(ADMINISTRATORS)
         if room is None or room.room_id is None:
             return False
         try:
@@ -308,7 +309,7 @@ class Reconciler:
             self._homeserver,
             self._accounts,
             wanted=plan.rooms,
-            places=await store.read_places(self._pool),
+            places=await place_store.read_places(self._pool),
             clock=self._clock,
         )
         return await apply(plan, run, actor, self._pool, clock=self._clock, at_once=self._at_once, progress=progress)

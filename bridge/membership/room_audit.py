@@ -21,7 +21,7 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.homeserver.voice import StateVoice
 from bridge.ids import RoomId, UserId
-from bridge.membership import former_room_store, gone_rooms, room_audit_store, store
+from bridge.membership import former_room_store, gone_rooms, place_store, room_audit_store, store
 from bridge.membership.comparison import Difference, compare
 from bridge.membership.current import Membership, shapes_of
 from bridge.membership.member_store import note_drift
@@ -172,7 +172,7 @@ class RoomAudit:
         bot = self._homeserver.bot
         # Hardly a room has been set up by others, and how ten thousand were made is long to say.
         by_others = any(event.type in SETTINGS and event.sender != bot for event in read.state)
-        shapes: dict[RoomId, Shape] = shapes_of(await store.read_places(self._pool)) if by_others else {}
+        shapes: dict[RoomId, Shape] = shapes_of(await place_store.read_places(self._pool)) if by_others else {}
         now = int(self._clock().timestamp() * 1000)
         return compare(room_id, read.state, read.members, read.power, shapes, bot=bot, now=now)
 

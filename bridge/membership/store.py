@@ -1,7 +1,7 @@
 """What there is, in the database: accounts and managed rooms, and how far everything has been carried out.
 
 Who is in which room is written by `member_store`, what was done and why by `audit_store`; the rows of managed rooms
-are read by `place_store`, whose names are here too; all of it is read together by `current_store`.
+are read by `place_store`, and all of it is read together by `current_store`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.ids import PersonId, RoomId, UserId
-from bridge.membership.place_store import Place as Place
-from bridge.membership.place_store import read_place_keys as read_place_keys
-from bridge.membership.place_store import read_places as read_places
 from bridge.membership.values import CurrentAccount, DesiredRoom
 from bridge.policy.settings import Settings, as_json
 

@@ -15,7 +15,7 @@ from bridge.directory.store import load_people
 from bridge.errors import DocumentError
 from bridge.membership.doubts import Today
 from bridge.membership.exemption_store import read_exemptions
-from bridge.membership.store import read_places
+from bridge.membership.place_store import read_places
 from bridge.policy.loader import load
 from bridge.policy.schema import RuleId
 from bridge.policy.store import last_policy

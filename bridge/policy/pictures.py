@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
+from bridge.policy.same import Same
 from bridge.policy.schema import Policy, Room
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
@@ -31,10 +33,19 @@ def rooms_by_picture(policy: Policy) -> dict[str, Room]:
 
 
 def with_addresses(policy: Policy, addresses: Mapping[str, str]) -> Policy:
-    """Return the policy with the address of each picture in place of its file; without those not uploaded yet."""
-    named = rooms_by_picture(policy)
-    if not named:
+    """Return the policy with the address of each picture in place of its file; without those not uploaded yet.
+
+    The same again for the same policy and addresses, of which others keep what they worked out.
+    """
+    if not rooms_by_picture(policy):
         return policy
+    return _with_addresses(Same(policy), tuple(sorted(addresses.items())))
+
+
+@lru_cache(maxsize=4)
+def _with_addresses(same: Same, known: tuple[tuple[str, str], ...]) -> Policy:
+    policy, addresses = same.policy, dict(known)
+    named = rooms_by_picture(policy)
     rooms = {
         rule: room
         if room.settings.avatar not in named

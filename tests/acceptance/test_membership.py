@@ -24,7 +24,7 @@ from bridge.homeserver.client import Homeserver
 from bridge.homeserver.registration import Registration
 from bridge.homeserver.transport import Transport
 from bridge.ids import RoomId, RoomKey, UserId
-from bridge.membership import rooms, store
+from bridge.membership import place_store, rooms
 from bridge.membership.reconcile import Reconciled, Reconciler
 from bridge.membership.values import Action
 from bridge.policy.schema import Policy
@@ -75,7 +75,7 @@ class Scene:
         return UserId(f"@{name}.{self.tag}:{SERVER_NAME}")
 
     async def room(self, rule: str) -> RoomId:
-        room_id = (await store.read_places(self.pool))[RoomKey(f"{rule}-{self.tag}")].room_id
+        room_id = (await place_store.read_places(self.pool))[RoomKey(f"{rule}-{self.tag}")].room_id
         assert room_id is not None
         return room_id
 

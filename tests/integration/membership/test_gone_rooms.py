@@ -7,8 +7,8 @@ import pytest
 from bridge.directory.notice_store import read_untold
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import RoomId, RoomKey
+from bridge.membership.place_store import read_places
 from bridge.membership.room_audit import RoomAudit
-from bridge.membership.store import read_places
 from tests.integration.membership.conftest import RULES, Company
 from tests.integration.membership.homeserver import BOT
 

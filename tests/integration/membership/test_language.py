@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.ids import archivist_of
-from bridge.membership import store
+from bridge.membership import place_store
 from bridge.membership.exemption_store import put_exemption
 from bridge.policy.schema import Exemption
 from tests.integration.membership.conftest import Company
@@ -39,7 +39,7 @@ async def test_settings_come_with_a_room_and_change_with_the_policy(company: Com
     assert levels["events"]["m.room.pinned_events"] == 0
     assert levels["events"]["m.room.power_levels"] == 100
     assert len(levels["users"]) == 2
-    kept = (await store.read_places(company.pool))["lounge"].settings  # type: ignore[index]
+    kept = (await place_store.read_places(company.pool))["lounge"].settings  # type: ignore[index]
     assert (kept.avatar, kept.knock, kept.encrypted, len(kept.may)) == ("mxc://x/a", False, True, 4)
     assert not (await company.reconcile()).plan.changes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.ids import RoomKey, UserId
-from bridge.membership import current_store, store
+from bridge.membership import current_store, place_store, store
 from tests.integration.membership.conftest import Company, user
 from tests.unit.membership.notation import BOT
 
@@ -17,7 +17,7 @@ RENAME = "UPDATE managed_room SET name = $1 WHERE key = 'department/Sales'"
 
 
 async def name_of(db: Connection | Pool) -> str:
-    return (await store.read_places(db))[SALES].name
+    return (await place_store.read_places(db))[SALES].name
 
 
 async def test_what_another_has_changed_is_seen(company: Company) -> None:
@@ -27,7 +27,7 @@ async def test_what_another_has_changed_is_seen(company: Company) -> None:
     await company.pool.execute(RENAME, "Revenue")
     assert await name_of(company.pool) == "Revenue"
     await company.pool.execute("DELETE FROM managed_room WHERE key = $1", SALES)
-    assert SALES not in await store.read_places(company.pool)
+    assert SALES not in await place_store.read_places(company.pool)
 
 
 async def test_what_was_taken_back_is_forgotten(company: Company) -> None:

@@ -35,6 +35,13 @@ def test_a_file_becomes_its_address_or_nothing_yet() -> None:
     assert without.rooms["three"].settings.history is not None
 
 
+def test_the_same_addresses_give_the_same_policy() -> None:
+    """What was worked out from it is kept; another address makes another."""
+    first = with_addresses(RULES, {"logo.png": "mxc://a/b"})
+    assert with_addresses(RULES, {"logo.png": "mxc://a/b"}) is first
+    assert with_addresses(RULES, {"logo.png": "mxc://a/c"}) is not first
+
+
 @pytest.mark.parametrize(
     ("name", "good"),
     [
