@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 500
 
 
-async def read_statements(db: Connection | Pool, room_ids: Collection[RoomId] | None = None) -> list[Statement]:
+async def read_statements(
+    db: Connection | Pool, room_ids: Collection[RoomId] | None = None, *, size: int | None = None
+) -> list[Statement]:
     """Return the statements of these rooms, or of all of which the archive knows, in the order of their IDs.
 
-    It reads every event's columns, which takes about a second for a million.
+    With `size` only the first so many records of the archive are counted. It reads every event's columns, which takes
+    about a second for a million.
     """
     rows = await db.fetch(
         f"""
@@ -36,7 +39,8 @@ async def read_statements(db: Connection | Pool, room_ids: Collection[RoomId] | 
                    min({MOMENT}) AS first, max({MOMENT}) AS last,
                    bool_or(type = 'm.room.create' AND state_key IS NOT NULL) AS is_whole
             FROM event LEFT JOIN plaintext USING (seq)
-            WHERE room_id <> '' AND ($1::text[] IS NULL OR room_id = ANY($1)) GROUP BY room_id
+            WHERE room_id <> '' AND ($1::text[] IS NULL OR room_id = ANY($1)) AND seq <= coalesce($2, seq)
+            GROUP BY room_id
         ), lost AS (
             SELECT room_id, jsonb_object_agg(reason, events) AS lost
             FROM (SELECT room_id, reason, count(*) AS events FROM lost_content GROUP BY room_id, reason) AS reasons
@@ -51,6 +55,7 @@ async def read_statements(db: Connection | Pool, room_ids: Collection[RoomId] | 
         WHERE $1::text[] IS NULL OR room_id = ANY($1) ORDER BY room_id
         """,  # noqa: S608 - our own constant
         None if room_ids is None else list(room_ids),
+        size,
     )
     files = await media_by_room(db, room_ids)
     return [replace(_statement(row), media=files.get(RoomId(row["room_id"]), MediaFigures())) for row in rows]

@@ -87,12 +87,16 @@ def statements_as_table(statements: Sequence[Statement], names: Mapping[RoomId, 
     return "\n".join([heading, *(_row(statement, _called(statement, names), room) for statement in ranked)])
 
 
-def statement_as_json(statement: Statement, name: str) -> dict[str, Any]:
+def named_statement_as_json(statement: Statement, name: str) -> dict[str, Any]:
+    """Return everything about one room, with what it is called."""
+    return {"room_id": statement.room_id, "name": name or None, **statement_as_json(statement)}
+
+
+def statement_as_json(statement: Statement) -> dict[str, Any]:
     """Return everything about one room."""
     obstacle = statement.obstacle
     return {
         "room_id": statement.room_id,
-        "name": name or None,
         "standing": statement.standing,
         "first": _iso(statement.first),
         "last": _iso(statement.last),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.archive import store
 from bridge.archive.completeness_store import read_statements
 from bridge.archive.completeness_text import (
-    statement_as_json,
+    named_statement_as_json,
     statement_as_text,
     statements_as_table,
     status_as_json,
@@ -64,7 +64,7 @@ async def _show_rooms(args: argparse.Namespace, services: Services) -> None:
     if wanted and not found:
         raise UnknownNameError(f"The archive knows no room {args.room}. `muster archive status --rooms` lists them.")
     if args.json:
-        listed = [statement_as_json(one, names.get(one.room_id, "")) for one in found]
+        listed = [named_statement_as_json(one, names.get(one.room_id, "")) for one in found]
         print_json(listed[0] if wanted else listed)
     elif wanted:
         print(statement_as_text(found[0], names.get(found[0].room_id, ""), width()))

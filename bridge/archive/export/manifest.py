@@ -12,8 +12,6 @@ from bridge.archive.export.order import Order
 from bridge.archive.export.records import FORMAT
 from bridge.archive.export.values import Missing, Written
 from bridge.archive.rendering import writable
-from bridge.archive.values import Comparison
-from bridge.ids import RoomId
 
 MANIFEST, SIGNATURE, README = "manifest.json", "manifest.json.sig", "README.txt"
 
@@ -45,22 +43,6 @@ _EXTRA: Mapping[str, str] = {
     "csv": "csv/               a row for each version of each message",
     "html": "index.html         begin here, in a browser; search is in it",
 }
-
-
-def completeness_of(rooms: Iterable[RoomId], comparisons: Mapping[RoomId, Comparison]) -> list[dict[str, Any]]:
-    """Return what the archive says of its own completeness, room by room."""
-    return [{"room_id": room_id, **_completeness(comparisons.get(room_id))} for room_id in rooms]
-
-
-def _completeness(comparison: Comparison | None) -> dict[str, Any]:
-    if comparison is None:
-        return {"begins": None, "from_creation": False, "compared_until": None, "backfilled": 0}
-    return {
-        "begins": comparison.begins.isoformat(),
-        "from_creation": comparison.whole,
-        "compared_until": comparison.checked_at.isoformat() if comparison.checked_at else None,
-        "backfilled": comparison.backfilled,
-    }
 
 
 def manifest_of(

@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.archive import signing, store
+from bridge.archive.completeness_store import read_statements
+from bridge.archive.completeness_text import statement_as_json
 from bridge.archive.export import layouts, slice_store
 from bridge.archive.export.filing import file_attachments
 from bridge.archive.export.journal import Begun, Done, Journal
-from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, completeness_of, manifest_of, readme_of
+from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, manifest_of, readme_of
 from bridge.archive.export.order import Order
 from bridge.archive.export.proving import prove_leaves
 from bridge.archive.export.reading import Reader, Whole
 from bridge.archive.export.records import SCHEMA
 from bridge.archive.export.values import Media, Missing, People, Slice, Written
 from bridge.archive.export.writer import Writer
-from bridge.archive.state_store import read_comparisons
 from bridge.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ async def carry_out(
         chosen = sha256(await slice_store.read_positions(connection)).hexdigest()
         if journal.begun is None:
             rooms = await slice_store.read_rooms(connection)
-            completeness = completeness_of(rooms, await read_comparisons(connection, rooms))
+            statements = await read_statements(connection, rooms, size=journal.order.size)
+            completeness = [statement_as_json(each) for each in statements]
             journal.note_begun(Begun(completeness, chosen, closed))
         elif journal.begun.chosen != chosen:
             raise RefusedError("Something else may be seen now than when this export began. Make a new one elsewhere.")

@@ -23,7 +23,7 @@ from bridge.archive.completeness import (
     summarise,
 )
 from bridge.archive.completeness_text import (
-    statement_as_json,
+    named_statement_as_json,
     statement_as_text,
     statements_as_table,
     status_as_json,
@@ -155,12 +155,12 @@ def test_incomplete_rooms_come_first() -> None:
 
 def test_json_says_the_same() -> None:
     """Scripts get the figures, the reasons and the standing."""
-    found = json.loads(json.dumps(statement_as_json(a_statement(lost={EXPIRED: 2}), "")))
+    found = json.loads(json.dumps(named_statement_as_json(a_statement(lost={EXPIRED: 2}), "")))
     assert found["standing"] == "incomplete"
     assert found["missing"] == [{"reason": EXPIRED, "events": 2}]
     assert (found["events"], found["seen_live"], found["backfilled"], found["undecryptable"]) == (1204, 1190, 14, 1)
     assert (found["name"], found["compared_at"], found["gone_since"]) == (None, NOON.isoformat(), None)
-    assert statement_as_json(a_statement(obstacle=GONE), "x")["gone_since"] == NOON.isoformat()
+    assert named_statement_as_json(a_statement(obstacle=GONE), "x")["gone_since"] == NOON.isoformat()
     assert status_as_json(STATUS)["standings"] == {"complete": 2, "incomplete": 0, "frozen": 1, "uncompared": 0}
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from bridge.archive import signing
 from bridge.archive.checkpoint import origin_of
+from bridge.archive.completeness import UNCOMPARED
 from bridge.archive.entry import Actor
 from bridge.archive.export import ordering
 from bridge.archive.export.journal import NAME, Journal
@@ -194,7 +195,9 @@ async def test_an_export_is_in_the_log(pool: Pool, tmp_path: Path, capsys: pytes
     assert done.entry.details["manifest_sha256"] == report["manifest_sha256"]
     assert done.entry.details["events"] == 2
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert [room["room_id"] for room in manifest["completeness"]] == ["!b"]
+    (statement,) = manifest["completeness"]
+    assert (statement["room_id"], statement["standing"], statement["seen_live"]) == ("!b", "uncompared", 2)
+    assert statement["missing"][-1] == {"reason": UNCOMPARED, "events": None}
     assert begun.seq == manifest["size"]
 
 
