@@ -79,7 +79,8 @@ async def lock(db: Connection, announcement: str) -> Announcement | None:
     """Return the announcement, locked until the database transaction ends."""
     row = await db.fetchrow(
         "SELECT id, desk, source_event_id, author, author_name, origin, state, priority, audience, form, created_at,"
-        " due_at, lasts, version, discussion, ends_at, lapses_at, coalesce(needs_second, false) AS needs_second, confirmed_by"
+        " due_at, lasts, version, discussion, ends_at, lapses_at, coalesce(needs_second, false) AS needs_second,"
+        " confirmed_by"
         " FROM announcement LEFT JOIN draft ON announcement = id WHERE id = $1 FOR UPDATE OF announcement",
         announcement,
     )
