@@ -30,7 +30,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import retention, room_section
+from bridge.policy import acknowledge, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
@@ -206,6 +206,7 @@ class _Reader:
             posters=posters or self._posters_of(rooms, section),
             rooms=tuple(room.id for room in rooms),
             place=room_section.place_of(section),
+            acknowledge=section.optional("acknowledge", a(acknowledge.read), None),
         )
 
     def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:

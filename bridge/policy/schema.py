@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
@@ -169,6 +170,8 @@ class Desk:
     rooms: tuple[RuleId, ...]
     place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    acknowledge: Acknowledge | None = None
+    """None: nobody is reminded."""
 
 
 @dataclass(frozen=True, slots=True)
