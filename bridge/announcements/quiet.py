@@ -7,6 +7,7 @@ and never the law's, so that one can have more and not less. What is quiet does 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,9 @@ HORIZON = timedelta(days=8)
 """So far ahead a change is looked for."""
 MOST_SPANS = 50
 """Nobody has more stretches in a week."""
+LONGEST_CHOICE = 200
+"""Characters."""
+_DASH = re.compile(r"\s*[-–—]\s*")  # noqa: RUF001 - as phones make them of hyphens
 _EARLIER = timedelta(days=2)
 
 Stretch = tuple[datetime, datetime]
@@ -58,6 +62,12 @@ class Rest:
     planned: bool = True
     """Whether the company says at all when it works."""
 
+    @property
+    def may_be_quiet(self) -> bool:
+        """Whether anybody has said anything by which it ever is."""
+        chosen = isinstance(self.choice, Times) or self.choice is Wish.ON
+        return bool(self.laws) or self.company or chosen
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:
@@ -74,8 +84,10 @@ class Stand:
 
 
 def read_choice(written: str) -> Wish | Times:
-    """Return what somebody chose: `off`, `on`, `default`, or times; raise `WrongTimesError`."""
-    word = written.strip().lower()
+    """Return what somebody chose: `off`, `on`, `default`, or times as people type them; raise `WrongTimesError`."""
+    if len(written) > LONGEST_CHOICE:
+        raise WrongTimesError(f"expected at most {LONGEST_CHOICE} characters")
+    word = _DASH.sub("-", written.strip().lower())
     if word in set(Wish):
         return Wish(word)
     chosen = times(word)

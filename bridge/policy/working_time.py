@@ -18,7 +18,7 @@ DAY = 24 * 60
 EVERYWHERE = "all"
 """What stands for every country and time zone where holidays are listed."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
+_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
