@@ -32,6 +32,7 @@ from bridge.document import (
 )
 from bridge.policy import acknowledge, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.hours import read_hours
 from bridge.policy.schema import (
     Accounts,
     Avatars,
@@ -97,6 +98,7 @@ class _Reader:
         retained = retention.retention(archive, self._retained)
         guests = section.optional("guests", a(self._guests), None)
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
+        hours = section.optional("hours", a(lambda each: read_hours(each, self._vocabulary)), None)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
@@ -116,6 +118,7 @@ class _Reader:
             guests,
             unmanaged,
             *self._cases,
+            hours=hours,
         )
 
     def _account(self, section: Section) -> Accounts:

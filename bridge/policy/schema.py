@@ -16,6 +16,7 @@ from bridge.directory.selector import Selector
 from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
+from bridge.policy.working_time import WorkingTime
 
 RuleId = str
 """What the policy calls a space, a room or a desk: lower-case letters, digits and `-`."""
@@ -324,6 +325,8 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    hours: WorkingTime | None = None
+    """None: nothing waits for anybody's working hours."""
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:
