@@ -17,8 +17,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.announcements.deliver import Deliverer
+from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_hours import QuietHours
 from bridge.app import Services
 from bridge.archive import anchors, signing
@@ -135,7 +136,10 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
-        Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Postman(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Calendar(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock).run(
+            listener.subscribe(ANNOUNCEMENTS)
+        ),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
@@ -205,7 +209,9 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        DeskConsumer(
+            pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes
+        ),
         Conversation(
             pool,
             services.homeserver,
