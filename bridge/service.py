@@ -209,9 +209,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(
-            pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes
-        ),
+        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes),
         Conversation(
             pool,
             services.homeserver,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bridge.announcements import announcing_store, store
 from bridge.announcements.audience import audience
-from bridge.announcements.language import readable
 from bridge.announcements.hours_store import load_hours, load_persons
+from bridge.announcements.language import readable
 from bridge.announcements.release import Release, released
 from bridge.announcements.values import Priority, Whom
 from bridge.directory.census import Census
@@ -38,7 +38,8 @@ class Reached:
     @property
     def readers(self) -> Mapping[RoomId | UserId, Collection[UserId]]:
         """Who reads it where."""
-        found: dict[RoomId | UserId, Collection[UserId]] = {room: users for room, users in self.rooms.items()}
+        found: dict[RoomId | UserId, Collection[UserId]] = {}
+        found.update(self.rooms.items())
         return found or {user: (user,) for user in self.people}
 
 
