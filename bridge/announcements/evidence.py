@@ -182,7 +182,9 @@ def _departments_as_text(departments: Mapping[str, Figures], width: int) -> list
     lines = ["", f"{'Department':<{column}}  people  delivered   seen  acknowledged"]
     for name, one in by_need(departments):
         cell = set_cell_size(_visible(name or NOWHERE), column)
-        counts = f"{one.targeted:>6,}  {one.delivered:>9,}  {one.seen:>5,}  {one.acknowledged:>6,} {percent(one.rate):>5}"
+        counts = (
+            f"{one.targeted:>6,}  {one.delivered:>9,}  {one.seen:>5,}  {one.acknowledged:>6,} {percent(one.rate):>5}"
+        )
         lines.append(f"{cell}  {counts}")
     return lines
 
