@@ -165,7 +165,8 @@ async def test_an_anonymous_survey_keeps_answers_without_people(pool: Pool, hear
     await heard.handle([first, vote(CY, 0)])
     await heard.handle([first, changed])
     assert await _acknowledged(pool) == {BO, CY}
-    assert await pool.fetch("SELECT announcement, answer, times FROM survey_answer") == [(ID, "Yes", 2)]
+    rows = await pool.fetch("SELECT announcement, answer, times FROM survey_answer")
+    assert [tuple(row) for row in rows] == [(ID, "Yes", 2)]
     assert await pool.fetchval("SELECT count(*) FROM recipient WHERE answer IS NOT NULL") == 0
     assert await pool.fetchval("SELECT count(*) FROM acknowledgement WHERE answer IS NOT NULL") == 0
 
