@@ -150,7 +150,7 @@ async def add_to_tally(db: Database, announcements: Sequence[str], answers: Sequ
         """INSERT INTO survey_answer (announcement, answer, times)
            SELECT announcement, answer, count(*) FROM unnest($1::text[], $2::text[]) AS row (announcement, answer)
            GROUP BY 1, 2 ORDER BY 1, 2
-           ON CONFLICT (announcement, sha256(convert_to(answer, 'UTF8')))
+           ON CONFLICT (announcement, md5(answer))
            DO UPDATE SET times = survey_answer.times + excluded.times""",
         list(announcements),
         list(answers),

@@ -181,7 +181,8 @@ async def load_evidence(db: Database, announcement: str) -> Evidence | None:
 async def load_hearers(db: Database, progress: Progress) -> list[Hearer]:
     """Return everybody an announcement is for, by name, with the proof of each acknowledgement."""
     rows = await db.fetch(
-        """SELECT r.user_id, coalesce(nullif(display_name, ''), r.user_id) AS name, coalesce(department, '') AS department,
+        """SELECT r.user_id, coalesce(nullif(display_name, ''), r.user_id) AS name,
+               coalesce(department, '') AS department,
                targeted_at, delivered_at, CASE WHEN seen_version >= $2 THEN seen_at END AS seen_at, acknowledged_at,
                acknowledged_version AS version, answer, acknowledged_by_event AS event_id, encode(leaf, 'hex') AS leaf
            FROM recipient r LEFT JOIN account USING (user_id) LEFT JOIN event e ON e.event_id = acknowledged_by_event

@@ -24,7 +24,7 @@ MOST_SPANS = 50
 """Nobody has more stretches in a week."""
 LONGEST_CHOICE = 200
 """Characters."""
-_DASH = re.compile(r"\s*[-–—]\s*")  # noqa: RUF001 - as phones make them of hyphens
+_DASH = re.compile(r"\s*[-–—]\s*")
 _EARLIER = timedelta(days=2)
 
 Stretch = tuple[datetime, datetime]

@@ -38,7 +38,7 @@ CREATE TABLE survey_answer (
     answer       text    NOT NULL,
     times        integer NOT NULL
 );
-CREATE UNIQUE INDEX survey_answer_once ON survey_answer (announcement, sha256(convert_to(answer, 'UTF8')));
+CREATE UNIQUE INDEX survey_answer_once ON survey_answer (announcement, md5(answer));
 
 -- The steps that were taken for those who have not acknowledged: each once for a person and a version.
 CREATE TABLE nudge (
