@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.heard import HeardConsumer
 from bridge.announcements.postman import Postman, Progress
 from bridge.directory.selector import parse
 from bridge.errors import HomeserverError, HomeserverUnavailableError
@@ -33,7 +35,15 @@ _numbers = itertools.count(1)
 
 def policy() -> Policy:
     """A policy with one desk, which announces in the rooms of two rules."""
-    desk = Desk(id="desk", name="Desk", posters=parse('title sw "Chief"'), rooms=("news", "drivers"))
+    desk = Desk(
+        id="desk",
+        name="Desk",
+        posters=parse('title sw "Chief"'),
+        rooms=("news", "drivers"),
+        people=parse("active eq true"),
+        undo=timedelta(),
+        lasts=None,
+    )
     return Policy(
         company="Nordwind Logistics",
         accounts=Accounts(),
@@ -223,12 +233,21 @@ class Muster:
     def __init__(self, pool: Pool, homeserver: FakeHomeserver) -> None:
         self.pool = pool
         self.now = NOW
-        self.consumer = DeskConsumer(pool, bot=BOT, policy=policy, clock=lambda: self.now)
+        self.policy = policy()
+        self.confirms = True
+        """Whether who writes in the desk confirms the draft at once, by ✅ on the message."""
+        self.consumer = DeskConsumer(pool, bot=BOT, policy=lambda: self.policy, clock=lambda: self.now)
+        self.answers = HeardConsumer(pool, bot=BOT, clock=lambda: self.now)
+        self.calendar = Calendar(pool, bot=BOT, policy=lambda: self.policy, clock=lambda: self.now)
         self.postman = Postman(pool, homeserver, clock=lambda: self.now)
 
     async def hear(self, *events: Event) -> None:
         """Let the feed hand over a batch."""
         await self.consumer.handle(events)
+        await self.answers.handle(events)
+        if self.confirms:
+            said = [each for each in events if each.room_id == DESK and each.type == "m.room.message"]
+            await self.consumer.handle([reaction(each.sender, DESK, each.event_id) for each in said])
 
     async def deliver(self) -> Progress:
         """Carry out what is due."""
@@ -237,4 +256,5 @@ class Muster:
     async def wait(self, **time: float) -> Progress:
         """Let time pass, and carry out what is due then."""
         self.now += timedelta(**time)
+        await self.calendar.turn()
         return await self.deliver()
