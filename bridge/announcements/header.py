@@ -337,7 +337,8 @@ class _Reader:
         return found
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise RefusedError(f"{self._where}: {problem}. Nothing is announced.")
+        end = "" if problem.endswith("?") else "."
+        raise RefusedError(f"{self._where}: {problem}{end} Nothing is announced.")
 
 
 def _template_call(lines: Sequence[str]) -> str | None:
