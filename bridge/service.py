@@ -17,8 +17,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bridge.announcements.board import Boards
 from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.heard import HeardConsumer, note_receipts
+from bridge.announcements.nudging import Nudging
 from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_hours import QuietHours
 from bridge.app import Services
@@ -140,6 +143,10 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Calendar(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock).run(
             listener.subscribe(ANNOUNCEMENTS)
         ),
+        Boards(pool, clock=clock, timezone=config.directory.timezone).run(listener.subscribe(ANNOUNCEMENTS)),
+        Nudging(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
+            listener.subscribe(ANNOUNCEMENTS)
+        ),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
@@ -210,6 +217,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes),
+        HeardConsumer(pool, bot=bot, clock=clock),
         Conversation(
             pool,
             services.homeserver,
@@ -349,7 +357,8 @@ async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[No
     """Serve Synapse, HR and whoever asks after our health, on the configured address."""
     pool, config = services.pool, services.config
     application = web.Application(client_max_size=LARGEST_BODY)
-    application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token))
+    note = functools.partial(note_receipts, pool, bot=services.homeserver.bot, clock=services.clock)
+    application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token, note))
     application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
     application.add_routes(prevention.routes(pool, services.registration.hs_token, bot=services.homeserver.bot))
     application.router.add_get("/healthz", functools.partial(_health, services))

@@ -15,11 +15,9 @@ from bridge.announcements import announcing, announcing_store, store
 from bridge.announcements.announcing_store import Announcement
 from bridge.announcements.draft import Wanted, deed_of, wanted_of
 from bridge.announcements.header import HELP, Setting
-from bridge.announcements.marker import read_mark
 from bridge.announcements.message import Edit, Help, Message, Order, Refusal, Reply, read_event, render_answer
 from bridge.announcements.outbox_store import has, put
-from bridge.announcements.postman import record_said
-from bridge.announcements.postman_store import Said, find_waiting
+from bridge.announcements.postman import confirm_said
 from bridge.announcements.tracking import acknowledged_event, valid_event_id
 from bridge.announcements.values import Act, Outgoing, Priority, Role, State, answer_key
 from bridge.announcements.wording import Body
@@ -65,17 +63,8 @@ class DeskConsumer:
                 await self._decide(desks[event.room_id], event)
 
     async def _record(self, event: Event) -> None:
-        """Record what came back to us of what the bot said, should its sender not have lived to do so.
-
-        The feed shows it before the reactions to it, so they always find it recorded.
-        """
-        mark = read_mark(event.content) if event.state_key is None else None
-        if mark is None:
-            return
         async with self._pool.acquire() as db, db.transaction():
-            row = await find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
-            if row is not None:
-                await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], self._clock)
+            await confirm_said(db, event, self._clock)
 
     async def _decide(self, desk: RuleId, event: Event) -> None:
         async with self._pool.acquire() as db, db.transaction():

@@ -15,6 +15,8 @@ import asyncpg
 from bridge.announcements import board, heard_store, outbox_store
 from bridge.announcements.heard_store import Person
 from bridge.announcements.hearing import Answer, Asked, corrections, pointing, read_answers
+from bridge.announcements.marker import read_mark
+from bridge.announcements.postman import confirm_said
 from bridge.announcements.receipts import read_receipts
 from bridge.clock import Clock, from_milliseconds, system_clock
 from bridge.database import AWAY
@@ -40,9 +42,14 @@ class HeardConsumer:
     async def handle(self, events: Sequence[Event]) -> None:
         """Write down what a batch of events answers; a batch that was handled before changes nothing."""
         pointed = pointing(events, self._bot)
-        if not pointed.answers and not pointed.taken_back:
+        said = [event for event in events if event.sender == self._bot and read_mark(event.content) is not None]
+        if not (pointed.answers or pointed.taken_back or said):
             return
         async with self._pool.acquire() as db, db.transaction():
+            for event in said:
+                await confirm_said(db, event, self._clock)
+            if said:
+                await heard_store.mark_seen(db, {event.room_id for event in said})
             answered = await self._answer(db, pointed.answers)
             withdrawn = await _withdraw(db, pointed.taken_back)
             people = answered | withdrawn

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.announcements import errand, personal_room, postman_store
 from bridge.announcements.errand import Errand, carry_out
+from bridge.announcements.marker import read_mark
 from bridge.announcements.postman_store import Refused, Said
 from bridge.announcements.values import Act, Priority
 from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId
 from bridge.patience import Backoff, Patience, Wake, woken
 
@@ -130,6 +132,9 @@ class Postman:
                     refused += sum(
                         bool(outcome.error) and not outcome.final for outcome in outcomes if not outcome.away
                     )
+            except BaseException:  # also cancelled: the locks must not go back to the pool with the connection
+                db.terminate()
+                raise
             finally:
                 for task in under_way:
                     task.cancel()
@@ -213,6 +218,20 @@ async def record_said(db: Connection, said: Sequence[Said], clock: Clock) -> Non
     news = await postman_store.mark_done(db, said, clock())
     if news:
         await postman_store.mark_reached(db, news, clock())
+
+
+async def confirm_said(db: Connection, event: Event, clock: Clock) -> bool:
+    """Record what came back to us over the feed, should its sender not have lived to do so; tell whether it was ours.
+
+    The feed shows what the bot said before any answer to it, so whoever counts answers finds it recorded.
+    """
+    mark = read_mark(event.content) if event.state_key is None else None
+    if mark is None:
+        return False
+    row = await postman_store.find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
+    if row is not None:
+        await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], clock)
+    return True
 
 
 def _room_left(busy: int, *, trial: bool) -> tuple[int, Priority]:

@@ -62,42 +62,6 @@ async def add_recipients(db: Database, announcement: str, people: Sequence[UserI
     )
 
 
-# Acknowledging
-
-
-async def add_acknowledgement(
-    db: Database, event_id: EventId, target: EventId, user_id: UserId, at: datetime
-) -> str | None:
-    """Keep a reaction if it is a recipient's to a delivered event; return the announcement, None for any other."""
-    announcement: str | None = await db.fetchval(
-        "INSERT INTO acknowledgement (event_id, announcement, user_id, at)"
-        " SELECT $1, announcement, r.user_id, $4 FROM outgoing o JOIN recipient r USING (announcement)"
-        " WHERE o.event_id = $2 AND r.user_id = $3 ON CONFLICT (event_id) DO NOTHING RETURNING announcement",
-        event_id,
-        target,
-        user_id,
-        at,
-    )
-    return announcement
-
-
-async def remove_acknowledgement(db: Database, event_id: EventId) -> tuple[str, UserId] | None:
-    """Forget a reaction that was taken back; return the announcement and the person, None when it was no such one."""
-    row = await db.fetchrow("DELETE FROM acknowledgement WHERE event_id = $1 RETURNING announcement, user_id", event_id)
-    return None if row is None else (row["announcement"], UserId(row["user_id"]))
-
-
-async def settle_recipient(db: Database, announcement: str, user_id: UserId) -> None:
-    """Let the recipient's earliest standing reaction be the acknowledgement, or nothing when none stands."""
-    await db.execute(
-        "UPDATE recipient SET (acknowledged_at, acknowledged_by_event) = (SELECT at, event_id FROM acknowledgement"
-        " WHERE announcement = $1 AND user_id = $2 ORDER BY at, event_id LIMIT 1)"
-        " WHERE announcement = $1 AND user_id = $2",
-        announcement,
-        user_id,
-    )
-
-
 async def find_announced(db: Database, source_event_id: EventId) -> str | None:
     """Return the announcement that was made of this message in a desk."""
     announcement: str | None = await db.fetchval(

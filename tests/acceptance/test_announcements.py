@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bridge.announcements import store
 from bridge.announcements.desk import DeskConsumer, announce
+from bridge.announcements.heard import HeardConsumer
 from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
 from bridge.archive.feed import Consumer, run_consumer
@@ -92,6 +93,7 @@ async def office(
     consumers: list[Consumer] = [
         Membership(pool, bot=homeserver.bot, clock=system_clock),
         DeskConsumer(pool, bot=homeserver.bot, policy=lambda: POLICY),
+        HeardConsumer(pool, bot=homeserver.bot),
     ]
     tasks = [asyncio.create_task(run_consumer(pool, consumer, listener.subscribe(EVENTS))) for consumer in consumers]
     tasks.append(asyncio.create_task(Postman(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))

@@ -237,14 +237,14 @@ class Muster:
         self.confirms = True
         """Whether who writes in the desk confirms the draft at once, by ✅ on the message."""
         self.consumer = DeskConsumer(pool, bot=BOT, policy=lambda: self.policy, clock=lambda: self.now)
-        self.answers = HeardConsumer(pool, bot=BOT, clock=lambda: self.now)
         self.calendar = Calendar(pool, bot=BOT, policy=lambda: self.policy, clock=lambda: self.now)
+        self.heard = HeardConsumer(pool, bot=BOT, clock=lambda: self.now)
         self.postman = Postman(pool, homeserver, clock=lambda: self.now)
 
     async def hear(self, *events: Event) -> None:
         """Let the feed hand over a batch."""
         await self.consumer.handle(events)
-        await self.answers.handle(events)
+        await self.heard.handle(events)
         if self.confirms:
             said = [each for each in events if each.room_id == DESK and each.type == "m.room.message"]
             await self.consumer.handle([reaction(each.sender, DESK, each.event_id) for each in said])
