@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,13 @@ import pytest
 from aiohttp import web
 
 from bridge.announcements import store
-from bridge.announcements.desk import DeskConsumer, announce
+from bridge.announcements.announcing import announce
+from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.draft import Wanted
 from bridge.announcements.heard import HeardConsumer
 from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
+from bridge.announcements.wording import body_of_markdown
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
@@ -48,7 +52,7 @@ POLICY = Policy(
     accounts=Accounts(),
     spaces={},
     rooms={},
-    desks={DESK: Desk(id=DESK, name="Desk", posters=parse("active eq true"), rooms=(NEWS,))},
+    desks={DESK: Desk(id=DESK, name="Desk", posters=parse("active eq true"), rooms=(NEWS,), undo=timedelta())},
     brake=Brake(),
     tests=(),
     digest="0",
@@ -153,10 +157,13 @@ async def _room(pool: Pool, homeserver: Homeserver, key: RoomKey, kind: RoomKind
 
 
 async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -> None:
-    """Everybody gets it as a message that notifies; a reaction acknowledges, taking it back withdraws; an edit in the
-    desk changes nothing."""
+    """What its author confirms reaches everybody as a message that notifies; a reaction acknowledges, taking it back
+    withdraws; an edit in the desk changes the copy, and deleting the message takes it back."""
     since = (await office.bo.sync())["next_batch"]
     written = await office.anna.send(office.desk, "The <gate> is closed.")
+    await wait_until(partial(_has_said, office, "not announced yet"))
+    assert (await office.progress()).targeted == 0
+    await office.anna.react(office.desk, written)
 
     async def delivered() -> bool:
         return (await office.progress()).delivered == 2
@@ -168,13 +175,9 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
     room = (await office.bo.sync(since))["rooms"]["join"][office.news]
     assert room["unread_notifications"] == {"notification_count": 1, "highlight_count": 0}
 
-    async def answered() -> bool:
-        return len(await office.messages(office.anna, office.desk)) == 1
-
-    await wait_until(answered)
-    [answer] = await office.messages(office.anna, office.desk)
-    assert "Announced to 2 people in 1 room" in answer["content"]["body"]
-    assert answer["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == written
+    await wait_until(partial(_has_said, office, "Announced to 2 people in 1 room"))
+    for answer in await office.messages(office.anna, office.desk):
+        assert answer["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == written
 
     first = await office.bo.react(office.news, heard["event_id"])
     await wait_until(partial(_is_missing, office, office.anna))
@@ -187,11 +190,25 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
     relation = {"rel_type": "m.replace", "event_id": written}
     await office.anna.send(office.desk, "* The gate is open.", **edit, **{"m.relates_to": relation})
 
-    async def refused() -> bool:
-        return any("Edits" in event["content"]["body"] for event in await office.messages(office.anna, office.desk))
+    async def shown() -> list[str]:
+        messages = await office.messages(office.bo, office.news)
+        return [str(each["content"].get("m.new_content", each["content"]).get("body", "")) for each in messages]
 
-    await wait_until(refused)
-    assert len(await office.messages(office.bo, office.news)) == 1
+    async def changed() -> bool:
+        return any("The gate is open." in body for body in await shown())
+
+    await wait_until(changed)
+    await office.anna.redact(office.desk, written)
+
+    async def gone() -> bool:
+        return [body for body in await shown() if "closed" in body] == []
+
+    await wait_until(gone)
+    await wait_until(partial(_has_said, office, "taken back everywhere"))
+
+
+async def _has_said(office: Office, words: str) -> bool:
+    return any(words in each["content"]["body"] for each in await office.messages(office.anna, office.desk))
 
 
 async def _is_missing(office: Office, *people: MatrixClient) -> bool:
@@ -217,10 +234,24 @@ async def test_nothing_is_announced_twice_when_both_sides_die(
     """Muster dies after Synapse has taken the announcement, and Synapse, which then forgets its transaction IDs, too:
     the next Muster finds the announcement in the room."""
     news = await _room(pool, homeserver, RoomKey("announcing-twice"), RoomKind.ANNOUNCEMENT)
-    desk = Desk(id="desk", name="Desk", posters=parse("active eq true"), rooms=("announcing-twice",))
+    await pool.execute("INSERT INTO room_member VALUES ($1, '@bo:x', 'join', NULL, now())", news)
+    desk = Desk(id="desk", name="Desk", posters=parse("active eq true"), rooms=("announcing-twice",), lasts=None)
     policy = replace(POLICY, desks={"desk": desk})
     now = system_clock()
-    await announce(pool, policy, "desk", "The gate is closed.", bot=homeserver.bot, seed=b"twice", at=now)
+    async with pool.acquire() as db, db.transaction():
+        await announce(
+            db,
+            policy,
+            "desk",
+            Wanted({"": body_of_markdown("The gate is closed.")}),
+            origin="command",
+            author=homeserver.bot,
+            author_name=policy.company,
+            bot=homeserver.bot,
+            seed=b"twice",
+            at=now,
+            confirmed=True,
+        )
     transport = Transport(http, synapse.url, registration.as_token)
     dying = Interrupted(transport, bot=homeserver.bot, server_name=SERVER_NAME, appservice_id=registration.id)
     dying.sent = asyncio.Event()

@@ -6,7 +6,8 @@ import argparse
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -26,6 +27,9 @@ class FewServices:
 
     pool: Pool
     homeserver: FakeHomeserver
+    config: Any = field(
+        default_factory=lambda: SimpleNamespace(directory=SimpleNamespace(timezone="UTC"), attributes=())
+    )
 
     def policy(self) -> Policy:
         """Return the policy with one desk."""
@@ -53,7 +57,7 @@ def _args(*words: str, as_json: bool = False) -> argparse.Namespace:
 
 
 async def _announced(services: Services, capsys: pytest.CaptureFixture[str]) -> str:
-    args = _args("announce", "--desk", "desk", "The", "gate", "is", "closed.", as_json=True)
+    args = _args("announce", "--yes", "--desk", "desk", "The", "gate", "is", "closed.", as_json=True)
     assert await announce.announce(args, services) == 0
     return str(json.loads(capsys.readouterr().out)["id"])
 
@@ -62,7 +66,7 @@ async def test_announcing_from_the_command_line_reaches_the_same_rooms(
     muster: Muster, homeserver: FakeHomeserver, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The company says it; the service delivers it; it is answered nowhere but on the terminal."""
-    assert await announce.announce(_args("announce", "--desk", "desk", "The gate is closed."), services) == 0
+    assert await announce.announce(_args("announce", "--yes", "The gate is closed."), services) == 0
     assert "Announced to 3 people in 2 rooms: " in capsys.readouterr().out
     await muster.wait(days=1)
     expected = "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
@@ -82,7 +86,7 @@ async def test_the_same_text_again_is_another_announcement(
     [
         ("dsk", "Hello", UnknownNameError, r"no desk 'dsk' \(there are: desk\)"),
         ("desk", " ", RefusedError, "no text"),
-        ("desk", "x" * 70_000, RefusedError, "too long"),
+        ("desk", "x" * 65_000, RefusedError, "too long"),
     ],
 )
 async def test_what_cannot_be_announced_is_refused(
@@ -90,7 +94,7 @@ async def test_what_cannot_be_announced_is_refused(
 ) -> None:
     """One sentence says why, and nothing is written."""
     with pytest.raises(error, match=message):
-        await announce.announce(_args("announce", "--desk", desk, words), services)
+        await announce.announce(_args("announce", "--yes", "--desk", desk, words), services)
     assert await muster.pool.fetchval("SELECT count(*) FROM announcement") == 0
 
 

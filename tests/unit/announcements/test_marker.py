@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.announcements.marker import editing, read_mark, sending, transaction_id
-from bridge.announcements.message import LONGEST
+from bridge.announcements.wording import LONGEST
 from bridge.ids import EventId
 
 _contents = st.dictionaries(st.sampled_from(["msgtype", "body", "url", "m.mentions", "x"]), st.text() | st.integers())

@@ -98,7 +98,7 @@ tests:
                 exclusive=True,
             ),
         },
-        desks={"desk": Desk("desk", "Newsroom", parse('title eq "Editor"'), ("news",))},
+        desks={"desk": Desk("desk", "Newsroom", parse('title eq "Editor"'), ("news",), people=parse("active eq true"))},
         brake=Brake(
             removals=5,
             fraction=0.2,
