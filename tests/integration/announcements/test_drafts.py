@@ -12,8 +12,13 @@ from bridge.announcements import announcing
 from bridge.announcements.draft import LAPSES, Wanted
 from bridge.announcements.values import State
 from bridge.announcements.wording import body_of_markdown
+from bridge.directory.history_store import lock_directory, next_version
+from bridge.directory.resource_store import insert_resources
+from bridge.directory.scim_resource import resource_of
+from bridge.directory.scim_schema import shapes_for
+from bridge.directory.scim_shape import ENTERPRISE
 from bridge.homeserver.event import Event
-from bridge.ids import RoomId
+from bridge.ids import PersonId, RoomId
 from bridge.policy.schema import Desk
 from tests.integration.announcements.company import (
     ANNA,
@@ -323,7 +328,7 @@ async def _announce(muster: Muster, **more: Any) -> Announced:
             author=BOT,
             author_name="Nordwind",
             bot=BOT,
-            seed=b"seed",
+            seed=more["origin"].encode(),
             at=muster.now,
             **more,
         )
@@ -344,22 +349,17 @@ async def test_a_confirmed_source_waits_all_the_same_above_the_limit(drafting: M
     """No machine announces to everybody by itself where two people are asked for; an emergency does."""
     _desk(drafting, second_person=2)
     assert (await _announce(drafting, origin="webhook/x", confirmed=True)).state is State.DRAFT
-    await drafting.pool.execute("TRUNCATE announcement CASCADE")
     assert (await _announce(drafting, origin="emergency", confirmed=True)).state is State.OPEN
 
 
 async def _employ(muster: Muster, name: str, department: str, language: str, *, active: bool = True) -> None:
     """Put a person with an account into the directory."""
-    person = Person(
-        id=PersonId(name),
-        user_name=name,
-        display_name=name,
-        active=active,
-        employments=(Employment(department=department),),
-        other={"preferredlanguage": (language,)},
-    )
-    async with muster.pool.acquire() as db:
-        await apply_changes(db, [Upsert(person)], source="test", now=muster.now)
+    said = {"userName": name, "displayName": name, "active": active, "preferredLanguage": language}
+    document = {**said, ENTERPRISE: {"department": department}}
+    async with muster.pool.acquire() as db, db.transaction():
+        await lock_directory(db)
+        resource = resource_of(document, PersonId(name), shapes_for()["User"])
+        await insert_resources(db, [resource], await next_version(db))
     await muster.pool.execute(
         "INSERT INTO account (person_id, user_id, display_name, enabled) VALUES ($1, $2, '', true)",
         name,
