@@ -27,9 +27,11 @@ class FewServices:
 
     pool: Pool
     homeserver: FakeHomeserver
-    config: Any = field(
-        default_factory=lambda: SimpleNamespace(directory=SimpleNamespace(timezone="UTC"), attributes=())
-    )
+
+    @property
+    def config(self) -> Any:
+        """Return what is read of the configuration."""
+        return SimpleNamespace(directory=SimpleNamespace(timezone="UTC"), attributes=())
 
     def policy(self) -> Policy:
         """Return the policy with one desk."""

@@ -71,7 +71,8 @@ def _edit(target: Event, words: str) -> Event:
 
 
 def _reply(target: str, words: str) -> Event:
-    return text(words, **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
+    relation = {"m.in_reply_to": {"event_id": target}}
+    return event(DESK, ANNA, {"msgtype": "m.text", "body": words, "m.relates_to": relation})
 
 
 def _shown(homeserver: FakeHomeserver, room_id: RoomId) -> list[str]:
