@@ -23,7 +23,8 @@ def list_as_text(summaries: Sequence[Summary], width: int = 80) -> str:
         "\n".join(
             _cut(line, width)
             for line in (
-                f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  {_visible(summary.author_name)}",
+                f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  "
+                f"{_visible(summary.author_name)}{_state(summary)}",
                 f"{_INDENT}{_visible(summary.text)}",
                 f"{_INDENT}{_figures(summary)}",
             )
@@ -43,7 +44,7 @@ def report_as_text(
     """Return the whole story of one announcement: each room, and at most `most_names` of those who are missing."""
     missing = [recipient for recipient in recipients if recipient.acknowledged_at is None]
     lines = [
-        f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  desk {summary.desk}",
+        f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  desk {summary.desk}{_state(summary)}",
         f"{_visible(summary.author_name)} ({_visible(summary.author)}):",
         f"  {_visible(summary.text)}",
         "",
@@ -87,6 +88,10 @@ def _recipient_as_json(recipient: Recipient) -> dict[str, Any]:
         "delivered_at": recipient.delivered_at and recipient.delivered_at.isoformat(),
         "acknowledged_at": recipient.acknowledged_at and recipient.acknowledged_at.isoformat(),
     }
+
+
+def _state(summary: Summary) -> str:
+    return "" if summary.state == "open" else f"  ({summary.state})"
 
 
 def _figures(summary: Summary) -> str:

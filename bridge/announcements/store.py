@@ -89,7 +89,7 @@ async def load_summary(db: Database, announcement: str) -> Summary | None:
 
 
 _SUMMARY = """
-    SELECT id, desk, author, author_name, text, created_at, targeted, delivered, acknowledged
+    SELECT id, desk, author, author_name, text, created_at, targeted, delivered, acknowledged, state
     FROM announcement,
         LATERAL (SELECT body->>'body' AS text FROM announcement_text t
                  WHERE t.announcement = id AND t.version = announcement.version ORDER BY language LIMIT 1) AS newest,

@@ -70,6 +70,8 @@ class Summary:
     targeted: int
     delivered: int
     acknowledged: int
+    state: str = "open"
+    """`draft`, `scheduled`, `open`, `over`, `retracted` or `discarded`."""
 
 
 def report(recipients: Iterable[Recipient]) -> Report:
