@@ -209,8 +209,7 @@ async def edit(
             "changed. Take it back with !retract and announce the new text."
         )
     row = replace(row, version=row.version + 1)
-    wording = _wording(row, texts)
-    check_size(wording)
+    check_size(wording := _wording(row, texts))
     await rows.put_texts(db, row.id, row.version, texts, at, minor=minor)
     await rows.mark_version(db, row.id, row.version)
     standing = await rows.load_standing(db, row.id)

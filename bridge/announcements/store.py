@@ -62,14 +62,6 @@ async def add_recipients(db: Database, announcement: str, people: Sequence[UserI
     )
 
 
-async def find_announced(db: Database, source_event_id: EventId) -> str | None:
-    """Return the announcement that was made of this message in a desk."""
-    announcement: str | None = await db.fetchval(
-        "SELECT id FROM announcement WHERE source_event_id = $1", source_event_id
-    )
-    return announcement
-
-
 # Reporting
 
 
