@@ -23,7 +23,8 @@ def list_as_text(summaries: Sequence[Summary], width: int = 80) -> str:
         "\n".join(
             _cut(line, width)
             for line in (
-                f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  {_visible(summary.author_name)}",
+                f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  "
+                f"{_visible(summary.author_name)}{_state(summary)}",
                 f"{_INDENT}{_visible(summary.text)}",
                 f"{_INDENT}{_figures(summary)}",
             )
@@ -43,14 +44,14 @@ def report_as_text(
     """Return the whole story of one announcement: each room, and at most `most_names` of those who are missing."""
     missing = [recipient for recipient in recipients if recipient.acknowledged_at is None]
     lines = [
-        f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  desk {summary.desk}",
+        f"{summary.id}  {summary.created_at:%Y-%m-%d %H:%M} UTC  desk {summary.desk}{_state(summary)}",
         f"{_visible(summary.author_name)} ({_visible(summary.author)}):",
         f"  {_visible(summary.text)}",
         "",
         f"{_figures(summary)}, {len(missing):,} missing",
         "",
-        f"Rooms ({len(deliveries):,}):",
-        *(f"  {delivery.state:<9}  {_visible(delivery.name)}{_trouble(delivery)}" for delivery in deliveries),
+        *_rooms([delivery for delivery in deliveries if delivery.user_id is None]),
+        *_rooms_of_people([delivery for delivery in deliveries if delivery.user_id is not None], most_names),
     ]
     if missing:
         lines += ["", f"Not acknowledged ({len(missing):,}):"]
@@ -89,9 +90,36 @@ def _recipient_as_json(recipient: Recipient) -> dict[str, Any]:
     }
 
 
+def _state(summary: Summary) -> str:
+    return "" if summary.state == "open" else f"  ({summary.state})"
+
+
 def _figures(summary: Summary) -> str:
     people = "person" if summary.targeted == 1 else "people"
     return f"for {summary.targeted:,} {people}: {summary.delivered:,} delivered, {summary.acknowledged:,} acknowledged"
+
+
+def _rooms(deliveries: Sequence[RoomDelivery]) -> list[str]:
+    if not deliveries:
+        return []
+    return [f"Rooms ({len(deliveries):,}):", *map(_delivery, deliveries)]
+
+
+def _rooms_of_people(deliveries: Sequence[RoomDelivery], most_names: int) -> list[str]:
+    """Return how many got it in a room of their own, and of the others at most `most_names`, those who failed first."""
+    if not deliveries:
+        return []
+    rest = sorted(
+        (one for one in deliveries if one.state != "delivered"), key=lambda one: (one.state != "failed", one.name)
+    )
+    delivered = len(deliveries) - len(rest)
+    lines = [f"People, each in their own room ({len(deliveries):,}): {delivered:,} delivered"]
+    lines += map(_delivery, rest[:most_names])
+    return lines + ([f"  … and {len(rest) - most_names:,} more"] if len(rest) > most_names else [])
+
+
+def _delivery(delivery: RoomDelivery) -> str:
+    return f"  {delivery.state:<9}  {_visible(delivery.name)}{_trouble(delivery)}"
 
 
 def _trouble(delivery: RoomDelivery) -> str:

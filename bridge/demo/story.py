@@ -185,8 +185,9 @@ class Story:
         if announcer is None:
             return
         with self._narrator.step("Something is announced") as step:
-            await self._at_work[announcer.external_id].say(await self._observer.room(_DESK), _ANNOUNCEMENT)
-            sent = await self._observer.announcement(lambda now: now.delivered == now.targeted)
+            desk, author = await self._observer.room(_DESK), self._at_work[announcer.external_id]
+            await author.react(desk, await author.say(desk, _ANNOUNCEMENT), "✅")
+            sent = await self._observer.announcement(lambda now: 0 < now.targeted == now.delivered)
             for room_id, event_id in await self._observer.deliveries(sent.id):
                 await together((person.react(room_id, event_id, "✅") for person in listeners), at_once=_AT_ONCE)
             sent = await self._observer.announcement(lambda now: now.acknowledged >= len(listeners))

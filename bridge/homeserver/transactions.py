@@ -3,7 +3,8 @@
 `routes` gives the service's handlers; their promise is that a 200 to a transaction means that its events are
 durable. Synapse repeats anything else for ever, and all that is behind it waits, so whatever is a transaction at all
 is answered 200, and what to make of odd entries is left to `ingest`, which must be idempotent. Ephemeral data is
-dropped unread. Synapse of old puts its token into the query, so whoever serves these must not log query strings.
+passed to `note`, which may lose it. Synapse of old puts its token into the query, so whoever serves these must not log
+query strings.
 """
 
 from __future__ import annotations
@@ -27,9 +28,17 @@ Ingest = Callable[[Sequence[object]], Awaitable[int]]
 """Makes the entries of a transaction durable; raises `DatabaseError` when it could not."""
 
 
-def routes(ingest: Ingest, hs_token: str) -> list[web.RouteDef]:
+Note = Callable[[Sequence[object]], Awaitable[None]]
+"""Reads the ephemeral data of a transaction: typing, receipts; never raises."""
+
+
+async def _drop(_ephemeral: Sequence[object]) -> None:
+    """Read nothing."""
+
+
+def routes(ingest: Ingest, hs_token: str, note: Note = _drop) -> list[web.RouteDef]:
     """Return the handlers of the application service API, and of its paths before version 1."""
-    service = _Transactions(ingest, hs_token)
+    service = _Transactions(ingest, hs_token, note)
     found = [
         web.put("/transactions/{transaction_id}", service.put_transaction),
         web.post("/ping", service.post_ping),
@@ -44,15 +53,17 @@ def routes(ingest: Ingest, hs_token: str) -> list[web.RouteDef]:
 
 
 class _Transactions:
-    def __init__(self, ingest: Ingest, hs_token: str) -> None:
+    def __init__(self, ingest: Ingest, hs_token: str, note: Note) -> None:
         self._ingest = ingest
+        self._note = note
         self._hs_token = hs_token.encode()
         self._is_away = False
 
     async def put_transaction(self, request: web.Request) -> web.Response:
         """Archive the events, then answer."""
         self._check_token(request)
-        events = _events(await _body(request))
+        body = await _body(request)
+        events = _events(body)
         try:
             stored = await self._ingest(events)
         except DatabaseError as error:
@@ -61,6 +72,8 @@ class _Transactions:
         if self._is_away:
             self._is_away = False
             log.info("The archive takes transactions again", extra={"action": "transaction"})
+        if ephemeral := _ephemeral(body):
+            await self._note(ephemeral)
         log.debug("Archived %d of %d events", stored, len(events), extra={"action": "transaction"})
         return web.json_response({})
 
@@ -112,6 +125,15 @@ def _events(body: object) -> list[object]:
     if not isinstance(events, list):
         raise _refusal(web.HTTPBadRequest, "M_BAD_JSON", "Expected an object with a list of events.")
     return events
+
+
+def _ephemeral(body: object) -> list[object]:
+    """Return what passes and is not kept, under the key of the specification or that of MSC2409."""
+    if isinstance(body, dict):
+        for key in ("ephemeral", "de.sorunome.msc2409.ephemeral"):
+            if isinstance(found := body.get(key), list):
+                return found
+    return []
 
 
 def _refusal(kind: type[web.HTTPException], errcode: str, message: str) -> web.HTTPException:

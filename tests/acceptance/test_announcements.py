@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.announcements import store
-from bridge.announcements.deliver import Deliverer
-from bridge.announcements.desk import DeskConsumer, announce
+from bridge.announcements import personal_room_store, store
+from bridge.announcements.announcing import announce
+from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.draft import Wanted
+from bridge.announcements.heard import HeardConsumer
+from bridge.announcements.outbox_store import put
+from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
+from bridge.announcements.values import Act, Outgoing, Priority, Role
+from bridge.announcements.wording import body_of_markdown
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
@@ -47,7 +54,7 @@ POLICY = Policy(
     accounts=Accounts(),
     spaces={},
     rooms={},
-    desks={DESK: Desk(id=DESK, name="Desk", posters=parse("active eq true"), rooms=(NEWS,))},
+    desks={DESK: Desk(id=DESK, name="Desk", posters=parse("active eq true"), rooms=(NEWS,), undo=timedelta())},
     brake=Brake(),
     tests=(),
     digest="0",
@@ -92,9 +99,10 @@ async def office(
     consumers: list[Consumer] = [
         Membership(pool, bot=homeserver.bot, clock=system_clock),
         DeskConsumer(pool, bot=homeserver.bot, policy=lambda: POLICY),
+        HeardConsumer(pool, bot=homeserver.bot),
     ]
     tasks = [asyncio.create_task(run_consumer(pool, consumer, listener.subscribe(EVENTS))) for consumer in consumers]
-    tasks.append(asyncio.create_task(Deliverer(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))
+    tasks.append(asyncio.create_task(Postman(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))
     tasks.append(asyncio.create_task(listener.run()))
     application = web.Application()
     application.add_routes(routes(partial(ingest, pool), registration.hs_token))
@@ -151,10 +159,13 @@ async def _room(pool: Pool, homeserver: Homeserver, key: RoomKey, kind: RoomKind
 
 
 async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -> None:
-    """Everybody gets it as a message that notifies; a reaction acknowledges, taking it back withdraws; an edit in the
-    desk changes nothing."""
+    """What its author confirms reaches everybody as a message that notifies; a reaction acknowledges, taking it back
+    withdraws; an edit in the desk changes the copy, and deleting the message takes it back."""
     since = (await office.bo.sync())["next_batch"]
     written = await office.anna.send(office.desk, "The <gate> is closed.")
+    await wait_until(partial(_has_said, office, "not announced yet"))
+    assert (await office.progress()).targeted == 0
+    await office.anna.react(office.desk, written)
 
     async def delivered() -> bool:
         return (await office.progress()).delivered == 2
@@ -166,13 +177,9 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
     room = (await office.bo.sync(since))["rooms"]["join"][office.news]
     assert room["unread_notifications"] == {"notification_count": 1, "highlight_count": 0}
 
-    async def answered() -> bool:
-        return len(await office.messages(office.anna, office.desk)) == 1
-
-    await wait_until(answered)
-    [answer] = await office.messages(office.anna, office.desk)
-    assert "Announced to 2 people in 1 room" in answer["content"]["body"]
-    assert answer["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == written
+    await wait_until(partial(_has_said, office, "Announced to 2 people in 1 room"))
+    for answer in await office.messages(office.anna, office.desk):
+        assert answer["content"]["m.relates_to"]["m.in_reply_to"]["event_id"] == written
 
     first = await office.bo.react(office.news, heard["event_id"])
     await wait_until(partial(_is_missing, office, office.anna))
@@ -185,11 +192,25 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
     relation = {"rel_type": "m.replace", "event_id": written}
     await office.anna.send(office.desk, "* The gate is open.", **edit, **{"m.relates_to": relation})
 
-    async def refused() -> bool:
-        return any("Edits" in event["content"]["body"] for event in await office.messages(office.anna, office.desk))
+    async def shown() -> list[str]:
+        messages = await office.messages(office.bo, office.news)
+        return [str(each["content"].get("m.new_content", each["content"]).get("body", "")) for each in messages]
 
-    await wait_until(refused)
-    assert len(await office.messages(office.bo, office.news)) == 1
+    async def changed() -> bool:
+        return any("The gate is open." in body for body in await shown())
+
+    await wait_until(changed)
+    await office.anna.redact(office.desk, written)
+
+    async def gone() -> bool:
+        return [body for body in await shown() if "closed" in body] == []
+
+    await wait_until(gone)
+    await wait_until(partial(_has_said, office, "taken back everywhere"))
+
+
+async def _has_said(office: Office, words: str) -> bool:
+    return any(words in each["content"]["body"] for each in await office.messages(office.anna, office.desk))
 
 
 async def _is_missing(office: Office, *people: MatrixClient) -> bool:
@@ -197,41 +218,120 @@ async def _is_missing(office: Office, *people: MatrixClient) -> bool:
 
 
 class Interrupted(Homeserver):
-    """A homeserver whose answers to messages never arrive."""
+    """A homeserver whose answers to messages arrive three times, and never again."""
 
     sent: asyncio.Event
+    answers = 3
 
     async def send(self, *args: Any, **kwargs: Any) -> EventId:
-        """Send, and never come back."""
-        await super().send(*args, **kwargs)
+        """Send, and perhaps never come back."""
+        event_id = await super().send(*args, **kwargs)
+        self.answers -= 1
+        if self.answers >= 0:
+            return event_id
         self.sent.set()
         await asyncio.Event().wait()
         raise AssertionError
 
 
 async def test_nothing_is_announced_twice_when_both_sides_die(
-    pool: Pool, homeserver: Homeserver, registration: Registration, synapse: LocalSynapse, http: aiohttp.ClientSession
+    pool: Pool,
+    homeserver: Homeserver,
+    registration: Registration,
+    synapse: LocalSynapse,
+    http: aiohttp.ClientSession,
+    human: Human,
 ) -> None:
-    """Muster dies after Synapse has taken the announcement, and Synapse, which then forgets its transaction IDs, too:
-    the next Muster finds the announcement in the room."""
-    news = await _room(pool, homeserver, RoomKey("announcing-twice"), RoomKind.ANNOUNCEMENT)
-    desk = Desk(id="desk", name="Desk", posters=parse("active eq true"), rooms=("announcing-twice",))
+    """Muster dies in the midst of many rooms and people, some of whom Synapse has served without our knowing, and
+    Synapse, which then forgets its transaction IDs, too: the next Muster says it to the others and to nobody twice."""
+    rooms = [await _room(pool, homeserver, RoomKey(f"twice-{number}"), RoomKind.ANNOUNCEMENT) for number in range(8)]
+    people = [UserId((await human(f"twice.{name}")).user_id) for name in ("anna", "bo")]
+    desk = Desk(
+        id="desk", name="Desk", posters=parse("active eq true"), rooms=tuple(f"twice-{n}" for n in range(8)), lasts=None
+    )
     policy = replace(POLICY, desks={"desk": desk})
     now = system_clock()
-    await announce(pool, policy, "desk", "The gate is closed.", bot=homeserver.bot, seed=b"twice", at=now)
+    await pool.execute("INSERT INTO room_member VALUES ($1, '@bo:x', 'join', NULL, now())", rooms[0])
+    async with pool.acquire() as db, db.transaction():
+        await announce(
+            db,
+            policy,
+            "desk",
+            Wanted({"": body_of_markdown("The gate is closed.")}),
+            origin="command",
+            author=homeserver.bot,
+            author_name=policy.company,
+            bot=homeserver.bot,
+            seed=b"twice",
+            at=now,
+            confirmed=True,
+        )
+    body = {"msgtype": "m.text", "body": "The gate is closed."}
+    await put(
+        pool,
+        [Outgoing(user, Act.SEND, Role.NOTE, Priority.URGENT, now, user_id=user, content=body) for user in people],
+    )
     transport = Transport(http, synapse.url, registration.as_token)
     dying = Interrupted(transport, bot=homeserver.bot, server_name=SERVER_NAME, appservice_id=registration.id)
     dying.sent = asyncio.Event()
-    delivering = asyncio.create_task(Deliverer(pool, dying).deliver())
+    delivering = asyncio.create_task(Postman(pool, dying).deliver())
     await dying.sent.wait()
     delivering.cancel()
     with suppress(asyncio.CancelledError):
         await delivering
     await synapse.kill()
-    assert (await Deliverer(pool, homeserver).deliver()).away
+    assert (await Postman(pool, homeserver).deliver()).away
     await synapse.start()
-    assert (await Deliverer(pool, homeserver).deliver()).settled == 1
-    messages, _ = await homeserver.messages(news, before=None)
-    assert [event["content"]["body"] for event in messages if event["type"] == "m.room.message"] == [
-        "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
-    ]
+
+    async def is_all_done() -> bool:
+        await Postman(pool, homeserver).deliver()
+        waiting: int = await pool.fetchval("SELECT count(*) FROM outgoing WHERE state <> 'done'")
+        return waiting == 0
+
+    await wait_until(is_all_done)  # a Synapse that has just begun may refuse the first request
+    for user in people:
+        room_id = await personal_room_store.find(pool, user)
+        assert room_id is not None
+        rooms.append(room_id)
+        content = await homeserver.state_event(room_id, "m.room.member", user)
+        assert content is not None
+        assert content["membership"] == "join"
+    for room_id in rooms:
+        messages, _ = await homeserver.messages(room_id, before=None)
+        said = [event["content"]["body"] for event in messages if event["type"] == "m.room.message"]
+        assert len(said) == 1
+        assert "The gate is closed." in said[0]
+
+
+async def test_what_was_said_to_somebody_is_edited_pinned_and_taken_back(
+    pool: Pool, homeserver: Homeserver, human: Human
+) -> None:
+    """In a room of their own in which they cannot write, only react."""
+    anna, now = await human("personal.anna"), system_clock()
+    user = UserId(anna.user_id)
+
+    async def carry_out(key: str, act: Act, body: str | None = None) -> None:
+        content = None if body is None else {"msgtype": "m.text", "body": body}
+        target = None if act is Act.SEND else "said"
+        await put(
+            pool,
+            [Outgoing(key, act, Role.NOTE, Priority.URGENT, now, user_id=user, content=content, target=target)],
+        )
+        await Postman(pool, homeserver).deliver()
+
+    await carry_out("said", Act.SEND, "The gate is closed.")
+    await carry_out("edited", Act.EDIT, "The gate is open.")
+    await carry_out("pinned", Act.PIN)
+    room_id = await personal_room_store.find(pool, user)
+    assert room_id is not None
+    edit, said = [event for event in await anna.messages(room_id) if event["type"] == "m.room.message"]
+    assert edit["content"]["m.new_content"]["body"] == "The gate is open."
+    assert await homeserver.state_event(room_id, "m.room.pinned_events") == {"pinned": [said["event_id"]]}
+    await anna.react(room_id, said["event_id"])
+    with pytest.raises(Exception, match="403"):
+        await anna.send(room_id, "Which gate?")
+    await carry_out("unpinned", Act.UNPIN)
+    await carry_out("taken back", Act.REDACT)
+    assert await homeserver.state_event(room_id, "m.room.pinned_events") == {"pinned": []}
+    found = {event["event_id"]: event for event in await anna.messages(room_id)}
+    assert found[said["event_id"]]["content"] == {}

@@ -6,7 +6,8 @@ import argparse
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -26,6 +27,11 @@ class FewServices:
 
     pool: Pool
     homeserver: FakeHomeserver
+
+    @property
+    def config(self) -> Any:
+        """Return what is read of the configuration."""
+        return SimpleNamespace(directory=SimpleNamespace(timezone="UTC"), attributes=())
 
     def policy(self) -> Policy:
         """Return the policy with one desk."""
@@ -53,7 +59,7 @@ def _args(*words: str, as_json: bool = False) -> argparse.Namespace:
 
 
 async def _announced(services: Services, capsys: pytest.CaptureFixture[str]) -> str:
-    args = _args("announce", "--desk", "desk", "The", "gate", "is", "closed.", as_json=True)
+    args = _args("announce", "--yes", "--desk", "desk", "The", "gate", "is", "closed.", as_json=True)
     assert await announce.announce(args, services) == 0
     return str(json.loads(capsys.readouterr().out)["id"])
 
@@ -62,9 +68,9 @@ async def test_announcing_from_the_command_line_reaches_the_same_rooms(
     muster: Muster, homeserver: FakeHomeserver, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The company says it; the service delivers it; it is answered nowhere but on the terminal."""
-    assert await announce.announce(_args("announce", "--desk", "desk", "The gate is closed."), services) == 0
+    assert await announce.announce(_args("announce", "--yes", "The gate is closed."), services) == 0
     assert "Announced to 3 people in 2 rooms: " in capsys.readouterr().out
-    await muster.deliver()
+    await muster.wait(days=1)
     expected = "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
     assert homeserver.bodies(NEWS) == homeserver.bodies(NIGHT) == [expected]
     assert set(homeserver.rooms) == {NEWS, NIGHT}
@@ -82,7 +88,7 @@ async def test_the_same_text_again_is_another_announcement(
     [
         ("dsk", "Hello", UnknownNameError, r"no desk 'dsk' \(there are: desk\)"),
         ("desk", " ", RefusedError, "no text"),
-        ("desk", "x" * 70_000, RefusedError, "too long"),
+        ("desk", "x" * 65_000, RefusedError, "too long"),
     ],
 )
 async def test_what_cannot_be_announced_is_refused(
@@ -90,7 +96,7 @@ async def test_what_cannot_be_announced_is_refused(
 ) -> None:
     """One sentence says why, and nothing is written."""
     with pytest.raises(error, match=message):
-        await announce.announce(_args("announce", "--desk", desk, words), services)
+        await announce.announce(_args("announce", "--yes", "--desk", desk, words), services)
     assert await muster.pool.fetchval("SELECT count(*) FROM announcement") == 0
 
 
@@ -116,7 +122,7 @@ async def test_one_announcement_shows_who_is_missing(
 ) -> None:
     """Counts, rooms, and the names of those who have not acknowledged."""
     announcement = await _announced(services, capsys)
-    await muster.deliver()
+    await muster.wait(days=1)
     await muster.hear(reaction(BO, NEWS, homeserver.announced(NEWS)))
     assert await announcements.announcements(_args("announcements", announcement.upper()), services) == 0
     printed = capsys.readouterr().out

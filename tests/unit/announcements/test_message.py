@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,21 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.announcements.message import (
-    LONGEST,
-    Message,
-    Refusal,
-    compose,
-    confirm,
-    marked,
-    read_event,
-    render,
-    render_answer,
-)
+from bridge.announcements.form import Form
+from bridge.announcements.message import Edit, Help, Message, Order, Refusal, Reply, read_event, render_answer
+from bridge.announcements.wording import LONGEST, Wording, check_size, for_everybody
+from bridge.errors import RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HTML = "org.matrix.custom.html"
 TEXT = {"msgtype": "m.text", "body": "The gate is closed."}
 NESTED: dict[str, Any] = {}
 for _ in range(300):
@@ -41,7 +36,14 @@ def _event(content: object, kind: str = "m.room.message", *, age: timedelta = ti
 def _announced(content: object) -> dict[str, Any]:
     decision = read_event(_event(content), NOW)
     assert isinstance(decision, Message)
-    return render(decision.body, author_name="Anna Tamm · Head of <b>Sales</b>", announcement="7kq2-m9xd")
+    return render(decision.body, "Anna Tamm · Head of <b>Sales</b>")
+
+
+def render(body: Mapping[str, Any], author_name: str) -> dict[str, Any]:
+    """Return the copy of a message for a room."""
+    wording = Wording("7kq2-m9xd", 1, author_name, {"": body}, Form())
+    check_size(wording)
+    return for_everybody(wording)
 
 
 def _refused(event: Event) -> str:
@@ -91,7 +93,7 @@ def test_unknown_keys_do_not_leak_into_the_rooms() -> None:
     """Only what Muster knows goes out in its name; a marker of an announcement cannot be forged."""
     content = _announced({**TEXT, "com.example": 1, "io.muster.announcement": {"id": "0000-0000"}})
     assert set(content) == {"msgtype", "body", "m.mentions", "io.muster.announcement"}
-    assert marked(content) == "7kq2-m9xd"
+    assert content["io.muster.announcement"]["id"] == "7kq2-m9xd"
 
 
 @pytest.mark.parametrize("kind", ["m.image", "m.file", "m.audio", "m.video"])
@@ -116,16 +118,41 @@ def test_a_file_goes_as_it_is(kind: str) -> None:
         ({"msgtype": ["m.text"], "body": "x"}, "Only text, images and files"),
         ({"msgtype": "m.location", "body": "x", "geo_uri": "geo:1,2"}, "Only text, images and files"),
         ({"msgtype": "m.image", "body": "x", "file": {"url": "mxc://a/b"}}, "Only text, images and files"),
-        ({**TEXT, "m.relates_to": {"rel_type": "m.replace", "event_id": "$e"}}, "Edits are not carried out"),
         ({**TEXT, "m.relates_to": {"m.in_reply_to": {"event_id": "$e"}}}, "Replies are not announced"),
         ({**TEXT, "m.relates_to": 5}, "Replies are not announced"),
-        ({**TEXT, "body": "x" * 62_000}, "too long"),
-        ({**TEXT, "body": "Ж" * 31_000}, "too long"),
+        ({**TEXT, "format": HTML, "formatted_body": "<b>" * 9_000}, "The HTML is too large"),
     ],
 )
 def test_what_cannot_be_announced_is_refused_in_words(content: dict[str, Any], words: str) -> None:
     """The author is told why nothing was announced, whatever shape the message has."""
     assert words in _refused(_event(content))
+
+
+@pytest.mark.parametrize("text", ["x" * 62_000, "Ж" * 31_000])
+def test_what_no_event_can_hold_is_refused(text: str) -> None:
+    """The author is told how long it is and how long it may be."""
+    with pytest.raises(RefusedError, match="too long to be announced"):
+        _announced({**TEXT, "body": text})
+
+
+def test_html_is_cleaned() -> None:
+    """Nothing that a client might run goes out in the company's name."""
+    html = '<script>alert(1)</script><b onclick="x()">closed</b>'
+    content = _announced({**TEXT, "format": HTML, "formatted_body": html})
+    assert "<b>closed</b>" in content["formatted_body"]
+    assert "alert" not in content["formatted_body"]
+
+
+def test_an_edit_an_order_and_a_call_for_help_are_told_apart() -> None:
+    """A message's edit, a reply with an order, and `!help` are no announcements."""
+    edit = {**TEXT, "m.new_content": TEXT, "m.relates_to": {"rel_type": "m.replace", "event_id": "$m"}}
+    assert read_event(_event(edit), NOW) == Edit(EventId("$m"), TEXT)
+    reply = {"m.relates_to": {"m.in_reply_to": {"event_id": "$m"}}, "msgtype": "m.text"}
+    assert read_event(_event({**reply, "body": "> <@a:b> said\n\n!retract"}), NOW) == Reply(
+        EventId("$m"), Order.RETRACT
+    )
+    assert read_event(_event({**reply, "body": "!end"}), NOW) == Reply(EventId("$m"), Order.END)
+    assert read_event(_event({**TEXT, "body": "!help"}), NOW) == Help()
 
 
 def test_a_long_text_is_announced_while_an_event_can_hold_it() -> None:
@@ -192,7 +219,7 @@ def test_whatever_people_send_is_decided(content: dict[str, Any]) -> None:
     """No content raises, and whatever is announced is UTF-8 without NUL and fits into an event."""
     decision = read_event(_event(content), NOW)
     if isinstance(decision, Message):
-        sent = json.dumps(render(decision.body, author_name="Anna", announcement="7kq2-m9xd"), ensure_ascii=False)
+        sent = json.dumps(render(decision.body, "Anna"), ensure_ascii=False)
         assert len(sent.encode()) <= LONGEST
         assert "\\u0000" not in sent
 
@@ -200,15 +227,9 @@ def test_whatever_people_send_is_decided(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["Anna\nTamm", "Anna\x1b[31m Tamm", "  Anna   Tamm "])
 def test_an_author_is_named_in_one_line(name: str) -> None:
     """A display name cannot pretend to be a line of the announcement."""
-    content = render(TEXT, author_name=name, announcement="7kq2-m9xd")
+    content = render(TEXT, name)
     assert content["body"].split("\n")[0].startswith("📣 Anna")
     assert content["body"].split("\n")[1:] == ["", "The gate is closed.", "", "React with ✅ to acknowledge."]
-
-
-def test_the_command_line_composes_the_same_message() -> None:
-    """A text from the command line obeys the same rules as one from a desk."""
-    assert compose("Hello") == Message({"msgtype": "m.text", "body": "Hello"})
-    assert isinstance(compose(" "), Refusal)
 
 
 def test_the_answer_in_the_desk_does_not_ring() -> None:
@@ -216,20 +237,3 @@ def test_the_answer_in_the_desk_does_not_ring() -> None:
     answer = render_answer("Announced.", EventId("$e"))
     assert answer["msgtype"] == "m.notice"
     assert answer["m.relates_to"] == {"m.in_reply_to": {"event_id": "$e"}}
-
-
-@pytest.mark.parametrize(
-    ("rooms", "people", "words"),
-    [(1, 1, "1 person in 1 room:"), (3, 1200, "1,200 people in 3 rooms:"), (1, 0, "0 people in 1 room:")],
-)
-def test_the_author_is_told_how_many_hear_it(rooms: int, people: int, words: str) -> None:
-    """The confirmation has the id and the figures."""
-    text = confirm("7kq2-m9xd", rooms=rooms, people=people)
-    assert words in text
-    assert "`muster announcements 7kq2-m9xd`" in text
-
-
-@pytest.mark.parametrize("marker", [None, 5, "x", {}, {"id": 5}, []])
-def test_a_malformed_marker_marks_nothing(marker: object) -> None:
-    """Reading back never raises."""
-    assert marked({"io.muster.announcement": marker}) is None
