@@ -17,8 +17,7 @@ from bridge.announcements.audience import Audience, audience
 from bridge.announcements.marker import read_mark
 from bridge.announcements.message import Message, Refusal, compose, confirm, read_event, render, render_answer
 from bridge.announcements.outbox_store import has, put
-from bridge.announcements.postman import record_said
-from bridge.announcements.postman_store import Said, find_waiting
+from bridge.announcements.postman_store import Said, find_waiting, mark_done
 from bridge.announcements.store import Announcement
 from bridge.announcements.tracking import acknowledged_event, announcement_id, valid_event_id
 from bridge.announcements.values import Act, Outgoing, Priority, Role, Whom, answer_key, copy_key
@@ -79,7 +78,7 @@ class DeskConsumer:
         async with self._pool.acquire() as db, db.transaction():
             row = await find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
             if row is not None:
-                await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], self._clock)
+                await mark_done(db, [Said(row, mark.content, event.event_id, event.room_id)], self._clock())
 
     async def _acknowledge(self, event: Event) -> None:
         target = acknowledged_event(event)

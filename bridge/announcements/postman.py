@@ -188,13 +188,12 @@ class Postman:
         ]
         away = [outcome.errand.id for outcome in outcomes if outcome.away]
         refused = [self._refusal(outcome) for outcome in outcomes if outcome.error and not outcome.away]
-        async with db.transaction():
-            if said:
-                await record_said(db, said, self._clock)
-            if away:
-                await postman_store.mark_away(db, away)
-            if refused:
-                await postman_store.mark_refused(db, refused)
+        if said:
+            await postman_store.mark_done(db, said, self._clock())
+        if away:
+            await postman_store.mark_away(db, away)
+        if refused:
+            await postman_store.mark_refused(db, refused)
         await postman_store.unlock(db, [outcome.errand.lane for outcome in outcomes])
 
     def _refusal(self, outcome: _Outcome) -> Refused:
@@ -210,13 +209,6 @@ class Postman:
         )
         pause = timedelta(seconds=_BACKOFF.pause(one.attempts))
         return Refused(one.id, error.message, None if outcome.final else self._clock() + pause)
-
-
-async def record_said(db: Connection, said: Sequence[Said], clock: Clock) -> None:
-    """Record what was said, and whom it reached; doing it again changes nothing."""
-    news = await postman_store.mark_done(db, said, clock())
-    if news:
-        await postman_store.mark_reached(db, news, clock())
 
 
 def _room_left(busy: int, *, trial: bool) -> tuple[int, Priority]:
