@@ -190,13 +190,12 @@ class Postman:
         ]
         away = [outcome.errand.id for outcome in outcomes if outcome.away]
         refused = [self._refusal(outcome) for outcome in outcomes if outcome.error and not outcome.away]
-        async with db.transaction():
-            if said:
-                await record_said(db, said, self._clock)
-            if away:
-                await postman_store.mark_away(db, away)
-            if refused:
-                await postman_store.mark_refused(db, refused)
+        if said:
+            await postman_store.mark_done(db, said, self._clock())
+        if away:
+            await postman_store.mark_away(db, away)
+        if refused:
+            await postman_store.mark_refused(db, refused)
         await postman_store.unlock(db, [outcome.errand.lane for outcome in outcomes])
 
     def _refusal(self, outcome: _Outcome) -> Refused:
@@ -214,13 +213,6 @@ class Postman:
         return Refused(one.id, error.message, None if outcome.final else self._clock() + pause)
 
 
-async def record_said(db: Connection, said: Sequence[Said], clock: Clock) -> None:
-    """Record what was said, and whom it reached; doing it again changes nothing."""
-    news = await postman_store.mark_done(db, said, clock())
-    if news:
-        await postman_store.mark_reached(db, news, clock())
-
-
 async def confirm_said(db: Connection, event: Event, clock: Clock) -> bool:
     """Record what came back to us over the feed, should its sender not have lived to do so; tell whether it was ours.
 
@@ -231,7 +223,7 @@ async def confirm_said(db: Connection, event: Event, clock: Clock) -> bool:
         return False
     row = await postman_store.find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
     if row is not None:
-        await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], clock)
+        await postman_store.mark_done(db, [Said(row, mark.content, event.event_id, event.room_id)], clock())
     return True
 
 

@@ -54,12 +54,12 @@ _NEXT = """
         SELECT id, lane FROM outgoing o
         WHERE state = 'waiting' AND due_at <= $1 AND rank <= $3 AND (retry_at IS NULL OR retry_at <= $1)
             AND hashtext(lane)::bigint & 4294967295 NOT IN (SELECT objid FROM held)
-            AND NOT EXISTS (SELECT FROM outgoing t WHERE t.key = o.target AND t.state = 'waiting')
-            AND NOT EXISTS (
-                SELECT FROM outgoing p
+            AND o.id = (
+                SELECT p.id FROM outgoing p
                 WHERE p.lane = o.lane AND p.state = 'waiting' AND p.due_at <= $1
-                    AND (p.rank, p.due_at, p.id) < (o.rank, o.due_at, o.id)
-                    AND NOT EXISTS (SELECT FROM outgoing t WHERE t.key = p.target AND t.state = 'waiting'))
+                    AND (p.target IS NULL
+                         OR NOT EXISTS (SELECT FROM outgoing t WHERE t.key = p.target AND t.state = 'waiting'))
+                ORDER BY p.rank, p.due_at, p.id LIMIT 1)
         ORDER BY rank, due_at, id LIMIT $2)
     SELECT id, lane FROM next WHERE pg_try_advisory_lock($4::integer, hashtext(lane))"""
 
@@ -95,21 +95,34 @@ async def unlock(db: Connection, lanes: Sequence[str]) -> None:
     )
 
 
-async def mark_done(db: Database, said: Sequence[Said], at: datetime) -> list[int]:
-    """Record what was said; return the rows for which that is news, without those that have got other words since."""
-    rows = await db.fetch(
-        """UPDATE outgoing o SET state = 'done', event_id = said.event_id, said_in = said.said_in, done_at = $5,
-               error = NULL, retry_at = NULL
-           FROM unnest($1::bigint[], $2::jsonb[], $3::text[], $4::text[]) AS said (id, content, event_id, said_in)
-           WHERE o.id = said.id AND state = 'waiting' AND o.content IS NOT DISTINCT FROM said.content
-           RETURNING o.id""",
+async def mark_done(db: Database, said: Sequence[Said], at: datetime) -> None:
+    """Record what was said, and of copies whom they reached: who is in the room, or the one person.
+
+    A row that has got other words since stays as it is; doing it again changes nothing. Recipients are locked in
+    order, because two rooms of one announcement have recipients in common.
+    """
+    await db.execute(
+        """WITH done AS (
+               UPDATE outgoing o SET state = 'done', event_id = said.event_id, said_in = said.said_in, done_at = $5,
+                   error = NULL, retry_at = NULL
+               FROM unnest($1::bigint[], $2::jsonb[], $3::text[], $4::text[]) AS said (id, content, event_id, said_in)
+               WHERE o.id = said.id AND state = 'waiting' AND o.content IS NOT DISTINCT FROM said.content
+               RETURNING o.announcement, o.room_id, o.user_id, o.role, o.act),
+           copy AS (SELECT announcement, room_id, user_id FROM done WHERE role = 'copy' AND act = 'send'),
+           hearer AS (
+               SELECT announcement, m.user_id FROM copy JOIN room_member m USING (room_id) WHERE membership = 'join'
+               UNION SELECT announcement, user_id FROM copy WHERE user_id IS NOT NULL),
+           reached AS (
+               SELECT announcement, user_id FROM recipient JOIN hearer USING (announcement, user_id)
+               WHERE delivered_at IS NULL ORDER BY announcement, user_id FOR NO KEY UPDATE OF recipient)
+           UPDATE recipient r SET delivered_at = $5 FROM reached
+           WHERE r.announcement = reached.announcement AND r.user_id = reached.user_id""",
         [one.id for one in said],
         [one.content for one in said],
         [one.event_id for one in said],
         [one.room_id for one in said],
         at,
     )
-    return [row["id"] for row in rows]
 
 
 async def find_waiting(db: Database, key: str, turn: int, act: Act) -> int | None:
@@ -118,28 +131,6 @@ async def find_waiting(db: Database, key: str, turn: int, act: Act) -> int | Non
         "SELECT id FROM outgoing WHERE key = $1 AND turn = $2 AND act = $3 AND state = 'waiting'", key, turn, act
     )
     return found
-
-
-async def mark_reached(db: Database, ids: Sequence[int], at: datetime) -> None:
-    """Record that those have got the announcement whom these copies were for: who is in the room, or the one person.
-
-    The rows are locked in order, because two rooms of one announcement have recipients in common.
-    """
-    await db.execute(
-        """WITH copy AS (
-               SELECT announcement, room_id, user_id FROM outgoing
-               WHERE id = ANY($1) AND role = 'copy' AND act = 'send'),
-           hearer AS (
-               SELECT announcement, m.user_id FROM copy JOIN room_member m USING (room_id) WHERE membership = 'join'
-               UNION SELECT announcement, user_id FROM copy WHERE user_id IS NOT NULL),
-           reached AS (
-               SELECT announcement, user_id FROM recipient JOIN hearer USING (announcement, user_id)
-               WHERE delivered_at IS NULL ORDER BY announcement, user_id FOR NO KEY UPDATE OF recipient)
-           UPDATE recipient r SET delivered_at = $2 FROM reached
-           WHERE r.announcement = reached.announcement AND r.user_id = reached.user_id""",
-        list(ids),
-        at,
-    )
 
 
 async def mark_refused(db: Database, refused: Sequence[Refused]) -> None:
