@@ -7,8 +7,8 @@ counted together, so that no figure is one person's. Hours and departments are t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,58 +71,75 @@ class Row:
     load: Load
 
 
-@dataclass
 class Tally:
     """Counts traffic as it is read, so that none of it has to be kept."""
 
-    workers: Mapping[UserId, Worker]
-    members: Mapping[RoomId, frozenset[UserId]]
-    """Who is in which room today."""
-    zone: ZoneInfo
-    """In which weeks begin."""
-    loads: dict[tuple[date, str], Load] = field(default_factory=lambda: defaultdict(Load))
-    _within: dict[tuple[Hours, datetime], bool] = field(default_factory=dict)
-    _alike: dict[RoomId, Counter[Worker]] = field(default_factory=dict)
-    """Room → how many of the same department and the same hours are in it."""
+    def __init__(
+        self, workers: Mapping[UserId, Worker], members: Mapping[RoomId, frozenset[UserId]], zone: ZoneInfo
+    ) -> None:
+        """Take who works here, who is in which room today, and the zone in which weeks begin."""
+        self.people = Counter(worker.department for worker in workers.values())
+        self._members = members
+        self._zone = zone
+        # People of the same department and hours are one kind, known by its number: millions of rows are counted.
+        self._kinds = list(dict.fromkeys(workers.values()))
+        numbers = {worker: number for number, worker in enumerate(self._kinds)}
+        self._kind_of = {user: numbers[worker] for user, worker in workers.items()}
+        self._hours = list(dict.fromkeys(kind.hours for kind in self._kinds))
+        self._hours_of = [self._hours.index(kind.hours) for kind in self._kinds]
+        self._rooms: dict[RoomId, tuple[tuple[int, int], ...]] = {}
+        """Room → each kind in it, and of how many."""
+        self._slots: dict[datetime, tuple[date, list[bool]]] = {}
+        """Slot → its week, and which kinds it is out of hours for."""
+        self._loads: dict[tuple[date, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        """Week and kind → as in `Load`."""
 
     def add(self, traffic: Traffic) -> None:
         """Count messages for whoever sent them and whoever else is in the room."""
-        day = traffic.begins.astimezone(self.zone).date()
-        week = day - timedelta(days=day.weekday())
-        sender, count = self.workers.get(traffic.sender), traffic.messages
+        room_id, user, count = traffic.room_id, traffic.sender, traffic.messages
+        week, outside = self._slot(traffic.begins)
+        sender = self._kind_of.get(user)
         if sender is not None:
-            outside = count * self._is_outside(sender, traffic.begins)
-            self.loads[week, sender.department] += Load(sent=count, sent_outside=outside)
-        there = traffic.sender in self.members.get(traffic.room_id, ())
-        for worker, people in self._readers(traffic.room_id).items():
-            received = count * (people - (there and worker == sender))
-            outside = received * self._is_outside(worker, traffic.begins)
-            self.loads[week, worker.department] += Load(received=received, received_outside=outside)
+            load = self._loads[week, sender]
+            load[0] += count
+            load[1] += count * outside[sender]
+        own = sender if user in self._members.get(room_id, ()) else None
+        for kind, people in self._readers(room_id):
+            received = count * (people - (kind == own))
+            load = self._loads[week, kind]
+            load[2] += received
+            load[3] += received * outside[kind]
 
-    def _readers(self, room_id: RoomId) -> Counter[Worker]:
-        if room_id not in self._alike:
-            here = self.members.get(room_id, frozenset())
-            self._alike[room_id] = Counter(self.workers[user] for user in here if user in self.workers)
-        return self._alike[room_id]
+    def loads(self) -> Iterator[tuple[date, str, Load]]:
+        """Yield what was counted, by week and department; each may come several times."""
+        for (week, kind), load in self._loads.items():
+            yield week, self._kinds[kind].department, Load(*load)
 
-    def _is_outside(self, worker: Worker, moment: datetime) -> bool:
-        key = worker.hours, moment
-        if key not in self._within:
-            self._within[key] = is_within(worker.hours, moment)
-        return not self._within[key]
+    def _readers(self, room_id: RoomId) -> tuple[tuple[int, int], ...]:
+        if room_id not in self._rooms:
+            here = self._members.get(room_id, frozenset())
+            kinds = Counter(self._kind_of[user] for user in here if user in self._kind_of)
+            self._rooms[room_id] = tuple(kinds.items())
+        return self._rooms[room_id]
+
+    def _slot(self, begins: datetime) -> tuple[date, list[bool]]:
+        if begins not in self._slots:
+            day = begins.astimezone(self._zone).date()
+            outside = [not is_within(hours, begins) for hours in self._hours]
+            self._slots[begins] = day - timedelta(days=day.weekday()), [outside[number] for number in self._hours_of]
+        return self._slots[begins]
 
 
 def report(tally: Tally) -> list[Row]:
     """Return the figures by week and department; none when fewer than `FLOOR` people work here."""
-    people = Counter(worker.department for worker in tally.workers.values())
-    names = joined(people)
+    names = joined(tally.people)
     sizes: Counter[str] = Counter()
-    for department, count in people.items():
+    for department, count in tally.people.items():
         sizes[names[department]] += count
     if sum(sizes.values()) < FLOOR:
         return []
     found: dict[tuple[date, str], Load] = defaultdict(Load)
-    for (week, department), load in tally.loads.items():
+    for week, department, load in tally.loads():
         found[week, names[department]] += load
     return [Row(week, department, sizes[department], load) for (week, department), load in sorted(found.items())]
 
