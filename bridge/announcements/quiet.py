@@ -84,21 +84,26 @@ class Stand:
         return bool(self.grounds)
 
 
-def read_choice(written: str) -> Wish | Times:
-    """Return what somebody chose: `off`, `on`, `default`, or times as people type them; raise `WrongTimesError`."""
-    if len(written) > LONGEST_CHOICE:
+def choose(said: str) -> Wish | Times:
+    """Return what somebody says to choose: `off`, `on`, `default`, or times as people type them.
+
+    Raises `WrongTimesError`, also for more than anybody needs.
+    """
+    if len(said) > LONGEST_CHOICE:
         raise WrongTimesError(f"expected at most {LONGEST_CHOICE} characters")
-    word = _DASH.sub("-", written.strip().lower())
-    if word in set(Wish):
-        return Wish(word)
-    chosen = times(word)
-    if len(chosen.spans) > MOST_SPANS:
+    chosen = read_choice(_DASH.sub("-", said.strip().lower()))
+    if isinstance(chosen, Times) and len(chosen.spans) > MOST_SPANS:
         raise WrongTimesError("these are too many different times for one week")
     return chosen
 
 
+def read_choice(written: str) -> Wish | Times:
+    """Return the choice that `write_choice` wrote; raise `WrongTimesError`."""
+    return Wish(written) if written in set(Wish) else times(written)
+
+
 def write_choice(choice: Wish | Times) -> str:
-    """Return the text that `read_choice` reads as this choice."""
+    """Return the text of a choice, as it is kept."""
     return choice.value if isinstance(choice, Wish) else in_words(choice)
 
 
