@@ -23,6 +23,7 @@ from bridge.announcements.desk import DeskConsumer
 from bridge.announcements.heard import HeardConsumer, note_receipts
 from bridge.announcements.nudging import Nudging
 from bridge.announcements.postman import Postman
+from bridge.announcements.quiet_choices import QuietChoices
 from bridge.announcements.quiet_hours import QuietHours
 from bridge.app import Services
 from bridge.archive import anchors, signing
@@ -214,24 +215,20 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
 
 def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]:
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
+    zone, policy = services.config.directory.timezone, lambda: source.policy
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes),
+        DeskConsumer(pool, bot=bot, policy=policy, clock=clock, attributes=services.config.attributes),
         HeardConsumer(pool, bot=bot, clock=clock),
         Conversation(
-            pool,
-            services.homeserver,
-            services.accounts,
-            lambda: source.policy,
-            clock=clock,
-            timezone=services.config.directory.timezone,
+            pool, services.homeserver, services.accounts, policy, QuietChoices(pool, zone), clock=clock, timezone=zone
         ),
         Approvals(
             pool,
             bot=bot,
-            policy=lambda: source.policy,
+            policy=policy,
             clock=clock,
-            timezone=services.config.directory.timezone,
+            timezone=zone,
             attributes=services.config.attributes,
         ),
         HoldNotices(pool, bot=bot, clock=clock),

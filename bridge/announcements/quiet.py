@@ -25,6 +25,7 @@ MOST_SPANS = 50
 LONGEST_CHOICE = 200
 """Characters."""
 _DASH = re.compile(r"\s*[-–—]\s*")
+"""A hyphen, and what phones make of it."""
 _EARLIER = timedelta(days=2)
 
 Stretch = tuple[datetime, datetime]
@@ -66,7 +67,7 @@ class Rest:
     def may_be_quiet(self) -> bool:
         """Whether anybody has said anything by which it ever is."""
         chosen = isinstance(self.choice, Times) or self.choice is Wish.ON
-        return bool(self.laws) or self.company or chosen
+        return bool(self.laws) or chosen or (self.company and self.choice is Wish.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +84,26 @@ class Stand:
         return bool(self.grounds)
 
 
-def read_choice(written: str) -> Wish | Times:
-    """Return what somebody chose: `off`, `on`, `default`, or times as people type them; raise `WrongTimesError`."""
-    if len(written) > LONGEST_CHOICE:
+def choose(said: str) -> Wish | Times:
+    """Return what somebody says to choose: `off`, `on`, `default`, or times as people type them.
+
+    Raises `WrongTimesError`, also for more than anybody needs.
+    """
+    if len(said) > LONGEST_CHOICE:
         raise WrongTimesError(f"expected at most {LONGEST_CHOICE} characters")
-    word = _DASH.sub("-", written.strip().lower())
-    if word in set(Wish):
-        return Wish(word)
-    chosen = times(word)
-    if len(chosen.spans) > MOST_SPANS:
+    chosen = read_choice(_DASH.sub("-", said.strip().lower()))
+    if isinstance(chosen, Times) and len(chosen.spans) > MOST_SPANS:
         raise WrongTimesError("these are too many different times for one week")
     return chosen
 
 
+def read_choice(written: str) -> Wish | Times:
+    """Return the choice that `write_choice` wrote; raise `WrongTimesError`."""
+    return Wish(written) if written in set(Wish) else times(written)
+
+
 def write_choice(choice: Wish | Times) -> str:
-    """Return the text that `read_choice` reads as this choice."""
+    """Return the text of a choice, as it is kept."""
     return choice.value if isinstance(choice, Wish) else in_words(choice)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.announcements import quiet_store, quiet_text
-from bridge.announcements.quiet import Wish, read_choice, rest_of, stand
+from bridge.announcements.quiet import Wish, choose, rest_of, stand
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person
 from bridge.ids import UserId
@@ -31,7 +31,7 @@ class QuietChoices:
         """
         if words:
             try:
-                choice = read_choice(words)
+                choice = choose(words)
             except WrongTimesError as error:
                 return quiet_text.not_understood(str(error))
             if choice is Wish.ON and policy.hours is None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.announcements import quiet_store
 from bridge.announcements.hours_store import load_persons
-from bridge.announcements.quiet import HORIZON, Rest, Stand, Wish, rest_of, stand
+from bridge.announcements.quiet import HORIZON, Stand, Wish, rest_of, stand
 from bridge.announcements.release import URGENT
 from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
@@ -148,24 +148,25 @@ class QuietHours:
         if policy is not None or choices:
             among = users if users is not None or policy is not None else choices.keys()
             people = await load_persons(self._pool, among)
-        rests = self._rests(people, choices, now)
-        stands = await asyncio.to_thread(_stands, rests, now)
+        stands = await asyncio.to_thread(self._stands, people, choices, now)
         others = await quiet_store.kept(self._pool) if users is None else frozenset(users)
         async with self._pool.acquire() as db, db.transaction():
             await quiet_store.put_stands(db, stands, now + HORIZON)
             await quiet_store.let_go(db, others - stands.keys())
 
-    def _rests(
+    def _stands(
         self, people: Mapping[UserId, Person], choices: Mapping[UserId, Wish | Times], now: datetime
-    ) -> dict[UserId, Rest]:
-        """Return what holds for those of these people for whom it may be quiet."""
+    ) -> dict[UserId, Stand]:
+        """Return how it stands for those of these people for whom it may be quiet."""
         policy, days = self._policy().hours, LocalDays(now, self._timezone)
-        found = {
+        rests = {
             user: rest_of(person, policy, choices.get(user, Wish.DEFAULT), days(person), self._timezone)
             for user, person in people.items()
             if works_here(person, days(person))
         }
-        return {user: rest for user, rest in found.items() if rest.may_be_quiet}
+        # For most the same holds: that is decided once.
+        found = {rest: stand(rest, now) for rest in set(rests.values()) if rest.may_be_quiet}
+        return {user: found[rest] for user, rest in rests.items() if rest.may_be_quiet}
 
     async def _switch(self, user_id: UserId, quiet: bool) -> HomeserverError | None:
         """Set or lift somebody's rules; return what went wrong. Doing it again changes nothing."""
@@ -200,12 +201,6 @@ def urgent_rule(bot: UserId) -> dict[str, object]:
         ],
         "actions": ["notify", {"set_tweak": "sound", "value": "default"}, {"set_tweak": "highlight"}],
     }
-
-
-def _stands(rests: Mapping[UserId, Rest], now: datetime) -> dict[UserId, Stand]:
-    """Return how it stands for each; those for whom the same holds are decided once."""
-    found = {rest: stand(rest, now) for rest in set(rests.values())}
-    return {user: found[rest] for user, rest in rests.items()}
 
 
 def _is_away(error: HomeserverError) -> bool:

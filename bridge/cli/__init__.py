@@ -40,6 +40,7 @@ VERBS = (
     "directory",
     "announce",
     "announcements",
+    "hours",
     "archive",
     "audit",
     "drift",

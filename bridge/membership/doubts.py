@@ -5,6 +5,7 @@ What the policy alone tells is for `bridge.policy.lint`. Reading the people and 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from datetime import date
 
 from bridge.directory.census import Census
 from bridge.directory.people_set import PeopleSet
-from bridge.directory.selector import Selector
+from bridge.directory.selector import Selector, parse
 from bridge.errors import Problem
 from bridge.ids import RoomKey
 from bridge.membership.barriers import Wall, walls_of
@@ -81,6 +82,11 @@ def _selectors(policy: Policy) -> Iterator[tuple[tuple[int, int], str, Selector]
     for barrier in policy.barriers:
         yield barrier.place, "`between` of a barrier", barrier.one
         yield barrier.place, "`and` of a barrier", barrier.other
+    if (hours := policy.hours) is not None:
+        yield from ((shift.place, "`people` of a shift", shift.people) for shift in hours.shifts)
+        yield from ((hours.place, "`hours: quiet`", asked) for asked in (hours.quiet,) if asked is not None)
+        for country in hours.countries if hours.country else ():
+            yield hours.place, f"the country `{country}` of `hours`", parse(f"{hours.country} eq {json.dumps(country)}")
 
 
 def _strangers(policy: Policy, census: Census, day: date) -> Iterator[_Doubt]:

@@ -11,12 +11,14 @@ from typing import TypeVar
 
 from bridge.directory.local_day import is_zone
 from bridge.document import Kind, Section, Value, a, line, list_of, mapping_of, placed
+from bridge.policy.room_section import place_of
 from bridge.policy.vocabulary import Vocabulary
-from bridge.policy.working_time import EVERYWHERE, Shift, Times, Week, WorkingTime, WrongTimesError, times, week
+from bridge.policy.working_time import EVERYWHERE, Shift, Times, Week, WorkingTime, WrongTimesError, times
+from bridge.policy.working_time import week as week_of
 
 T = TypeVar("T")
 
-USUAL = week("mon-fri 08:00-17:00")
+USUAL = week_of("mon-fri 08:00-17:00")
 
 
 def read_hours(section: Section, vocabulary: Vocabulary) -> WorkingTime:
@@ -37,11 +39,13 @@ def read_hours(section: Section, vocabulary: Vocabulary) -> WorkingTime:
         country=country,
         laws={_normal(name): law.value for name, law in laws.items()},
         quiet=section.optional("quiet", vocabulary.selector, None),
+        place=place_of(section),
     )
 
 
 def _read_shift(section: Section, vocabulary: Vocabulary) -> Shift:
-    return Shift(section.required("people", vocabulary.selector), section.required("week", _week))
+    people, week = section.required("people", vocabulary.selector), section.required("week", _week)
+    return Shift(people, week, place_of(section))
 
 
 def _unknown_place(name: str, country: str | None, what: str) -> str:
@@ -85,7 +89,7 @@ def _read_holidays(value: Value) -> dict[str, tuple[date, ...]]:
     return mapping_of(_days).make(value)
 
 
-_week: Kind[Week] = _written(week, USUAL)
+_week: Kind[Week] = _written(week_of, USUAL)
 _times: Kind[Times] = _written(times, Times())
 _days = list_of(Kind(_read_day, lambda: date.min))
 _holidays: Kind[dict[str, tuple[date, ...]]] = Kind(_read_holidays, dict)

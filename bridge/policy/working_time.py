@@ -57,6 +57,8 @@ class Shift:
 
     people: Selector
     week: Week
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ class WorkingTime:
     """Country in lower case or time zone → when whoever works there has to be left in peace."""
     quiet: Selector | None = None
     """Who is left in peace outside the own hours, unless they choose otherwise."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
+    """Line and column in the file, 1-based."""
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """The countries that have a law or holidays of their own, in lower case, sorted."""
+        named = {*self.laws, *self.holidays} - {EVERYWHERE}
+        return tuple(sorted(name for name in named if "/" not in name))
 
 
 class WrongTimesError(ValueError):

@@ -20,6 +20,7 @@ class Word(StrEnum):
     ROOMS = "rooms"
     REQUEST = "request"
     ACK = "ack"
+    QUIET = "quiet"
     HELP = "help"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.archive.state_store import read_memberships
 from bridge.clock import Clock, system_clock
@@ -46,6 +46,14 @@ _NOT_EMPLOYED = "I only talk with people who work here."
 _NOT_DIRECT = "I only come to direct rooms: start a chat with me alone."
 
 
+class Quiet(Protocol):
+    """Who answers what somebody asks of the own quiet hours."""
+
+    async def answer(self, person: Person, user_id: UserId, words: str, policy: Policy, now: datetime) -> list[str]:
+        """Keep what somebody chose, and return what holds, a line each; again it is the same choice."""
+        ...
+
+
 class Conversation:
     """The consumer `selfservice` of the event feed."""
 
@@ -57,6 +65,7 @@ class Conversation:
         homeserver: Bot,
         accounts: JoinedRooms,
         policy: Callable[[], Policy],
+        quiet: Quiet,
         *,
         clock: Clock = system_clock,
         timezone: str = "UTC",
@@ -65,6 +74,7 @@ class Conversation:
         self._pool = pool
         self._bot = homeserver.bot
         self._policy = policy
+        self._quiet = quiet
         self._clock = clock
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
@@ -140,6 +150,9 @@ class Conversation:
             return replies.not_understood(command)
         if command.word is Word.ACK:
             return await self._holds.acknowledge_all(asker.user_id)
+        if command.word is Word.QUIET:
+            person, now = asker.person, asker.now
+            return replies.lines(await self._quiet.answer(person, asker.user_id, command.rest, asker.policy, now))
         return await self._answers.to(command, asker)
 
     async def _employee(self, user_id: UserId, now: datetime) -> Person | None:

@@ -16,6 +16,7 @@ from bridge.cli import VERBS, parser
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
+    "docs/announcements.md",
     "docs/directory.md",
     "docs/people-in-time.md",
     "docs/operating.md",

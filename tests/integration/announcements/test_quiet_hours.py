@@ -168,8 +168,21 @@ async def test_it_waits_while_the_homeserver_is_away(house: House) -> None:
     house.phones.refusals.clear()
     await house.quiet.keep()
     assert {name for name, _ in house.phones.told[told:]} == {ANN}
-    assert await house.at(_clock(23.5)) == [ANN]  # Bob's day has begun, and nothing is left to lift
+    assert await house.at(_clock(23.5)) == [ANN]  # Bob's day has begun
     assert await house.at(_clock(9, 1)) == [BOB]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_what_the_homeserver_refused_and_yet_did_is_lifted(house: House, leaves: bool) -> None:
+    """With the next change, or when the person leaves."""
+    house.phones.refusals[BOB] = HomeserverError("no", status=403)
+    await house.at(_clock(13))
+    house.phones.rules[BOB] = [URGENT_RULE, QUIET_RULE]
+    house.phones.refusals.clear()
+    if leaves:
+        await house.company.say("bob", active=False)
+    assert await house.at(_clock(14)) == ([] if leaves else [BOB])
+    assert await house.at(_clock(23.5)) == [ANN]
 
 
 async def test_a_rule_removed_by_hand_is_back_the_next_night(house: House) -> None:

@@ -16,6 +16,7 @@ from bridge.announcements.quiet import (
     Ground,
     Rest,
     Wish,
+    choose,
     read_choice,
     rest_of,
     stand,
@@ -112,12 +113,38 @@ def test_a_choice_is_kept_in_the_words_it_was_made(choice: Wish | Times) -> None
     assert read_choice(write_choice(choice)) == choice
 
 
+_SAID = st.lists(
+    st.builds(
+        lambda days, begins, ends: f"{days} {begins // 60}:{begins % 60:02}-{ends // 60}:{ends % 60:02}".strip(),
+        st.sampled_from(["", "mon", "Sat-Sun", "weekend", "fri-tue"]),
+        st.integers(0, 1439),
+        st.integers(0, 1440),
+    )
+    | st.sampled_from(["leave", "holidays", "weekend", "tue"]),
+    max_size=20,
+).map(",".join)
+
+
+@given(_SAID | st.text(max_size=30))
+def test_whatever_is_accepted_can_be_kept(said: str) -> None:
+    """No words of anybody's are taken that could not be read again, however they are spelt."""
+    try:
+        choice = choose(said)
+    except WrongTimesError:
+        return
+    assert read_choice(write_choice(choice)) == choice
+
+
 def test_a_choice_is_no_endless_list() -> None:
-    """Nor anything that is no time."""
+    """Nor anything that is no time; dashes are as phones make them."""
     with pytest.raises(WrongTimesError, match="too many"):
-        read_choice(", ".join(f"{hour:02}:00-{hour:02}:30" for hour in range(10)))
+        choose(", ".join(f"{hour:02}:00-{hour:02}:30" for hour in range(10)))
+    with pytest.raises(WrongTimesError, match="at most 200"):
+        choose("weekend, " * 30)
     with pytest.raises(WrongTimesError, match="expected"):
-        read_choice("sometimes")
+        choose("sometimes")
+    assert choose(" 17:00 – 9:00") == times("17:00-09:00")
+    assert choose("OFF") is Wish.OFF
 
 
 def test_directory_and_policy_say_what_holds_for_somebody() -> None:

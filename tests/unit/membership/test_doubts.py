@@ -56,6 +56,23 @@ brake: {approvers: [title eq "Boss", title eq "Trader"], protected: [title eq "z
     assert told == "3: nobody who works here today may approve cases: `archive: approvers:` matches nobody"
 
 
+def test_hours_of_nobody_are_told() -> None:
+    """A shift, a country or quiet hours that fit nobody are perhaps a slip."""
+    rules = """\
+hours:
+  country: department
+  shifts:
+    - {people: title eq "Guard", week: weekend}
+  holidays: {all: [2027-01-01], trading: [2027-01-02], Traiding: [2027-01-02]}
+  quiet: title eq "Clerk"
+"""
+    assert said(rules) == [
+        '4: `hours: quiet` matches nobody who works here today: title eq "Clerk"',
+        '4: the country `traiding` of `hours` matches nobody who works here today: department eq "traiding"',
+        '6: `people` of a shift matches nobody who works here today: title eq "Guard"',
+    ]
+
+
 def test_an_exception_for_nobody_is_told() -> None:
     """Somebody unknown, somebody who has left; not what is over, which is told without the directory."""
     rules = """\
