@@ -37,9 +37,14 @@ _LOOK_SECONDS = 60.0
 _BACKOFF = Backoff(1.0, 60.0)
 
 
-async def refresh(db: Connection, announcements: Collection[str], now: datetime) -> None:
-    """Let the boards of these announcements say how far they have come; in a database transaction."""
-    taken = await progress_store.touch_boards(db, announcements, now)
+async def refresh(db: Connection, announcements: Collection[str], now: datetime, *, apart: timedelta = APART) -> None:
+    """Let the boards of these announcements say how far they have come; in a database transaction.
+
+    One that was refreshed less than `apart` ago is left to `Boards`, which is woken.
+    """
+    taken, stale = await progress_store.touch_boards(db, announcements, now, apart)
+    if stale:
+        await outbox_store.wake(db)
     if not taken:
         return
     posted = await progress_store.load_posted(db, [key for one in taken for key in (_key(one), _live(one))])
@@ -76,7 +81,7 @@ class Boards:
         more = await self._place()
         async with self._pool.acquire() as db, db.transaction():
             stale = await progress_store.stale_boards(db)
-            await refresh(db, stale, self._clock())
+            await refresh(db, stale, self._clock(), apart=timedelta(0))
         return more or bool(stale)
 
     async def _place(self) -> bool:
