@@ -65,6 +65,7 @@ async def _prepare(pool: Pool) -> None:
     )
     for first in range(0, _PEOPLE, 100):
         await ingest(pool, [_reaction(number) for number in range(first + 1, first + 101)])
+    await pool.execute("ANALYZE recipient, outgoing, announcement, event")  # as autovacuum has done in any real one
 
 
 def _reaction(number: int) -> dict[str, object]:
