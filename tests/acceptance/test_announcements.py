@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.announcements import store
+from bridge.announcements import progress_store, store
+from bridge.announcements.board import Boards
 from bridge.announcements.desk import DeskConsumer, announce
-from bridge.announcements.heard import HeardConsumer
+from bridge.announcements.heard import HeardConsumer, note_receipts
 from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
 from bridge.archive.feed import Consumer, run_consumer
@@ -97,9 +98,11 @@ async def office(
     ]
     tasks = [asyncio.create_task(run_consumer(pool, consumer, listener.subscribe(EVENTS))) for consumer in consumers]
     tasks.append(asyncio.create_task(Postman(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))
+    tasks.append(asyncio.create_task(Boards(pool).run(listener.subscribe(ANNOUNCEMENTS))))
     tasks.append(asyncio.create_task(listener.run()))
     application = web.Application()
-    application.add_routes(routes(partial(ingest, pool), registration.hs_token))
+    note = partial(note_receipts, pool, bot=homeserver.bot)
+    application.add_routes(routes(partial(ingest, pool), registration.hs_token, note))
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, appservice_address.host, appservice_address.port).start()
@@ -192,6 +195,42 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
 
     await wait_until(refused)
     assert len(await office.messages(office.bo, office.news)) == 1
+
+
+async def test_a_reaction_is_on_the_board_and_a_receipt_says_seen(office: Office) -> None:
+    """The desk sees one message that is edited as people answer; who has read the room counts as seen, no more."""
+    await office.anna.send(office.desk, "The gate is closed.")
+
+    async def delivered() -> bool:
+        return (await office.progress()).delivered == 2
+
+    await wait_until(delivered)
+    [heard] = await office.messages(office.bo, office.news)
+    await office.anna.request("POST", f"/_matrix/client/v3/rooms/{office.news}/receipt/m.read/{heard['event_id']}", {})
+
+    async def seen() -> bool:
+        [summary] = await store.load_summaries(office.pool, 10)
+        [progress] = await progress_store.load_progress(office.pool, [summary.id])
+        return progress.total.seen == 1
+
+    await wait_until(seen)
+    for person, words in (
+        (office.bo, "1 of 2 acknowledged (50 %) · 2 delivered · 1 seen"),
+        (office.anna, "2 of 2 acknowledged (100 %)"),
+    ):
+        await person.react(office.news, heard["event_id"])
+        await wait_until(partial(_board_says, office, words), seconds=60)
+    boards = [event for event in await office.messages(office.anna, office.desk) if _new(event).startswith("📊")]
+    assert len([board for board in boards if "m.new_content" not in board["content"]]) == 1
+
+
+async def _board_says(office: Office, words: str) -> bool:
+    return any(words in _new(event) for event in await office.messages(office.anna, office.desk))
+
+
+def _new(event: dict[str, Any]) -> str:
+    """Return what stands there after an edit."""
+    return str(event["content"].get("m.new_content", event["content"])["body"])
 
 
 async def _is_missing(office: Office, *people: MatrixClient) -> bool:
