@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bridge.announcements import outbox_store, progress_store
+from bridge.announcements import heard_store, outbox_store, progress_store
 from bridge.announcements.progress import Progress, board_of
 from bridge.announcements.progress_store import Posted
 from bridge.announcements.values import Act, Outgoing, Priority, Role
@@ -77,10 +77,13 @@ class Boards:
                 await woken(wake, _LOOK_SECONDS)
 
     async def look(self) -> bool:
-        """Note departments and refresh what is not current; tell whether there is more to do."""
+        """Note departments, let new texts count, refresh what is not current; tell whether there is more to do."""
         more = await self._place()
         async with self._pool.acquire() as db, db.transaction():
-            stale = await progress_store.stale_boards(db)
+            renewed = await heard_store.outdated(db)
+            for announcement in renewed:
+                await heard_store.settle_everybody(db, announcement)
+            stale = sorted({*renewed, *await progress_store.stale_boards(db)})
             await refresh(db, stale, self._clock(), apart=timedelta(0))
         return more or bool(stale)
 

@@ -190,6 +190,16 @@ async def settle(db: Database, people: Iterable[Person]) -> None:
     await db.execute(_SETTLE.format(people=chosen), announcements, users)
 
 
+async def outdated(db: Database) -> list[str]:
+    """Return the open announcements of which somebody has acknowledged only a text that does not count any more."""
+    rows = await db.fetch(
+        """SELECT id FROM announcement a WHERE state = 'open' AND version > 1 AND EXISTS (
+               SELECT FROM recipient r WHERE r.announcement = a.id AND acknowledged_version < counted_version(a.id))
+           ORDER BY id"""
+    )
+    return [row["id"] for row in rows]
+
+
 async def settle_everybody(db: Database, announcement: str) -> None:
     """Do the same for everybody an announcement is for, as when it has got another text."""
     everybody = """SELECT announcement, user_id FROM recipient WHERE announcement = $1 AND answered_at IS NOT NULL

@@ -178,11 +178,11 @@ async def test_a_new_text_is_to_be_acknowledged_anew(pool: Pool, heard: HeardCon
     await heard.handle([_later(reaction(BO, NEWS, "$news"), -0.5)])
     await put_text(pool, 2, minor=True)
     await put_said(pool, NEWS, EventId("$edit2"), "copy", version=2, at=NOW - HOUR / 3)
-    await heard_store.settle_everybody(pool, ID)
+    await Boards(pool, clock=lambda: NOW).look()
     assert await _acknowledged(pool) == {BO}
     await put_text(pool, 3)
     await put_said(pool, NEWS, EventId("$edit3"), "copy", version=3, at=NOW - HOUR / 4)
-    await heard_store.settle_everybody(pool, ID)
+    await Boards(pool, clock=lambda: NOW).look()
     assert await _acknowledged(pool) == set()
     await heard.handle([_later(reaction(CY, NEWS, "$news"), -0.3), reaction(BO, NEWS, "$news", "👍")])
     assert await _acknowledged(pool) == {BO}
