@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bridge.announcements import outbox_store, progress_store
+from bridge.announcements import heard_store, outbox_store, progress_store
 from bridge.announcements.progress import Progress, board_of
 from bridge.announcements.progress_store import Posted
 from bridge.announcements.values import Act, Outgoing, Priority, Role
@@ -37,9 +37,14 @@ _LOOK_SECONDS = 60.0
 _BACKOFF = Backoff(1.0, 60.0)
 
 
-async def refresh(db: Connection, announcements: Collection[str], now: datetime) -> None:
-    """Let the boards of these announcements say how far they have come; in a database transaction."""
-    taken = await progress_store.touch_boards(db, announcements, now)
+async def refresh(db: Connection, announcements: Collection[str], now: datetime, *, apart: timedelta = APART) -> None:
+    """Let the boards of these announcements say how far they have come; in a database transaction.
+
+    One that was refreshed less than `apart` ago is left to `Boards`, which is woken.
+    """
+    taken, stale = await progress_store.touch_boards(db, announcements, now, apart)
+    if stale:
+        await outbox_store.wake(db)
     if not taken:
         return
     posted = await progress_store.load_posted(db, [key for one in taken for key in (_key(one), _live(one))])
@@ -72,11 +77,14 @@ class Boards:
                 await woken(wake, _LOOK_SECONDS)
 
     async def look(self) -> bool:
-        """Note departments and refresh what is not current; tell whether there is more to do."""
+        """Note departments, let new texts count, refresh what is not current; tell whether there is more to do."""
         more = await self._place()
         async with self._pool.acquire() as db, db.transaction():
-            stale = await progress_store.stale_boards(db)
-            await refresh(db, stale, self._clock())
+            renewed = await heard_store.outdated(db)
+            for announcement in renewed:
+                await heard_store.settle_everybody(db, announcement)
+            stale = sorted({*renewed, *await progress_store.stale_boards(db)})
+            await refresh(db, stale, self._clock(), apart=timedelta(0))
         return more or bool(stale)
 
     async def _place(self) -> bool:

@@ -161,19 +161,21 @@ _SETTLE = """
     WITH person AS MATERIALIZED ({people}),
     counted AS MATERIALIZED (
         SELECT announcement, counted_version(announcement) AS version FROM (SELECT DISTINCT announcement FROM person)),
-    first AS (
-        SELECT DISTINCT ON (k.announcement, k.user_id) k.announcement, k.user_id, k.at, k.event_id, k.version
-        FROM acknowledgement k JOIN person USING (announcement, user_id) JOIN counted c USING (announcement)
-        WHERE k.counts AND k.version >= c.version ORDER BY k.announcement, k.user_id, k.at, k.event_id),
-    latest AS (
-        SELECT DISTINCT ON (k.announcement, k.user_id) k.announcement, k.user_id, k.at, k.event_id, k.answer
-        FROM acknowledgement k JOIN person USING (announcement, user_id) JOIN counted c USING (announcement)
-        WHERE k.version >= c.version ORDER BY k.announcement, k.user_id, k.at DESC, k.event_id DESC)
-    UPDATE recipient r SET acknowledged_at = first.at, acknowledged_by_event = first.event_id,
-        acknowledged_version = first.version, answer = latest.answer, answered_at = latest.at,
-        answered_by_event = latest.event_id
-    FROM person LEFT JOIN first USING (announcement, user_id) LEFT JOIN latest USING (announcement, user_id)
-    WHERE r.announcement = person.announcement AND r.user_id = person.user_id
+    standing AS MATERIALIZED (
+        SELECT p.announcement, p.user_id, first.at, first.event_id, first.version,
+            latest.answer, latest.at AS answered_at, latest.event_id AS answered_by_event
+        FROM person p JOIN counted c USING (announcement)
+            LEFT JOIN LATERAL (
+                SELECT at, event_id, k.version FROM acknowledgement k
+                WHERE k.announcement = p.announcement AND k.user_id = p.user_id AND counts AND k.version >= c.version
+                ORDER BY at, event_id LIMIT 1) first ON true
+            LEFT JOIN LATERAL (
+                SELECT at, event_id, answer FROM acknowledgement k
+                WHERE k.announcement = p.announcement AND k.user_id = p.user_id AND k.version >= c.version
+                ORDER BY at DESC, event_id DESC LIMIT 1) latest ON true)
+    UPDATE recipient r SET acknowledged_at = s.at, acknowledged_by_event = s.event_id, acknowledged_version = s.version,
+        answer = s.answer, answered_at = s.answered_at, answered_by_event = s.answered_by_event
+    FROM standing s WHERE r.announcement = s.announcement AND r.user_id = s.user_id
 """
 
 
@@ -186,6 +188,16 @@ async def settle(db: Database, people: Iterable[Person]) -> None:
     announcements, users = _columns(people)
     chosen = "SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS t (announcement, user_id)"
     await db.execute(_SETTLE.format(people=chosen), announcements, users)
+
+
+async def outdated(db: Database) -> list[str]:
+    """Return the open announcements of which somebody has acknowledged only a text that does not count any more."""
+    rows = await db.fetch(
+        """SELECT id FROM announcement a WHERE state = 'open' AND version > 1 AND EXISTS (
+               SELECT FROM recipient r WHERE r.announcement = a.id AND acknowledged_version < counted_version(a.id))
+           ORDER BY id"""
+    )
+    return [row["id"] for row in rows]
 
 
 async def settle_everybody(db: Database, announcement: str) -> None:

@@ -91,10 +91,13 @@ async def load_answers(db: Database, announcements: Collection[str]) -> Mapping[
 # The live status
 
 
-async def touch_boards(db: Database, announcements: Collection[str], at: datetime) -> list[str]:
+async def touch_boards(
+    db: Database, announcements: Collection[str], at: datetime, apart: timedelta
+) -> tuple[list[str], list[str]]:
     """Take the boards of those of the announcements that have one, until the database transaction ends.
 
-    Whoever takes them next reads what this one has written.
+    Returns those to refresh, and those that were refreshed less than `apart` ago, which are noted to be stale. Whoever
+    takes a board next reads what this one has written.
     """
     rows = await db.fetch(
         """INSERT INTO board (announcement, refreshed_at)
@@ -102,11 +105,18 @@ async def touch_boards(db: Database, announcements: Collection[str], at: datetim
            WHERE a.id = ANY($1) AND m.room_id IS NOT NULL AND a.opened_at IS NOT NULL
                AND form->>'kind' NOT IN ('none', 'safety')
            ORDER BY a.id
-           ON CONFLICT (announcement) DO UPDATE SET refreshed_at = excluded.refreshed_at RETURNING announcement""",
+           ON CONFLICT (announcement) DO UPDATE SET
+               stale = board.refreshed_at > excluded.refreshed_at - $3::interval,
+               refreshed_at = CASE WHEN board.refreshed_at > excluded.refreshed_at - $3::interval
+                   THEN board.refreshed_at ELSE excluded.refreshed_at END
+           RETURNING announcement, stale""",
         list(announcements),
         at,
+        apart,
     )
-    return [row["announcement"] for row in rows]
+    return [row["announcement"] for row in rows if not row["stale"]], [
+        row["announcement"] for row in rows if row["stale"]
+    ]
 
 
 async def load_posted(db: Database, keys: Collection[str]) -> Mapping[str, Posted]:
@@ -121,7 +131,7 @@ async def stale_boards(db: Database) -> list[str]:
         """SELECT a.id FROM announcement a JOIN managed_room m ON m.kind = 'desk' AND m.key = a.desk
                LEFT JOIN board b ON b.announcement = a.id
            WHERE m.room_id IS NOT NULL AND a.opened_at IS NOT NULL AND form->>'kind' NOT IN ('none', 'safety')
-               AND CASE WHEN b.announcement IS NULL THEN a.state = 'open' ELSE
+               AND CASE WHEN b.announcement IS NULL THEN a.state = 'open' ELSE b.stale OR
                    a.ended_at > b.refreshed_at - $1::interval
                    OR (a.state = 'open' AND EXISTS (SELECT FROM outgoing o WHERE o.announcement = a.id
                        AND o.role = 'copy' AND o.done_at > b.refreshed_at - $1::interval)) END

@@ -55,7 +55,8 @@ CREATE TABLE nudge (
 -- The live status in the desk, as far as it was brought.
 CREATE TABLE board (
     announcement text        PRIMARY KEY REFERENCES announcement,
-    refreshed_at timestamptz NOT NULL
+    refreshed_at timestamptz NOT NULL,
+    stale        boolean     NOT NULL DEFAULT false -- there was news too soon after that
 );
 
 -- Reactions were counted by the consumer `announcements` until now.

@@ -60,6 +60,7 @@ async def put_text(
         minor,
         at,
     )
+    await pool.execute("UPDATE announcement SET version = $2 WHERE id = $1", announcement, version)
 
 
 async def put_said(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.announcements import heard_store, progress_store
+from bridge.announcements.board import Boards
 from bridge.announcements.evidence import Hearer
 from bridge.announcements.form import Form, Kind
 from bridge.announcements.heard import HeardConsumer, note_receipts
@@ -177,11 +178,11 @@ async def test_a_new_text_is_to_be_acknowledged_anew(pool: Pool, heard: HeardCon
     await heard.handle([_later(reaction(BO, NEWS, "$news"), -0.5)])
     await put_text(pool, 2, minor=True)
     await put_said(pool, NEWS, EventId("$edit2"), "copy", version=2, at=NOW - HOUR / 3)
-    await heard_store.settle_everybody(pool, ID)
+    await Boards(pool, clock=lambda: NOW).look()
     assert await _acknowledged(pool) == {BO}
     await put_text(pool, 3)
     await put_said(pool, NEWS, EventId("$edit3"), "copy", version=3, at=NOW - HOUR / 4)
-    await heard_store.settle_everybody(pool, ID)
+    await Boards(pool, clock=lambda: NOW).look()
     assert await _acknowledged(pool) == set()
     await heard.handle([_later(reaction(CY, NEWS, "$news"), -0.3), reaction(BO, NEWS, "$news", "👍")])
     assert await _acknowledged(pool) == {BO}
@@ -248,7 +249,7 @@ async def test_receipts_of_other_rooms_are_not_kept(pool: Pool, heard: HeardCons
 
 
 async def test_the_board_is_written_with_the_answer(pool: Pool, heard: HeardConsumer) -> None:
-    """One row for the first status, one for every change after it, a second apart."""
+    """One row for the first status, one for every change after it, a second apart; what comes too soon waits."""
     await open_announcement(pool)
     await heard.handle([reaction(BO, NEWS, "$news")])
     [board] = await pool.fetch("SELECT * FROM outgoing WHERE role = 'board'")
@@ -256,6 +257,8 @@ async def test_the_board_is_written_with_the_answer(pool: Pool, heard: HeardCons
     assert "1 of 3 acknowledged (33 %) · 3 delivered · 0 seen" in board["content"]["body"]
     await pool.execute("UPDATE outgoing SET state = 'done', done_at = $1 WHERE role = 'board'", NOW)
     await heard.handle([reaction(CY, NIGHT, "$night")])
+    assert await pool.fetchval("SELECT count(*) FROM outgoing WHERE role = 'board'") == 1
+    await Boards(pool, clock=lambda: NOW).look()
     [_, live] = await pool.fetch("SELECT * FROM outgoing WHERE role = 'board' ORDER BY id")
     assert (live["act"], live["target"], live["due_at"]) == ("edit", board["key"], NOW + timedelta(seconds=1))
     assert "2 of 3 acknowledged" in live["content"]["body"]

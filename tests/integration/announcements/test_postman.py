@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ROOMS = [NEWS, NIGHT]
 
 
-async def _deliveries(pool: Pool) -> dict[RoomId, RoomDelivery]:
+async def _deliveries(pool: Pool) -> dict[RoomId | None, RoomDelivery]:
     [summary] = await store.load_summaries(pool, 10)
     found = await store.load_deliveries(pool, summary.id)
     return {delivery.room_id: delivery for delivery in found if delivery.room_id is not None}

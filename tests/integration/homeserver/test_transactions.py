@@ -177,3 +177,25 @@ async def test_transaction_of_poison_is_answered_and_archived(pool: Pool) -> Non
     rows = await pool.fetch("SELECT event_id FROM event ORDER BY seq")
     assert [row["event_id"] for row in rows] == ["$deep", "$number", "$surrogate", "$after"]
     assert await pool.fetchval("SELECT count(*) FROM set_aside") == 2
+
+
+@pytest.mark.parametrize("key", ["ephemeral", "de.sorunome.msc2409.ephemeral"])
+async def test_ephemeral_data_is_noted_after_the_events(key: str) -> None:
+    """What passes is handed on once the events are kept; a body without any hands on nothing."""
+    happened: list[object] = []
+
+    async def keep(events: Sequence[object]) -> int:
+        happened.append(("kept", *events))
+        return len(events)
+
+    async def note(ephemeral: Sequence[object]) -> None:
+        happened.append(("noted", *ephemeral))
+
+    application = web.Application()
+    application.add_routes(routes(keep, TOKEN, note))
+    async with TestClient(TestServer(application)) as client:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        for body in ({"events": ["a"], key: ["typing"]}, {"events": [], key: "odd"}):
+            answer = await client.put("/_matrix/app/v1/transactions/1", json=body, headers=headers)
+            assert answer.status == 200
+    assert happened == [("kept", "a"), ("noted", "typing"), ("kept",)]
