@@ -32,6 +32,7 @@ from bridge.document import (
 )
 from bridge.policy import retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.emergency import Emergency, read_emergency
 from bridge.policy.schema import (
     Accounts,
     Avatars,
@@ -97,6 +98,7 @@ class _Reader:
         retained = retention.retention(archive, self._retained)
         guests = section.optional("guests", a(self._guests), None)
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
+        emergency = section.optional("emergency", a(self._emergency), Emergency())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
@@ -116,7 +118,11 @@ class _Reader:
             guests,
             unmanaged,
             *self._cases,
+            emergency=emergency,
         )
+
+    def _emergency(self, section: Section) -> Emergency:
+        return read_emergency(section, self._selector, self._vocabulary.attribute)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.emergency import Emergency
 from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
@@ -321,6 +322,7 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    emergency: Emergency = Emergency()
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:
