@@ -124,7 +124,8 @@ async def count(db: Database, about: str) -> dict[str, Tally]:
     """Return how far each channel has come with what belongs to this."""
     rows = await db.fetch(
         """SELECT channel, count(*) FILTER (WHERE state = 'sent') AS sent,
-                  count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'failed') AS failed,
+                  count(*) FILTER (WHERE state = 'waiting') AS waiting,
+                  count(*) FILTER (WHERE state = 'failed') AS failed,
                   coalesce(max(error) FILTER (WHERE state = 'waiting'), '') AS error
            FROM channel_message WHERE about = $1 GROUP BY channel ORDER BY channel""",
         about,
@@ -132,11 +133,10 @@ async def count(db: Database, about: str) -> dict[str, Tally]:
     return {row["channel"]: Tally(row["sent"], row["waiting"], row["failed"], row["error"]) for row in rows}
 
 
-async def load_sent(db: Database, about: str) -> list[tuple[str, UserId, datetime]]:
-    """Return what went out and belongs to this: the channel, to whom, and when."""
+async def load_moments(db: Database, about: str) -> list[tuple[str, UserId, datetime | None]]:
+    """Return what belongs to this: the channel, to whom, and when it went out; None: it has not."""
     rows = await db.fetch(
-        "SELECT channel, user_id, sent_at FROM channel_message WHERE about = $1 AND state = 'sent' ORDER BY sent_at, id",
-        about,
+        "SELECT channel, user_id, sent_at FROM channel_message WHERE about = $1 ORDER BY channel, id", about
     )
     return [(row["channel"], UserId(row["user_id"]), row["sent_at"]) for row in rows]
 

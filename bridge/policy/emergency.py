@@ -1,4 +1,4 @@
-"""What the policy says of emergencies: when the silent are asked again, and who comes when somebody needs help. Pure."""
+"""What the policy says of emergencies: when the silent are asked again, and who is called to help. Pure."""
 
 from __future__ import annotations
 

@@ -322,7 +322,7 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
-    emergency: Emergency = Emergency()
+    emergency: Emergency = field(default_factory=Emergency)
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:

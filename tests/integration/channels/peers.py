@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -68,7 +68,7 @@ class Mailbox:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take the message."""
         assert isinstance(envelope.content, bytes)
-        read = cast("EmailMessage", message_from_bytes(envelope.content, policy=policy.default))
+        read = message_from_bytes(envelope.content, policy=policy.default)
         self.taken.append((envelope.rcpt_tos[0], read))
         return "250 OK"
 

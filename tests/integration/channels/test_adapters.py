@@ -74,7 +74,11 @@ async def test_an_e_mail_reaches_a_real_server() -> None:
         await _mailer(box.port).send(LETTER)
         await _mailer(box.port).send(LETTER)
     [(to, first), (_, second)] = box.taken
-    assert (to, first["To"], first["From"]) == ("anna@company.example", "anna@company.example", "muster@company.example")
+    assert (to, first["To"], first["From"]) == (
+        "anna@company.example",
+        "anna@company.example",
+        "muster@company.example",
+    )
     assert (first["Subject"], first["Auto-Submitted"], first["Importance"]) == ("Roll call", "auto-generated", "high")
     assert first["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
     assert first["Message-ID"] == second["Message-ID"]

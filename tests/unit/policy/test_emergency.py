@@ -23,7 +23,9 @@ def test_without_a_word_the_silent_are_asked_three_times() -> None:
 
 def test_the_line_begins_with_the_responders() -> None:
     """Second channels go out with the last repetition unless it says when."""
-    text = "emergency: {repeat: [1m, 3m], responders: title pr, next: ['department eq \"IT\"'], needed: 2, escalate: 1m}"
+    text = (
+        "emergency: {repeat: [1m, 3m], responders: title pr, next: ['department eq \"IT\"'], needed: 2, escalate: 1m}"
+    )
     found = load(HEAD + text, "policy.yaml").emergency
     assert found.line == (parse("title pr"), parse('department eq "IT"'))
     assert (found.needed, found.escalate, found.channels) == (2, timedelta(minutes=1), timedelta(minutes=3))
