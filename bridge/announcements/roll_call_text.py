@@ -196,9 +196,11 @@ def _needing(call: RollCall, people: Sequence[Present], zone: tzinfo) -> list[st
         return []
     lines = [
         f"  🆘 {person.name}{_belongs(person)}, {_at(person.answered_at, zone)}"
-        for person in found
+        for person in found[:_MOST_IN_NEED]
         if person.answered_at
     ]
+    if len(found) > _MOST_IN_NEED:
+        lines.append(f"  … and {len(found) - _MOST_IN_NEED:,} more; `muster emergency board {call.id} --json` has all")
     return ["", f"NEED HELP ({len(found):,}):", *lines]
 
 
