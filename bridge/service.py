@@ -18,8 +18,8 @@ import aiohttp
 from aiohttp import web
 
 from bridge.announcements.alarm import EmergencyConsumer
-from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.postman import Postman
 from bridge.announcements.roll_calls import RollCalls
 from bridge.app import Services
 from bridge.archive import anchors, signing
@@ -140,7 +140,6 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
-        Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         RollCalls(
             pool,
             lambda: source.policy,
@@ -149,6 +148,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             timezone=config.directory.timezone,
         ).run(listener.subscribe(EMERGENCY)),
         *(_run_channel(services, name, listener.subscribe(CHANNELS)) for name in config.channels.names),
+        Postman(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),

@@ -16,6 +16,9 @@ from bridge.announcements import emergency, emergency_store, outbox_store, store
 from bridge.announcements.emergency import Author
 from bridge.announcements.emergency_command import End, Start, Unclear, parse
 from bridge.announcements.form import VOTES, answer_of, answered_event
+from bridge.announcements.marker import read_mark
+from bridge.announcements.postman import record_said
+from bridge.announcements.postman_store import Said, find_waiting
 from bridge.announcements.roll_call_text import SAFETY, content, ended_answer, started_answer, verdict_of
 from bridge.announcements.roll_calls import ask_key
 from bridge.announcements.tracking import valid_event_id
@@ -41,7 +44,7 @@ _ANSWERED = (Role.COPY, Role.POLL, Role.REMINDER)
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Heard:
     """A command in a desk."""
 
     event: Event
@@ -73,6 +76,9 @@ class EmergencyConsumer:
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Decide each event, in order; events that were decided before change nothing."""
+        for event in events:
+            if event.sender == self._bot:
+                await self._confirm(event)
         heard = [event for event in events if event.sender != self._bot]
         for event in heard:
             command = _command(event)
@@ -86,55 +92,65 @@ class EmergencyConsumer:
             elif (target := targets.get(event.event_id)) is not None and target in sent:
                 await self._take_answer(event, sent[target])
 
+    async def _confirm(self, event: Event) -> None:
+        """Record what came back to us, should its sender not have lived to do so, so that answers find it."""
+        mark = read_mark(event.content) if event.state_key is None else None
+        if mark is None:
+            return
+        async with self._pool.acquire() as db, db.transaction():
+            row = await find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
+            if row is not None:
+                await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], self._clock)
+
     async def _obey(self, event: Event, command: Start | End | Unclear) -> None:
         desks = await store.load_desks(self._pool)
         desk = self._policy().desks.get(desks[event.room_id]) if event.room_id in desks else None
         if desk is None:
             return
-        said = _Said(event, desk, command, self._clock())
+        heard = _Heard(event, desk, command, self._clock())
         async with self._pool.acquire() as db, db.transaction():
             if await outbox_store.has(db, answer_key(event.event_id)):
                 return
             try:
                 async with db.transaction():
-                    text = await self._carry_out(db, said)
+                    text = await self._carry_out(db, heard)
             except (RefusedError, UnknownNameError) as error:
                 text = error.message
-            await outbox_store.put(db, [_answer(said, text)])
+            await outbox_store.put(db, [_answer(heard, text)])
 
-    async def _carry_out(self, db: Connection, said: _Said) -> str:
+    async def _carry_out(self, db: Connection, heard: _Heard) -> str:
         """Do what the command says and return what to tell its author."""
-        if said.now - from_milliseconds(said.event.timestamp) > LATEST:
+        if heard.now - from_milliseconds(heard.event.timestamp) > LATEST:
             raise RefusedError(
                 "This reached Muster more than an hour late; nothing was done. If it is so still, repeat it."
             )
-        person = await self._poster(db, said)
-        if isinstance(said.command, Unclear):
-            return said.command.answer
-        if isinstance(said.command, End):
-            call = await emergency.end(db, said.command.id, desk=said.desk, by=person.display_name, at=said.now)
+        person = await self._poster(db, heard)
+        if isinstance(heard.command, Unclear):
+            return heard.command.answer
+        if isinstance(heard.command, End):
+            call = await emergency.end(db, heard.command.id, desk=heard.desk, by=person.display_name, at=heard.now)
             return ended_answer(call)
         started = await emergency.start(
             db,
             self._policy(),
-            said.desk,
-            said.command,
-            Author(said.event.sender, person.display_name, said.event.event_id),
+            heard.desk,
+            heard.command,
+            Author(heard.event.sender, person.display_name, heard.event.event_id),
             bot=self._bot,
-            seed=said.event.event_id.encode(),
-            at=said.now,
+            seed=heard.event.event_id.encode(),
+            at=heard.now,
             timezone=self._timezone,
         )
         assert started is not None, "an event without an answer has started nothing"
         return started_answer(started.id, started.people, started.rooms, site=started.site, drill=started.drill)
 
-    async def _poster(self, db: Connection, said: _Said) -> Person:
-        person_id = await emergency_store.load_person_id(db, said.event.sender)
+    async def _poster(self, db: Connection, heard: _Heard) -> Person:
+        person_id = await emergency_store.load_person_id(db, heard.event.sender)
         people = await load_people(db, [person_id]) if person_id is not None else []
-        days = LocalDays(said.now, self._timezone)
+        days = LocalDays(heard.now, self._timezone)
         for person in people:
             day = days(person)
-            if works_here(person, day) and matches(said.desk.posters, attributes_of(person, day)):
+            if works_here(person, day) and matches(heard.desk.posters, attributes_of(person, day)):
                 return person
         raise RefusedError("Only those whom the policy names as posters of this desk can start or end a roll call.")
 
@@ -191,14 +207,14 @@ def _verdict(event: Event) -> bool | None:
     return verdict_of(key) if isinstance(key, str) else None
 
 
-def _answer(said: _Said, text: str) -> Outgoing:
-    body = content(text) | {"m.relates_to": {"m.in_reply_to": {"event_id": said.event.event_id}}}
+def _answer(heard: _Heard, text: str) -> Outgoing:
+    body = content(text) | {"m.relates_to": {"m.in_reply_to": {"event_id": heard.event.event_id}}}
     return Outgoing(
-        key=answer_key(said.event.event_id),
+        key=answer_key(heard.event.event_id),
         act=Act.SEND,
         role=Role.ANSWER,
         rank=Priority.EMERGENCY,
-        due_at=said.now,
-        room_id=said.event.room_id,
+        due_at=heard.now,
+        room_id=heard.event.room_id,
         content=body,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.announcements.tracking import read_id
+from bridge.announcements.emergency_command import parse
 from bridge.homeserver.event import Event
 from bridge.ids import EventId
 
@@ -60,6 +60,8 @@ def read_event(event: Event, now: datetime) -> Message | Refusal | None:
         return None
     if "m.relates_to" in event.content:
         return _read_relation(event.content["m.relates_to"])
+    if parse(str(event.content.get("body"))) is not None:
+        return None  # a roll call, of which `alarm` takes care
     if now.timestamp() * 1000 - event.timestamp > LATEST.total_seconds() * 1000:
         return Refusal("This message reached Muster more than a day late and was not announced; post it again.")
     return _read_content(event.content)
@@ -105,13 +107,6 @@ def confirm(announcement: str, *, rooms: int, people: int) -> str:
         f"Announced to {_count(people, 'person', 'people')} in {_count(rooms, 'room', 'rooms')}: {announcement}. "
         f"`muster announcements {announcement}` shows who has acknowledged it."
     )
-
-
-def marked(content: Mapping[str, Any]) -> str | None:
-    """Return the id of the announcement that this content, sent by the bot, is a delivery of."""
-    marker = content.get(MARKER)
-    announcement = marker.get("id") if isinstance(marker, dict) else None
-    return read_id(announcement) if isinstance(announcement, str) else None
 
 
 def _read_relation(relation: object) -> Refusal | None:
