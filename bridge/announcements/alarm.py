@@ -19,7 +19,7 @@ from bridge.announcements.form import VOTES, answer_of, answered_event
 from bridge.announcements.marker import read_mark
 from bridge.announcements.postman import record_said
 from bridge.announcements.postman_store import Said, find_waiting
-from bridge.announcements.roll_call_text import SAFETY, content, ended_answer, started_answer, verdict_of
+from bridge.announcements.roll_call_text import SAFETY, Turn, content, ended_answer, started_answer, verdict_of
 from bridge.announcements.roll_calls import ask_key
 from bridge.announcements.tracking import valid_event_id
 from bridge.announcements.values import Act, Outgoing, Priority, Role, Sent, answer_key
@@ -214,7 +214,7 @@ def _answer(heard: _Heard, text: str) -> Outgoing:
         act=Act.SEND,
         role=Role.ANSWER,
         rank=Priority.EMERGENCY,
-        due_at=heard.now,
+        due_at=heard.now - Turn.ROOMS.before,
         room_id=heard.event.room_id,
         content=body,
     )

@@ -27,7 +27,7 @@ from bridge.directory.person import Person, values_of
 from bridge.directory.selector import Selector
 from bridge.directory.store import load_people
 from bridge.errors import RefusedError, UnknownNameError
-from bridge.ids import EventId, RoomId, UserId, localpart_of
+from bridge.ids import EventId, PersonId, RoomId, UserId, localpart_of
 from bridge.policy.schema import Desk, Policy
 from bridge.policy.vocabulary import EVERYONE
 
@@ -89,10 +89,12 @@ async def start(
     Everybody is told in a room of their own and in the desk's rooms; when it is for some, only in those rooms of the
     desk where nobody else is. Raises `RefusedError` or `UnknownNameError` when nobody would be told.
     """
-    call = RollCall(announcement_id(seed), desk.id, wanted.text, wanted.site, wanted.drill, at, author.name)
-    if len(call.text) > LONGEST:
-        raise RefusedError(f"Nothing was started: the text has {len(call.text):,} characters, at most {LONGEST:,}.")
-    company = await _company(db, policy, call, people, timezone)
+    if len(wanted.text) > LONGEST:
+        raise RefusedError(f"Nothing was started: the text has {len(wanted.text):,} characters, at most {LONGEST:,}.")
+    census = Census(await load_people(db), LocalDays(at, timezone))
+    site, chosen = _chosen(census, policy, wanted.site, people)
+    company = _company(census, await emergency_store.load_accounts(db), chosen)
+    call = RollCall(announcement_id(seed), desk.id, wanted.text, site, wanted.drill, at, author.name)
     everywhere = call.site is None and people is None
     members = await store.load_members(db, await store.load_rooms(db, desk.rooms))
     rooms = _rooms(members, bot, None if everywhere else company.selected)
@@ -158,29 +160,26 @@ async def find(db: Connection, announcement: str | None, *, desk: Desk | None = 
     return (going_on or calls)[0]
 
 
-async def _company(db: Connection, policy: Policy, call: RollCall, people: Selector | None, timezone: str) -> _Company:
-    """Read everybody, and say whom the roll call is for."""
-    accounts = await emergency_store.load_accounts(db)
-    census = Census(await load_people(db), LocalDays(call.started_at, timezone))
+def _chosen(census: Census, policy: Policy, site: str | None, people: Selector | None) -> tuple[str | None, PeopleSet]:
+    """Return the site as the directory spells it, and whom the roll call is for, with an account or not."""
     chosen = census.active if people is None else census.active & census.select(people)
-    if call.site is not None:
-        chosen &= _at_site(census, policy, call.site)
-    users = {accounts[person.id]: person for row in census.active if (person := census.person(row)).id in accounts}
-    ids = {census.person(row).id for row in chosen}
-    return _Company(census, users, frozenset(user for user, person in users.items() if person.id in ids))
-
-
-def _at_site(census: Census, policy: Policy, site: str) -> PeopleSet:
+    if site is None:
+        return None, chosen
     attribute = policy.emergency.site
     if attribute is None:
         raise RefusedError("Nothing was started: the policy does not say what a site is (`emergency: {site: …}`).")
-    sites = {name: rows & census.active for name, rows in census.by_value(attribute).items()}
-    sites = {name: rows for name, rows in sites.items() if rows}
-    found = next((rows for name, rows in sites.items() if name.casefold() == site.casefold()), None)
-    if found is None:
-        known = ", ".join(sites) or "none"
-        raise UnknownNameError(f"Nothing was started: nobody works at a site {site!r} (there are: {known}).")
-    return found
+    sites = {name: rows & census.active for name, rows in census.by_value(attribute).items() if rows & census.active}
+    for name, rows in sites.items():
+        if name.casefold() == site.casefold():
+            return name, chosen & rows
+    known = ", ".join(sites) or "none"
+    raise UnknownNameError(f"Nothing was started: nobody works at a site {site!r} (there are: {known}).")
+
+
+def _company(census: Census, accounts: Mapping[PersonId, UserId], chosen: PeopleSet) -> _Company:
+    users = {accounts[person.id]: person for row in census.active if (person := census.person(row)).id in accounts}
+    ids = {census.person(row).id for row in chosen}
+    return _Company(census, users, frozenset(user for user, person in users.items() if person.id in ids))
 
 
 def _rooms(members: Sequence[tuple[RoomId, UserId]], bot: UserId, only: frozenset[UserId] | None) -> tuple[RoomId, ...]:

@@ -18,6 +18,7 @@ HOW = (
 _COMMAND = re.compile(rf"\s*{WORD}(?![\w-])[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
 _DRILL = re.compile(r"drill\b[:,]?\s*(.*)", re.IGNORECASE | re.DOTALL)
 _SITE = re.compile(r'site\s*["“”„«‟]([^"“”„«»‟]{1,200})["“”»‟][:,]?\s*(.*)', re.IGNORECASE | re.DOTALL)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _END = re.compile(r"end(?:\s+(\S+))?\s*", re.IGNORECASE)
 
 
@@ -46,12 +47,17 @@ class Unclear:
     answer: str
 
 
+def storable(text: str) -> str:
+    """Return the text without what a database would refuse."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def parse(body: str) -> Start | End | Unclear | None:
     """Return what a message asks for; None for one that is no such command.
 
     `end` is the command only alone or with the ID of an announcement, so that a text may begin with that word.
     """
-    found = _COMMAND.fullmatch(body)
+    found = _COMMAND.fullmatch(storable(body))
     if found is None:
         return None
     rest = found[1].strip()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.announcements import emergency, emergency_store
 from bridge.announcements.emergency import Author
-from bridge.announcements.emergency_command import Start
+from bridge.announcements.emergency_command import Start, storable
 from bridge.announcements.roll_call import Present, RollCall, count
 from bridge.announcements.roll_call_report import as_json
 from bridge.announcements.roll_call_text import ended_answer, started_answer
@@ -56,7 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
 async def start_call(args: argparse.Namespace, services: Services) -> int:
     """Start a roll call and say where it goes."""
     policy = services.policy()
-    text = " ".join(args.text).strip()
+    text = storable(" ".join(args.text)).strip()
     if not text:
         raise RefusedError("Nothing was started: what has happened is missing.")
     async with services.pool.acquire() as db, db.transaction():

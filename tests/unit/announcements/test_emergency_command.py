@@ -20,6 +20,7 @@ from bridge.announcements.emergency_command import End, Start, Unclear, parse
         ('!emergency drill site "Tallinn" Walk out', Start("Walk out", "Tallinn", drill=True)),
         ("!emergency drilling rig is on fire", Start("drilling rig is on fire")),
         ("!emergency site closed, leave", Start("site closed, leave")),
+        ("!emergency Fi\x00re \ud83d", Start("Fi\ufffdre \ufffd")),
         ("!emergency end", End()),
         ("!emergency end 7KQ2-M9XD", End("7kq2-m9xd")),
         ("!emergency end of the pier is under water", Start("end of the pier is under water")),
