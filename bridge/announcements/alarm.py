@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 LATEST = timedelta(hours=1)
 """A command that reaches us later than this, after an outage, raises no alarm any more."""
+_NOTHING = EventId("")
 _ANSWERED = (Role.COPY, Role.POLL, Role.REMINDER)
 
 
@@ -86,11 +87,12 @@ class EmergencyConsumer:
                 await self._obey(event, command)
         targets = {event.event_id: target for event in heard if (target := _target(event)) is not None}
         sent = await outbox_store.of_event(self._pool, list(targets.values())) if targets else {}
+        answers = [(event, found) for event in heard if (found := sent.get(targets.get(event.event_id, _NOTHING)))]
+        if answers:
+            await self._take_answers(answers)
         for event in heard:
             if event.type == "m.room.redaction":
                 await self._take_back(event)
-            elif (target := targets.get(event.event_id)) is not None and target in sent:
-                await self._take_answer(event, sent[target])
 
     async def _confirm(self, event: Event) -> None:
         """Record what came back to us, should its sender not have lived to do so, so that answers find it."""
@@ -154,24 +156,30 @@ class EmergencyConsumer:
                 return person
         raise RefusedError("Only those whom the policy names as posters of this desk can start or end a roll call.")
 
-    async def _take_answer(self, event: Event, sent: Sent) -> None:
-        announcement = sent.announcement
-        if announcement is None or not await emergency_store.find_calls(self._pool, [announcement]):
-            return
-        at = self._moment_of(event)
+    async def _take_answers(self, answers: Sequence[tuple[Event, Sent]]) -> None:
+        announcements = {sent.announcement for _, sent in answers if sent.announcement is not None}
         async with self._pool.acquire() as db, db.transaction():
-            if sent.role in _ANSWERED and (answer := answer_of(SAFETY, event)) is not None:
-                name = await store.load_name(db, event.sender)
-                await emergency_store.add_person(db, announcement, event.sender, name)
-                await emergency_store.add_answer(db, event.event_id, announcement, event.sender, answer, at)
-            elif sent.key == ask_key(announcement, event.sender) and (accepts := _verdict(event)) is not None:
-                await emergency_store.put_response(
-                    db, event.event_id, announcement, event.sender, accepts=accepts, at=at
-                )
-            else:
-                return
-            await emergency_store.mark_stale(db, [announcement])
-            await emergency_store.wake(db)
+            calls = await emergency_store.find_calls(db, announcements)
+            taken = {
+                sent.announcement
+                for event, sent in answers
+                if sent.announcement in calls and await self._take_answer(db, event, sent, sent.announcement)
+            }
+            if taken:
+                await emergency_store.mark_stale(db, taken)
+                await emergency_store.wake(db)
+
+    async def _take_answer(self, db: Connection, event: Event, sent: Sent, announcement: str) -> bool:
+        """Keep what somebody says; tell whether it says anything."""
+        at = self._moment_of(event)
+        if sent.role in _ANSWERED and (answer := answer_of(SAFETY, event)) is not None:
+            await emergency_store.add_person(db, announcement, event.sender)
+            await emergency_store.add_answer(db, event.event_id, announcement, event.sender, answer, at)
+            return True
+        if sent.key == ask_key(announcement, event.sender) and (accepts := _verdict(event)) is not None:
+            await emergency_store.put_response(db, event.event_id, announcement, event.sender, accepts=accepts, at=at)
+            return True
+        return False
 
     async def _take_back(self, event: Event) -> None:
         target = valid_event_id(event.redacts)

@@ -6,6 +6,7 @@ silent, the responders) is `roll_calls`', with what is written here.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from bridge.directory.census import Census
 from bridge.directory.local_day import LocalDays
 from bridge.directory.people_set import PeopleSet
 from bridge.directory.person import Person, values_of
-from bridge.directory.selector import Selector
+from bridge.directory.selector import Selector, all_of, parse
 from bridge.directory.store import load_people
 from bridge.errors import RefusedError, UnknownNameError
 from bridge.ids import EventId, PersonId, RoomId, UserId, localpart_of
@@ -102,7 +103,7 @@ async def start(
     counted = _people(company, guests, policy, LocalDays(at, timezone))
     if not counted:
         raise RefusedError("Nothing was started: there is nobody to tell. `muster plan` shows who has an account.")
-    whom = Whom(people=people or EVERYONE)
+    whom = Whom(people=_audience(policy, site, people))
     if not await emergency_store.add_announcement(db, call, author.user_id, whom, author.source_event_id):
         return None
     await emergency_store.add_call(db, call)
@@ -174,6 +175,12 @@ def _chosen(census: Census, policy: Policy, site: str | None, people: Selector |
             return name, chosen & rows
     known = ", ".join(sites) or "none"
     raise UnknownNameError(f"Nothing was started: nobody works at a site {site!r} (there are: {known}).")
+
+
+def _audience(policy: Policy, site: str | None, people: Selector | None) -> Selector:
+    """Return the selector of those whom the roll call is for."""
+    at_site = [parse(f"{policy.emergency.site} eq {json.dumps(site)}")] if site is not None else []
+    return all_of([EVERYONE, *([people] if people is not None else []), *at_site])
 
 
 def _company(census: Census, accounts: Mapping[PersonId, UserId], chosen: PeopleSet) -> _Company:

@@ -316,14 +316,14 @@ async def find_calls(db: Database, announcements: Collection[str]) -> frozenset[
     return frozenset(row["announcement"] for row in rows)
 
 
-async def add_person(db: Database, announcement: str, user_id: UserId, name: str) -> None:
+async def add_person(db: Database, announcement: str, user_id: UserId) -> None:
     """Count somebody too who was not there when the roll call began, and answers."""
     await db.execute(
-        "INSERT INTO emergency_person (announcement, user_id, name, site, department, personal)"
-        " VALUES ($1, $2, $3, '', '', false) ON CONFLICT DO NOTHING",
+        """INSERT INTO emergency_person (announcement, user_id, name, site, department, personal)
+           SELECT $1, $2, coalesce((SELECT nullif(display_name, '') FROM account WHERE user_id = $2), $2), '', '', false
+           ON CONFLICT DO NOTHING""",
         announcement,
         user_id,
-        name,
     )
 
 

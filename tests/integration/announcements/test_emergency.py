@@ -257,6 +257,8 @@ async def test_a_roll_call_for_one_site_leaves_the_others_alone(process: Process
     assert process.homeserver.rooms[NEWS] == []
     assert len(process.said(NIGHT)) == 1
     assert {user for users in process.homeserver.joined.values() for user in users} == {ANNA, BO, DEE}
+    audience = await process.pool.fetchval("SELECT audience->>'people' FROM announcement")
+    assert parse(audience).normal == 'active eq true and organization eq "Tallinn"'
 
 
 async def test_what_cannot_be_started_is_told(process: Process) -> None:
