@@ -13,6 +13,7 @@ from typing import Any
 from bridge.announcements.form import HELP, Form, Kind, request_of
 from bridge.announcements.on_call import Asked
 from bridge.announcements.roll_call import Count, Present, RollCall, by_department, by_site, count, in_need, silent
+from bridge.directory.notice import Notice
 from bridge.ids import UserId
 
 SAFETY = Form(Kind.SAFETY)
@@ -180,6 +181,15 @@ def channel_lines(tallies: Mapping[str, tuple[int, int, int, str]]) -> list[str]
         + (f" – {error}" if error else "")
         for name, (sent, waiting, failed, error) in tallies.items()
     ]
+
+
+def no_channel() -> Notice:
+    """Return what to say when the silent cannot be reached by anything but Matrix."""
+    return Notice(
+        "no second channel",
+        "A roll call has people who do not answer, and no second channel is configured by which they could be reached. "
+        "`channels:` in the configuration sets up short messages and e-mail; docs/emergency.md has every key.",
+    )
 
 
 def named(people: Iterable[Present], most: int = MOST_NAMES) -> str:

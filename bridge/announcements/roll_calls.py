@@ -24,6 +24,7 @@ from bridge.announcements.roll_call_text import (
     board,
     channel_lines,
     content,
+    no_channel,
     outward,
     over,
     plea,
@@ -35,6 +36,7 @@ from bridge.channels.store import Outward, Tally
 from bridge.clock import Clock, system_clock
 from bridge.database import AWAY
 from bridge.directory.local_day import zone_of
+from bridge.directory.notice_store import put_notice
 from bridge.ids import RoomId, UserId
 from bridge.patience import Backoff, Patience, Wake, woken
 from bridge.policy.schema import Policy
@@ -137,6 +139,8 @@ class RollCalls:
             rows = [_told(scene, f"{key}/{user}", Role.REMINDER, text, user_id=user) for user in missing]
             await outbox_store.put(db, rows)
             await emergency_store.mark_said(db, call.id, step.turn)
+        if step.channels and missing and not self._channels:
+            await put_notice(db, no_channel())
         if step.channels:
             await channel_store.put(db, list(self._outward(scene, missing, *outward(call, self._policy().company))))
             await emergency_store.mark_channels(db, call.id, scene.now)

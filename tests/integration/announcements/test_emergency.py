@@ -24,6 +24,7 @@ from bridge.channels.courier import Courier
 from bridge.channels.message import Note
 from bridge.cli import emergency as cli
 from bridge.directory.intake import import_csv
+from bridge.directory.notice_store import read_untold
 from bridge.directory.selector import parse
 from bridge.directory.store import load_person
 from bridge.errors import RefusedError, UnknownNameError
@@ -216,6 +217,15 @@ async def test_the_silent_are_asked_again_and_then_written_to(process: Process) 
     assert sorted(note.address for note in process.phone.taken) == ["+372 5552", "+372 5554", "+372 5555"]
     assert all("DRILL" in note.text and "DRILL" in note.subject for note in process.phone.taken)
     assert "SMS: 3 sent, 1 not possible" in process.board()
+
+
+async def test_without_second_channels_the_administrators_are_told(process: Process) -> None:
+    """That there are none, and how to set them up."""
+    await process.hear(text("!emergency Fire in hall 2"))
+    process.now += timedelta(minutes=10)
+    await RollCalls(process.pool, policy, clock=process.clock).go_on()
+    [(notice, _)] = await read_untold(process.pool)
+    assert "no second channel is configured" in notice.body
 
 
 async def test_responders_hear_at_once_who_needs_help_and_where(process: Process) -> None:
