@@ -13,10 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.announcements import store
+from bridge.announcements import personal_room_store, store
 from bridge.announcements.desk import DeskConsumer, announce
+from bridge.announcements.outbox_store import put
 from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
+from bridge.announcements.values import Act, Outgoing, Priority, Role
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
@@ -197,28 +199,43 @@ async def _is_missing(office: Office, *people: MatrixClient) -> bool:
 
 
 class Interrupted(Homeserver):
-    """A homeserver whose answers to messages never arrive."""
+    """A homeserver whose answers to messages arrive three times, and never again."""
 
     sent: asyncio.Event
+    answers = 3
 
     async def send(self, *args: Any, **kwargs: Any) -> EventId:
-        """Send, and never come back."""
-        await super().send(*args, **kwargs)
+        """Send, and perhaps never come back."""
+        event_id = await super().send(*args, **kwargs)
+        self.answers -= 1
+        if self.answers >= 0:
+            return event_id
         self.sent.set()
         await asyncio.Event().wait()
         raise AssertionError
 
 
 async def test_nothing_is_announced_twice_when_both_sides_die(
-    pool: Pool, homeserver: Homeserver, registration: Registration, synapse: LocalSynapse, http: aiohttp.ClientSession
+    pool: Pool,
+    homeserver: Homeserver,
+    registration: Registration,
+    synapse: LocalSynapse,
+    http: aiohttp.ClientSession,
+    human: Human,
 ) -> None:
-    """Muster dies after Synapse has taken the announcement, and Synapse, which then forgets its transaction IDs, too:
-    the next Muster finds the announcement in the room."""
-    news = await _room(pool, homeserver, RoomKey("announcing-twice"), RoomKind.ANNOUNCEMENT)
-    desk = Desk(id="desk", name="Desk", posters=parse("active eq true"), rooms=("announcing-twice",))
+    """Muster dies in the midst of many rooms and people, some of whom Synapse has served without our knowing, and
+    Synapse, which then forgets its transaction IDs, too: the next Muster says it to the others and to nobody twice."""
+    rooms = [await _room(pool, homeserver, RoomKey(f"twice-{number}"), RoomKind.ANNOUNCEMENT) for number in range(8)]
+    people = [UserId((await human(f"twice.{name}")).user_id) for name in ("anna", "bo")]
+    desk = Desk(id="desk", name="Desk", posters=parse("active eq true"), rooms=tuple(f"twice-{n}" for n in range(8)))
     policy = replace(POLICY, desks={"desk": desk})
     now = system_clock()
     await announce(pool, policy, "desk", "The gate is closed.", bot=homeserver.bot, seed=b"twice", at=now)
+    body = {"msgtype": "m.text", "body": "The gate is closed."}
+    await put(
+        pool,
+        [Outgoing(user, Act.SEND, Role.NOTE, Priority.URGENT, now, user_id=user, content=body) for user in people],
+    )
     transport = Transport(http, synapse.url, registration.as_token)
     dying = Interrupted(transport, bot=homeserver.bot, server_name=SERVER_NAME, appservice_id=registration.id)
     dying.sent = asyncio.Event()
@@ -230,8 +247,56 @@ async def test_nothing_is_announced_twice_when_both_sides_die(
     await synapse.kill()
     assert (await Postman(pool, homeserver).deliver()).away
     await synapse.start()
-    assert (await Postman(pool, homeserver).deliver()).settled == 1
-    messages, _ = await homeserver.messages(news, before=None)
-    assert [event["content"]["body"] for event in messages if event["type"] == "m.room.message"] == [
-        "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
-    ]
+
+    async def is_all_done() -> bool:
+        await Postman(pool, homeserver).deliver()
+        waiting: int = await pool.fetchval("SELECT count(*) FROM outgoing WHERE state <> 'done'")
+        return waiting == 0
+
+    await wait_until(is_all_done)  # a Synapse that has just begun may refuse the first request
+    for user in people:
+        room_id = await personal_room_store.find(pool, user)
+        assert room_id is not None
+        rooms.append(room_id)
+        content = await homeserver.state_event(room_id, "m.room.member", user)
+        assert content is not None
+        assert content["membership"] == "join"
+    for room_id in rooms:
+        messages, _ = await homeserver.messages(room_id, before=None)
+        said = [event["content"]["body"] for event in messages if event["type"] == "m.room.message"]
+        assert len(said) == 1
+        assert "The gate is closed." in said[0]
+
+
+async def test_what_was_said_to_somebody_is_edited_pinned_and_taken_back(
+    pool: Pool, homeserver: Homeserver, human: Human
+) -> None:
+    """In a room of their own in which they cannot write, only react."""
+    anna, now = await human("personal.anna"), system_clock()
+    user = UserId(anna.user_id)
+
+    async def carry_out(key: str, act: Act, body: str | None = None) -> None:
+        content = None if body is None else {"msgtype": "m.text", "body": body}
+        target = None if act is Act.SEND else "said"
+        await put(
+            pool,
+            [Outgoing(key, act, Role.NOTE, Priority.URGENT, now, user_id=user, content=content, target=target)],
+        )
+        await Postman(pool, homeserver).deliver()
+
+    await carry_out("said", Act.SEND, "The gate is closed.")
+    await carry_out("edited", Act.EDIT, "The gate is open.")
+    await carry_out("pinned", Act.PIN)
+    room_id = await personal_room_store.find(pool, user)
+    assert room_id is not None
+    edit, said = [event for event in await anna.messages(room_id) if event["type"] == "m.room.message"]
+    assert edit["content"]["m.new_content"]["body"] == "The gate is open."
+    assert await homeserver.state_event(room_id, "m.room.pinned_events") == {"pinned": [said["event_id"]]}
+    await anna.react(room_id, said["event_id"])
+    with pytest.raises(Exception, match="403"):
+        await anna.send(room_id, "Which gate?")
+    await carry_out("unpinned", Act.UNPIN)
+    await carry_out("taken back", Act.REDACT)
+    assert await homeserver.state_event(room_id, "m.room.pinned_events") == {"pinned": []}
+    found = {event["event_id"]: event for event in await anna.messages(room_id)}
+    assert found[said["event_id"]]["content"] == {}

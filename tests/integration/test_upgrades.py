@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,9 +12,11 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
+from bridge.announcements.outbox_store import of_event
 from bridge.database import AWAY, open_database, open_to_read
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError
+from bridge.ids import EventId
 
 UPGRADES = sorted(
     entry.name for entry in files("bridge.database").joinpath("upgrades").iterdir() if entry.name.endswith(".sql")
@@ -274,3 +277,57 @@ async def test_who_set_a_run_off_is_taken_over(empty: str) -> None:
         ("undo of run 3", "command line", "p2", None),
         ("report", "root", None, None),
     ]
+
+
+async def test_announcements_are_taken_over(empty: str) -> None:
+    """Those that wait go out as before, those that went out are known by their events, and answers stay given."""
+    before = UPGRADES[: next(at for at, entry in enumerate(UPGRADES) if "outgoing" in entry)]
+    texts = [files("bridge.database").joinpath("upgrades", name).read_text() for name in before]
+    connection = await asyncpg.connect(empty)
+    await connection.execute("; ".join([*texts, "CREATE TABLE version (version INTEGER PRIMARY KEY)"]))
+    await connection.execute("INSERT INTO version VALUES ($1)", len(before))
+    await connection.execute("CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)")
+    await connection.execute("INSERT INTO database_owner (key, owner) VALUES (0, 'muster')")
+    body = {"msgtype": "m.text", "body": "Closed", "format": "x", "formatted_body": "<b>Closed</b>"}
+    await connection.execute(
+        """INSERT INTO managed_room (key, room_id, rule, kind, name, topic, alias)
+           VALUES ('news', '!n', 'news', 'announcement', '', '', 'n'),
+                  ('d/1', '!d', 'd', 'announcement', '', '', 'd')"""
+    )
+    await connection.execute(
+        """INSERT INTO announcement (id, desk, source_event_id, author, author_name, body, created_at)
+           VALUES ('7kq2-m9xd', 'desk', '$source', '@a:x', E'Anna\n <T>', $1, '2026-03-02')""",
+        json.dumps(body),
+    )
+    await connection.execute(
+        """INSERT INTO delivery (announcement, room_id, state, event_id, delivered_at, transaction_id)
+           VALUES ('7kq2-m9xd', '!n', 'delivered', '$sent', '2026-03-02', '1'),
+                  ('7kq2-m9xd', '!d', 'waiting', NULL, NULL, '2')"""
+    )
+    await connection.execute(
+        """INSERT INTO desk_answer (event_id, room_id, text, state, transaction_id)
+           VALUES ('$e', '!k', 'Hm', 'waiting', '')"""
+    )
+    await connection.close()
+    async with open_database(empty) as pool:
+        assert (await of_event(pool, [EventId("$sent")]))[EventId("$sent")].key == "7kq2-m9xd/copy/!n"
+        rows = await pool.fetch("SELECT key, state, content FROM outgoing ORDER BY key")
+        assert [(row["key"], row["state"]) for row in rows] == [
+            ("7kq2-m9xd/copy/!d", "waiting"),
+            ("7kq2-m9xd/copy/!n", "done"),
+            ("answer/$e", "waiting"),
+        ]
+        assert rows[0]["content"] == {
+            "msgtype": "m.text",
+            "body": "📣 Anna <T>\n\nClosed\n\nReact with ✅ to acknowledge.",
+            "format": "org.matrix.custom.html",
+            "formatted_body": "<p>📣 <strong>Anna &lt;T&gt;</strong></p>\n<b>Closed</b>\n"
+            "<p><em>React with ✅ to acknowledge.</em></p>",
+            "m.mentions": {},
+            "io.muster.announcement": {"id": "7kq2-m9xd", "version": 1},
+        }
+        assert rows[2]["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": "$e"}}
+        assert (rows[2]["content"]["msgtype"], rows[2]["content"]["body"]) == ("m.notice", "Hm")
+        found = await pool.fetchrow("SELECT origin, audience, state, priority FROM announcement")
+        assert tuple(found or ()) == ("desk", {"rooms": ["d", "news"]}, "open", 3)
+        assert await pool.fetchval("SELECT body FROM announcement_text WHERE version = 1 AND language = ''") == body

@@ -86,3 +86,17 @@ def test_scripts_get_everything() -> None:
     assert [person["delivered_at"] for person in found["people"]] == [NOON.isoformat(), NOON.isoformat(), None]
     assert [room["state"] for room in found["rooms"]] == ["delivered", "failed"]
     assert json.loads(json.dumps(list_as_json([_summary()])))[0]["created_at"] == NOON.isoformat()
+
+
+def test_people_with_rooms_of_their_own_are_counted_and_those_without_it_named() -> None:
+    """Ten thousand rooms of one person each are not listed; who could not be reached comes first."""
+    rooms = [
+        RoomDelivery(None, "Zed", "failed", None, 1, "The account is disabled.", UserId("@z:x")),
+        RoomDelivery(RoomId("!a"), "Anna", "delivered", EventId("$1"), 1, None, UserId("@a:x")),
+        RoomDelivery(None, "Bo", "waiting", None, 0, None, UserId("@b:x")),
+    ]
+    printed = report_as_text(_summary(), rooms, [], most_names=1)
+    assert "People, each in their own room (3): 1 delivered\n  failed     Zed: The account is disabled." in printed
+    assert "  … and 1 more" in printed
+    assert "Bo" not in printed
+    assert "Rooms" not in printed
