@@ -177,7 +177,7 @@ def _hook(section: Section, own: Sequence[str], folder: Path) -> HookConfig:
         adapter=adapter,
         attributes=paths,
         statuses=statuses,
-        keys=section.required("keys", list_of(_key(folder, read), least=1)),
+        keys=section.required("keys", list_of(signing_key(folder, read), least=1)),
         signature=signature,
     )
 
@@ -218,7 +218,7 @@ def _attributes(known: Sequence[str]) -> Kind[tuple[str, ...]]:
     return Kind(make, tuple)
 
 
-def _key(folder: Path, read: Callable[[str], bytes]) -> Kind[bytes]:
+def signing_key(folder: Path, read: Callable[[str], bytes]) -> Kind[bytes]:
     """Return the kind of keys that are not in the file itself; no message repeats one."""
 
     def make(value: Value) -> bytes:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bridge.announcements.emergency_command import parse
 from bridge.announcements.markup import clean
 from bridge.announcements.tracking import valid_event_id
 from bridge.announcements.wording import FILES, HTML
@@ -83,6 +84,8 @@ def read_event(event: Event, now: datetime) -> Message | Edit | Reply | Help | R
         return None
     if "m.relates_to" in event.content:
         return _read_relation(event.content)
+    if parse(str(event.content.get("body"))) is not None:
+        return None  # a roll call, of which `alarm` takes care
     if now.timestamp() * 1000 - event.timestamp > LATEST.total_seconds() * 1000:
         return Refusal("This message reached Muster more than a day late and was not announced; post it again.")
     if event.content.get("msgtype") in _TEXTS and event.content.get("body") == "!help":

@@ -41,6 +41,7 @@ VERBS = (
     "announce",
     "announcements",
     "hours",
+    "emergency",
     "archive",
     "audit",
     "drift",

@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/retention.md",
     "docs/why.md",
     "docs/selfservice.md",
+    "docs/emergency.md",
     "docker/README.md",
 )
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

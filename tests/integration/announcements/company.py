@@ -17,6 +17,7 @@ from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.policy.schema import Accounts, Brake, Desk, Policy
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -252,6 +253,18 @@ class Muster:
     async def deliver(self) -> Progress:
         """Carry out what is due."""
         return await self.postman.deliver()
+
+    async def is_dead(self) -> None:
+        """Return once PostgreSQL has noticed that a process died whose locks it holds."""
+
+        async def freed() -> bool:
+            held = await self.pool.fetchval(
+                """SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                   WHERE locktype = 'advisory' AND datname = current_database()"""
+            )
+            return bool(held == 0)
+
+        await wait_until(freed)
 
     async def wait(self, **time: float) -> Progress:
         """Let time pass, and carry out what is due then."""

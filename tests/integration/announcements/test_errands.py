@@ -223,6 +223,7 @@ async def test_a_kill_while_a_room_is_made_makes_no_second_one(
     delivering.cancel()
     with suppress(asyncio.CancelledError):
         await delivering
+    await muster.is_dead()
     homeserver.before_answer = answer_at_once
     homeserver.restart()
     await Muster(muster.pool, homeserver).deliver()

@@ -64,6 +64,7 @@ async def test_a_kill_between_sending_and_recording_sends_nothing_twice(
     delivering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await delivering
+    await muster.is_dead()
     assert {delivery.state for delivery in (await _deliveries(muster.pool)).values()} == {"waiting"}
     if restarted:
         homeserver.restart()
