@@ -34,6 +34,9 @@ from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
 from bridge.archive.residence import can_decrypt
 from bridge.archive.search_index import SearchConsumer, prepare_index
+from bridge.concern.hearing import Hearing
+from bridge.concern.intake import Intake
+from bridge.concern.reports import Reports
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
@@ -146,6 +149,9 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
             listener.subscribe(SELFSERVICE)
         ),
+        Reports(pool, services.homeserver, clock=clock, timezone=config.directory.timezone).run(
+            listener.subscribe(SELFSERVICE)
+        ),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
@@ -200,6 +206,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
 
 def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]:
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
+    timezone = services.config.directory.timezone
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
@@ -209,17 +216,19 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             services.accounts,
             lambda: source.policy,
             clock=clock,
-            timezone=services.config.directory.timezone,
+            timezone=timezone,
+            confidant=Intake(bot=bot, timezone=timezone),
         ),
         Approvals(
             pool,
             bot=bot,
             policy=lambda: source.policy,
             clock=clock,
-            timezone=services.config.directory.timezone,
+            timezone=timezone,
             attributes=services.config.attributes,
         ),
         HoldNotices(pool, bot=bot, clock=clock),
+        Hearing(pool, bot=bot, clock=clock),
         SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
         MediaConsumer(pool, services.homeserver.server_name),

@@ -40,6 +40,7 @@ VERBS = (
     "directory",
     "announce",
     "announcements",
+    "reports",
     "archive",
     "audit",
     "drift",

@@ -23,8 +23,8 @@ async def read_unmanaged(
 ) -> list[UnmanagedRoom]:
     """Return the rooms that no rule makes, by their IDs; with `touched` those in which one of these users is.
 
-    Left out are direct and sealed rooms, rooms of fewer than `LEAST` people, those that the bot is in without having adopted
-    them, and those of which the homeserver has lately refused something.
+    Left out are direct and sealed rooms, rooms of fewer than `LEAST` people, those that the bot is in without having
+    adopted them, and those of which the homeserver has lately refused something.
     """
     rows = await db.fetch(
         """SELECT m.room_id, u.announced_at, u.closed_at IS NOT NULL AS closed,

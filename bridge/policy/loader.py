@@ -32,6 +32,7 @@ from bridge.document import (
 )
 from bridge.policy import retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.reports import read_reports
 from bridge.policy.schema import (
     Accounts,
     Avatars,
@@ -116,6 +117,8 @@ class _Reader:
             guests,
             unmanaged,
             *self._cases,
+            reports=read_reports(section, self._selector),
+            newcomers=section.optional("newcomers", a(_newcomers), None),
         )
 
     def _account(self, section: Section) -> Accounts:
@@ -374,6 +377,10 @@ def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
 
 
 _DOMAIN = matching(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", "the name of a homeserver, such as partner.example")
+
+
+def _newcomers(section: Section) -> timedelta:
+    return section.optional("since", duration, timedelta(days=30))
 
 
 def _version(value: Value) -> int:

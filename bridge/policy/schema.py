@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from bridge.directory.selector import Selector
 from bridge.policy.period import Period
+from bridge.policy.reports import ReportKind
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 
 RuleId = str
@@ -321,6 +322,10 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    reports: Mapping[str, ReportKind] = field(default_factory=dict)
+    """What employees may report in confidence, by the word that they write."""
+    newcomers: timedelta | None = None
+    """How old what a newcomer still gets may be; None: newcomers get nothing."""
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:

@@ -10,16 +10,19 @@ CREATE TABLE report (
     kind      text        NOT NULL,              -- of the policy, then
     anonymous boolean     NOT NULL,
     alias     text        NOT NULL UNIQUE,       -- of its room: random, so that nobody guesses it
+    line      jsonb       NOT NULL,              -- groups of user IDs, as they are asked one after the other
+    needed    integer     NOT NULL,
+    escalate  interval    NOT NULL,
     room_id   text UNIQUE,                       -- null: still to be made
     opened_at timestamptz NOT NULL,
     taken_at  timestamptz,                       -- when enough of those asked had said that they take it
     closed_at timestamptz,
     closed_by text,                              -- user ID
-    due_at    timestamptz,                       -- when somebody must look at it again; null: not before somebody acts
+    due_at    timestamptz,                       -- when it must be looked at again; null: not before somebody acts
+    touched   integer     NOT NULL DEFAULT 0,    -- how often something has come that must be looked at
     words     text,                              -- the first ones, for who comes later; gone when it is closed
-    untold    boolean     NOT NULL DEFAULT false, -- the administrators know that nobody has taken it
     CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
-    CHECK (closed_at IS NULL OR (words IS NULL AND due_at IS NULL))
+    CHECK (closed_at IS NULL OR words IS NULL)
 );
 CREATE INDEX report_due ON report (due_at) WHERE due_at IS NOT NULL;
 
@@ -28,7 +31,8 @@ CREATE TABLE reporter (
     report  integer PRIMARY KEY REFERENCES report,
     user_id text  NOT NULL UNIQUE,
     room_id text  NOT NULL,                      -- where the person talks with the bot
-    secret  bytea NOT NULL                       -- names what is passed on, so that nothing leads back
+    secret  bytea NOT NULL,                      -- names what is passed on, so that nothing leads back
+    joined  boolean NOT NULL DEFAULT false       -- is in the room of the report, being named
 );
 
 -- Who was asked to take a report, and what they said.
@@ -36,6 +40,7 @@ CREATE TABLE report_ask (
     report      integer NOT NULL REFERENCES report,
     user_id     text    NOT NULL,
     asked_at    timestamptz NOT NULL,
+    instead     boolean NOT NULL,                -- in place of one who refused
     takes       boolean,                         -- null: no answer yet
     answered_at timestamptz,
     joined      boolean NOT NULL DEFAULT false,
