@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.postman import Postman
 from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
@@ -135,7 +135,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
-        Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Postman(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),

@@ -1,7 +1,7 @@
 """From events to rows: what is written in a desk becomes an announcement, reactions become acknowledgements.
 
-`DeskConsumer` reads the event feed and only writes to the database, so it never waits for the homeserver; `deliver`
-sends what waits there. Every event is decided in one database transaction and may come again.
+`DeskConsumer` reads the event feed and only writes to the database, so it never waits for the homeserver; `postman`
+says what waits there. Every event is decided in one database transaction and may come again.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.announcements import store
-from bridge.announcements.audience import audience, transaction_id
-from bridge.announcements.deliver import record_delivery
-from bridge.announcements.message import Message, Refusal, compose, confirm, marked, read_event
+from bridge.announcements.audience import Audience, audience
+from bridge.announcements.marker import read_mark
+from bridge.announcements.message import Message, Refusal, compose, confirm, read_event, render, render_answer
+from bridge.announcements.outbox_store import has, put
+from bridge.announcements.postman import record_said
+from bridge.announcements.postman_store import Said, find_waiting
 from bridge.announcements.store import Announcement
 from bridge.announcements.tracking import acknowledged_event, announcement_id, valid_event_id
+from bridge.announcements.values import Act, Outgoing, Priority, Role, Whom, answer_key, copy_key
 from bridge.clock import Clock, from_milliseconds, system_clock
-from bridge.database.listen import ANNOUNCEMENTS
 from bridge.errors import RefusedError, UnknownNameError
 from bridge.homeserver.event import Event
 from bridge.ids import UserId
@@ -70,11 +73,13 @@ class DeskConsumer:
 
         The feed shows a room's announcement before the reactions to it, so they always find it recorded.
         """
-        announcement = marked(event.content) if event.type == "m.room.message" else None
-        if announcement is None:
+        mark = read_mark(event.content) if event.state_key is None else None
+        if mark is None:
             return
         async with self._pool.acquire() as db, db.transaction():
-            await record_delivery(db, announcement, event.room_id, event.event_id, self._clock())
+            row = await find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
+            if row is not None:
+                await record_said(db, [Said(row, mark.content, event.event_id, event.room_id)], self._clock)
 
     async def _acknowledge(self, event: Event) -> None:
         target = acknowledged_event(event)
@@ -103,31 +108,44 @@ class DeskConsumer:
         if decision is None:
             return
         async with self._pool.acquire() as db, db.transaction():
-            if await store.is_answered(db, event.event_id):
+            if await has(db, answer_key(event.event_id)):
                 return
             text = decision.reason if isinstance(decision, Refusal) else await self._announce(db, desk, event, decision)
             await self._answer(db, event, text)
 
     async def _announce(self, db: Connection, desk: RuleId, event: Event, message: Message) -> str:
         """Announce the message and return what to tell its author."""
-        announcement = Announcement(
-            id=announcement_id(event.event_id.encode()),
-            desk=desk,
-            source_event_id=event.event_id,
-            author=event.sender,
-            author_name=await store.load_name(db, event.sender),
-            body=dict(message.body),
-            created_at=self._clock(),
-        )
         try:
-            announced = await _open(db, announcement, _desk(self._policy(), desk), self._bot)
+            found = _desk(self._policy(), desk)
+            announcement = Announcement(
+                id=announcement_id(event.event_id.encode()),
+                desk=desk,
+                source_event_id=event.event_id,
+                author=event.sender,
+                author_name=await store.load_name(db, event.sender),
+                body=dict(message.body),
+                origin="desk",
+                whom=Whom(found.rooms),
+                created_at=self._clock(),
+            )
+            announced = await _open(db, announcement, self._bot)
         except (RefusedError, UnknownNameError) as error:
             return error.message
         return confirm(announced.id, rooms=announced.rooms, people=announced.people)
 
     async def _answer(self, db: Connection, event: Event, text: str) -> None:
-        if await store.add_answer(db, event.event_id, event.room_id, text):
-            await store.wake(db, ANNOUNCEMENTS)
+        key = answer_key(event.event_id)
+        if not await has(db, key):
+            answer = Outgoing(
+                key=key,
+                act=Act.SEND,
+                role=Role.ANSWER,
+                rank=Priority.IMPORTANT,
+                due_at=self._clock(),
+                room_id=event.room_id,
+                content=render_answer(text, event.event_id),
+            )
+            await put(db, [answer])
 
     def _moment_of(self, event: Event) -> datetime:
         """Return when the event was sent, but no moment that has not come yet."""
@@ -152,10 +170,12 @@ async def announce(
         author=bot,
         author_name=policy.company,
         body=dict(message.body),
+        origin="command",
+        whom=Whom(_desk(policy, desk).rooms),
         created_at=at,
     )
     async with pool.acquire() as db, db.transaction():
-        return await _open(db, announcement, _desk(policy, desk), bot)
+        return await _open(db, announcement, bot)
 
 
 def _desk(policy: Policy, desk: RuleId) -> Desk:
@@ -166,25 +186,44 @@ def _desk(policy: Policy, desk: RuleId) -> Desk:
     return found
 
 
-async def _open(db: Connection, announcement: Announcement, desk: Desk, bot: UserId) -> Announced:
-    """Write the announcement, its deliveries and its recipients, and wake whoever delivers."""
-    rooms = await store.load_rooms(db, desk.rooms)
+async def _open(db: Connection, announcement: Announcement, bot: UserId) -> Announced:
+    """Write the announcement, its copies and its recipients."""
+    rules = announcement.whom.rooms
+    rooms = await store.load_rooms(db, rules)
     if not rooms:
         raise RefusedError(
-            f"There is no room yet to announce this in (desk {desk.id!r} announces in: {', '.join(desk.rooms)}); "
+            f"There is no room yet to announce this in (desk {announcement.desk!r} announces in: {', '.join(rules)}); "
             "nothing was announced. Apply the policy first."
         )
-    whom = audience(rooms, await store.load_members(db, rooms), bot)
+    heard_by = audience(rooms, await store.load_members(db, rooms), bot)
     if await store.add_announcement(db, announcement):
-        transactions = [transaction_id(announcement.id, room_id) for room_id in whom.rooms]
-        await store.add_deliveries(db, announcement.id, whom.rooms, transactions)
-        await store.add_recipients(db, announcement.id, whom.people, announcement.created_at)
-        await store.wake(db, ANNOUNCEMENTS)
+        await store.add_text(db, announcement.id, 1, "", announcement.body, announcement.created_at)
+        await store.add_recipients(db, announcement.id, heard_by.people, announcement.created_at)
+        await put(db, _copies(announcement, heard_by))
         log.info(
             "announcement %s goes to %d rooms and %d people",
             announcement.id,
-            len(whom.rooms),
-            len(whom.people),
+            len(heard_by.rooms),
+            len(heard_by.people),
             extra={"action": "announce"},
         )
-    return Announced(announcement.id, len(whom.rooms), len(whom.people))
+    return Announced(announcement.id, len(heard_by.rooms), len(heard_by.people))
+
+
+def _copies(announcement: Announcement, heard_by: Audience) -> list[Outgoing]:
+    """Return the copy for each room."""
+    content = render(announcement.body, author_name=announcement.author_name, announcement=announcement.id)
+    return [
+        Outgoing(
+            key=copy_key(announcement.id, room_id),
+            act=Act.SEND,
+            role=Role.COPY,
+            rank=Priority.NORMAL,
+            due_at=announcement.created_at,
+            room_id=room_id,
+            content=content,
+            announcement=announcement.id,
+            version=1,
+        )
+        for room_id in heard_by.rooms
+    ]

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.announcements.tracking import read_id
 from bridge.homeserver.event import Event
 from bridge.ids import EventId
 
@@ -105,13 +104,6 @@ def confirm(announcement: str, *, rooms: int, people: int) -> str:
         f"Announced to {_count(people, 'person', 'people')} in {_count(rooms, 'room', 'rooms')}: {announcement}. "
         f"`muster announcements {announcement}` shows who has acknowledged it."
     )
-
-
-def marked(content: Mapping[str, Any]) -> str | None:
-    """Return the id of the announcement that this content, sent by the bot, is a delivery of."""
-    marker = content.get(MARKER)
-    announcement = marker.get("id") if isinstance(marker, dict) else None
-    return read_id(announcement) if isinstance(announcement, str) else None
 
 
 def _read_relation(relation: object) -> Refusal | None:

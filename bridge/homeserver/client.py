@@ -223,6 +223,11 @@ class Homeserver:
         )
         return EventId(answer["event_id"])
 
+    async def redact(self, room_id: RoomId, event_id: EventId, *, transaction_id: str) -> EventId:
+        """Take an event back as the bot; the same `transaction_id` again is the same redaction."""
+        answer = await self._request(Method.PUT, _room(room_id, "redact", event_id, transaction_id))
+        return EventId(answer["event_id"])
+
     # Media, through the admin API
 
     async def is_media_protected(self, media_id: str) -> bool | None:
