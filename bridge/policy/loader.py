@@ -30,8 +30,9 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import retention, room_section
+from bridge.policy import acknowledge, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.hours import read_hours
 from bridge.policy.reports import read_reports
 from bridge.policy.schema import (
     Accounts,
@@ -98,6 +99,7 @@ class _Reader:
         retained = retention.retention(archive, self._retained)
         guests = section.optional("guests", a(self._guests), None)
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
+        hours = section.optional("hours", a(lambda each: read_hours(each, self._vocabulary)), None)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
@@ -119,6 +121,7 @@ class _Reader:
             *self._cases,
             reports=read_reports(section, self._selector),
             newcomers=section.optional("newcomers", a(_newcomers), None),
+            hours=hours,
         )
 
     def _account(self, section: Section) -> Accounts:
@@ -209,6 +212,7 @@ class _Reader:
             posters=posters or self._posters_of(rooms, section),
             rooms=tuple(room.id for room in rooms),
             place=room_section.place_of(section),
+            acknowledge=section.optional("acknowledge", a(acknowledge.read), None),
         )
 
     def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:

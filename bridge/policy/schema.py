@@ -13,9 +13,11 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.period import Period
 from bridge.policy.reports import ReportKind
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
+from bridge.policy.working_time import WorkingTime
 
 RuleId = str
 """What the policy calls a space, a room or a desk: lower-case letters, digits and `-`."""
@@ -170,6 +172,8 @@ class Desk:
     rooms: tuple[RuleId, ...]
     place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    acknowledge: Acknowledge | None = None
+    """None: nobody is reminded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +330,8 @@ class Policy:
     """What employees may report in confidence, by the word that they write."""
     newcomers: timedelta | None = None
     """How old what a newcomer still gets may be; None: newcomers get nothing."""
+    hours: WorkingTime | None = None
+    """None: nothing waits for anybody's working hours."""
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:
