@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bridge.announcements.desk import DeskConsumer
 from bridge.announcements.postman import Postman
+from bridge.announcements.quiet_choices import QuietChoices
 from bridge.announcements.quiet_hours import QuietHours
 from bridge.app import Services
 from bridge.archive import anchors, signing
@@ -207,25 +208,26 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
 
 def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]:
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
-    timezone = services.config.directory.timezone
+    zone, policy = services.config.directory.timezone, lambda: source.policy
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        DeskConsumer(pool, bot=bot, policy=policy, clock=clock),
         Conversation(
             pool,
             services.homeserver,
             services.accounts,
-            lambda: source.policy,
+            policy,
+            QuietChoices(pool, zone),
             clock=clock,
-            timezone=timezone,
-            confidant=Intake(bot=bot, timezone=timezone),
+            timezone=zone,
+            confidant=Intake(bot=bot, timezone=zone),
         ),
         Approvals(
             pool,
             bot=bot,
-            policy=lambda: source.policy,
+            policy=policy,
             clock=clock,
-            timezone=timezone,
+            timezone=zone,
             attributes=services.config.attributes,
         ),
         HoldNotices(pool, bot=bot, clock=clock),

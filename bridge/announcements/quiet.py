@@ -25,6 +25,7 @@ MOST_SPANS = 50
 LONGEST_CHOICE = 200
 """Characters."""
 _DASH = re.compile(r"\s*[-–—]\s*")
+"""A hyphen, and what phones make of it."""
 _EARLIER = timedelta(days=2)
 
 Stretch = tuple[datetime, datetime]
@@ -66,7 +67,7 @@ class Rest:
     def may_be_quiet(self) -> bool:
         """Whether anybody has said anything by which it ever is."""
         chosen = isinstance(self.choice, Times) or self.choice is Wish.ON
-        return bool(self.laws) or self.company or chosen
+        return bool(self.laws) or chosen or (self.company and self.choice is Wish.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Word(StrEnum):
     REQUEST = "request"
     REPORT = "report"
     ACK = "ack"
+    QUIET = "quiet"
     HELP = "help"
 
 

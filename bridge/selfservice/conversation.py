@@ -59,6 +59,14 @@ class Confidant(Protocol):
         ...
 
 
+class Quiet(Protocol):
+    """Who answers what somebody asks of the own quiet hours."""
+
+    async def answer(self, person: Person, user_id: UserId, words: str, policy: Policy, now: datetime) -> list[str]:
+        """Keep what somebody chose, and return what holds, a line each; again it is the same choice."""
+        ...
+
+
 class Conversation:
     """The consumer `selfservice` of the event feed."""
 
@@ -70,6 +78,7 @@ class Conversation:
         homeserver: Bot,
         accounts: JoinedRooms,
         policy: Callable[[], Policy],
+        quiet: Quiet,
         *,
         clock: Clock = system_clock,
         timezone: str = "UTC",
@@ -79,6 +88,7 @@ class Conversation:
         self._pool = pool
         self._bot = homeserver.bot
         self._policy = policy
+        self._quiet = quiet
         self._clock = clock
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
@@ -169,6 +179,9 @@ class Conversation:
             return replies.not_understood(command)
         if command.word is Word.ACK:
             return await self._holds.acknowledge_all(asker.user_id)
+        if command.word is Word.QUIET:
+            person, now = asker.person, asker.now
+            return replies.lines(await self._quiet.answer(person, asker.user_id, command.rest, asker.policy, now))
         return await self._answers.to(command, asker)
 
     async def _employee(self, user_id: UserId, now: datetime) -> Person | None:

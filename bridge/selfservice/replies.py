@@ -33,6 +33,7 @@ USAGE = {
     Word.REQUEST: ("request <room> <reason>", "ask the owner of a room to let you in"),
     Word.REPORT: ("report <what> <what happened>", "harassment, an accident and the like, in confidence"),
     Word.ACK: ("ack", "say that you have read of a legal hold"),
+    Word.QUIET: ("quiet", "when nothing rings, and to choose so"),
     Word.HELP: ("help", "this list"),
 }
 
@@ -278,6 +279,11 @@ def _bullet(text: Text) -> Text:
 
 def _entry(form: str, does: str) -> Text:
     return _bullet(_code(form) + say(f" – {does}"))
+
+
+def lines(texts: Iterable[str]) -> Text:
+    """Return plain words, a line each."""
+    return in_lines(map(say, texts))
 
 
 def in_lines(texts: Iterable[Text]) -> Text:

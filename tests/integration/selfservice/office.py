@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from bridge.announcements.quiet_choices import QuietChoices
 from bridge.archive.ingest import ingest
 from bridge.clock import from_milliseconds
 from bridge.directory.scim_shape import ENTERPRISE
@@ -75,7 +76,8 @@ class Office:
         """Begin anew, with what the database knows."""
         clock = self.company.clock
         policy = lambda: self.company.policy  # noqa: E731 - as the service does it
-        self.conversation = Conversation(self.pool, self.homeserver, self.homeserver, policy, clock=clock)
+        quiet = QuietChoices(self.pool, "UTC")
+        self.conversation = Conversation(self.pool, self.homeserver, self.homeserver, policy, quiet, clock=clock)
         self.speaker = Speaker(self.pool, self.homeserver, clock=clock)
 
     async def hear(self) -> list[Event]:
