@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
 from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_choices import QuietChoices
@@ -140,6 +141,9 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
         Postman(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Calendar(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock).run(
+            listener.subscribe(ANNOUNCEMENTS)
+        ),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
@@ -211,7 +215,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     zone, policy = services.config.directory.timezone, lambda: source.policy
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(pool, bot=bot, policy=policy, clock=clock),
+        DeskConsumer(pool, bot=bot, policy=policy, clock=clock, attributes=services.config.attributes),
         Conversation(
             pool,
             services.homeserver,

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.announcements.tracking import Recipient, RoomDelivery, Summary
-from bridge.announcements.values import Whom
 from bridge.ids import EventId, RoomId, UserId, localpart_of
 from bridge.policy.schema import RuleId
 
@@ -20,23 +18,6 @@ if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
     Database = Connection | Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """A row of `announcement`, as it is written."""
-
-    id: str
-    desk: RuleId
-    source_event_id: EventId | None
-    author: UserId
-    author_name: str
-    body: dict[str, Any]
-    """Of its first version, said to everybody."""
-    origin: str
-    """`desk`, `command`, `webhook/NAME` and so on: by what it came."""
-    whom: Whom
-    created_at: datetime
 
 
 # What membership knows
@@ -69,37 +50,6 @@ async def load_name(db: Database, user_id: UserId) -> str:
 
 
 # Opening an announcement
-
-
-async def add_announcement(db: Database, announcement: Announcement) -> bool:
-    """Insert the announcement, open and in its first version; False when its source event was announced already."""
-    inserted: str | None = await db.fetchval(
-        "INSERT INTO announcement (id, desk, source_event_id, author, author_name, origin, audience, created_at,"
-        " opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (source_event_id) DO NOTHING RETURNING id",
-        announcement.id,
-        announcement.desk,
-        announcement.source_event_id,
-        announcement.author,
-        announcement.author_name,
-        announcement.origin,
-        announcement.whom.as_json(),
-        announcement.created_at,
-    )
-    return inserted is not None
-
-
-async def add_text(
-    db: Database, announcement: str, version: int, language: str, body: Mapping[str, Any], at: datetime
-) -> None:
-    """Insert what a version says in a language, `''` to everybody."""
-    await db.execute(
-        "INSERT INTO announcement_text (announcement, version, language, body, at) VALUES ($1, $2, $3, $4, $5)",
-        announcement,
-        version,
-        language,
-        dict(body),
-        at,
-    )
 
 
 async def add_recipients(db: Database, announcement: str, people: Sequence[UserId], at: datetime) -> None:

@@ -30,7 +30,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import acknowledge, retention, room_section
+from bridge.policy import acknowledge, desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.hours import read_hours
 from bridge.policy.reports import read_reports
@@ -212,7 +212,9 @@ class _Reader:
             posters=posters or self._posters_of(rooms, section),
             rooms=tuple(room.id for room in rooms),
             place=room_section.place_of(section),
+            people=section.optional("people", self._selector, None) or any_of([room.members for room in rooms]),
             acknowledge=section.optional("acknowledge", a(acknowledge.read), None),
+            **desk_section.read(section, self._rooms),
         )
 
     def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:

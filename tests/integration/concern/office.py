@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from bridge.announcements.quiet_choices import QuietChoices
 from bridge.archive import store as archive_store
 from bridge.archive.search_index import SearchConsumer
 from bridge.concern.hearing import Hearing
@@ -61,6 +62,7 @@ class Watch:
             self.homeserver,
             self.homeserver,
             lambda: self.office.company.policy,
+            QuietChoices(self.pool, "UTC"),
             clock=clock,
             confidant=Intake(bot=BOT, timezone="UTC"),
         )
