@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.newcomers import Newcomers
 from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_choices import QuietChoices
 from bridge.announcements.quiet_hours import QuietHours
@@ -156,6 +157,9 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
         Reports(pool, services.homeserver, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
+        Newcomers(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock, timezone=timezone).run(
+            listener.subscribe(DIRECTORY)
+        ),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),

@@ -49,3 +49,12 @@ CREATE TABLE report_ask (
 
 -- What must not wait behind what many are told.
 ALTER TABLE bot_act ADD urgent boolean NOT NULL DEFAULT false;
+
+-- Who has had the digest of the first day, or is still to get it; whoever leaves is forgotten, and so new when hired again.
+CREATE TABLE newcomer (
+    user_id     text PRIMARY KEY,
+    seen_at     timestamptz NOT NULL,            -- when the account was first found to be enabled
+    due_at      timestamptz                      -- null: settled
+);
+CREATE INDEX newcomer_due ON newcomer (due_at) WHERE due_at IS NOT NULL;
+INSERT INTO newcomer (user_id, seen_at) SELECT user_id, now() FROM account WHERE enabled;
