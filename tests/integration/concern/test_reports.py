@@ -166,8 +166,8 @@ async def test_who_has_taken_it_closes_it(watch: Watch) -> None:
     assert "reporter" not in await watch.traces("bob")
     assert await watch.pool.fetchval("SELECT words FROM report") is None
     assert "I do not know that" in await watch.ask("bob", "one more thing", room_id)
-    deeds = [one.entry.details["did"] for one in reversed(await entries(watch.pool, deed="report"))]
-    assert deeds == ["open", "ask", "take", "close"]
+    log = sorted(await entries(watch.pool, deed="report"), key=lambda one: one.seq)
+    assert [one.entry.details["did"] for one in log] == ["open", "ask", "take", "close"]
     (line,) = await load_lines(watch.pool, only_open=False, limit=5)
     assert (line.asked, line.taken, line.closed_at is not None) == (1, 1, True)
 
