@@ -130,6 +130,9 @@ class Postman:
                     refused += sum(
                         bool(outcome.error) and not outcome.final for outcome in outcomes if not outcome.away
                     )
+            except BaseException:  # also cancelled: the locks must not go back to the pool with the connection
+                db.terminate()
+                raise
             finally:
                 for task in under_way:
                     task.cancel()

@@ -219,8 +219,8 @@ async def test_the_loop_outlives_the_loss_of_the_database(
             if not holding.is_set():
                 holding.set()
                 await muster.pool.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE locktype = 'advisory' AND datname = current_database()"
                 )
 
         homeserver.before_answer = lose
