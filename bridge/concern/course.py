@@ -30,6 +30,8 @@ class Report:
     words: str = ""
     """What the reporter said so far; empty when it is closed."""
     touched: int = 0
+    boards: int = 0
+    """How often the pinned message was put."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,8 @@ class Reports:
         self, db: Connection, number: int, room_id: RoomId, arrived: Sequence[UserId], decided: Due
     ) -> None:
         """Have the bot ask who came, and set the clock that is pinned."""
+        if arrived:
+            await store.add_board(db, number)
         report, now = await store.load_report(db, number), self._clock()
         asks = await store.load_asks(db, number)
         names = await store.names_of(db, [each.user_id for each in asks])
@@ -209,7 +211,7 @@ class Reports:
     def _clock_of(
         self, report: Report, room_id: RoomId, asks: Sequence[Ask], names: Mapping[UserId, str], decided: Due
     ) -> list[Outgoing]:
-        """Return what makes the pinned message true."""
+        """Return what makes the pinned message true; for who comes it is a new one, and the one before goes."""
         status = wording.Status(
             number=report.number,
             kind=report.kind,
@@ -223,16 +225,27 @@ class Reports:
             closed_by=names.get(report.closed_by or UserId(""), report.closed_by or ""),
             zone=self._zone,
         )
-        text, key = wording.status(status), f"report/{report.number}/status"
+        text, key = wording.status(status), _board(report, report.boards)
         content = {**replies.content(text, ""), "msgtype": "m.notice", wording.PART: wording.STATUS}
         content.pop(replies.MARKER)
         begun = {**content, **_words(wording.status_begun(status))}
         usual: dict[str, Any] = {"role": Role.BOARD, "rank": Priority.EMERGENCY, "due_at": report.opened_at}
-        return [
+        rows = [
             Outgoing(key, Doing.SEND, **usual, room_id=room_id, content=begun),
             Outgoing(f"{key}/pin", Doing.PIN, **usual, room_id=room_id, target=key),
             Outgoing(f"{key}/now", Doing.EDIT, **usual, room_id=room_id, target=key, content=content),
         ]
+        if report.boards > 1:
+            old = _board(report, report.boards - 1)
+            rows += [
+                Outgoing(f"{old}/unpin", Doing.UNPIN, **usual, room_id=room_id, target=old),
+                Outgoing(f"{old}/redact", Doing.REDACT, **usual, room_id=room_id, target=old),
+            ]
+        return rows
+
+
+def _board(report: Report, turn: int) -> str:
+    return f"report/{report.number}/status/{turn}"
 
 
 def _words(text: replies.Text) -> dict[str, str]:

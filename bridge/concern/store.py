@@ -53,7 +53,7 @@ class Line:
 
 _REPORT = (
     "SELECT number, kind, anonymous, alias, line, needed, escalate, opened_at, room_id, closed_at, closed_by, words,"
-    " touched FROM report"
+    " touched, boards FROM report"
 )
 
 
@@ -194,6 +194,11 @@ async def mark_joined(db: Database, report: int, users: Collection[UserId], *, j
     )
 
 
+async def add_board(db: Database, report: int) -> None:
+    """Count a pinned message that is put anew."""
+    await db.execute("UPDATE report SET boards = boards + 1 WHERE number = $1", report)
+
+
 async def put_answer(db: Database, report: int, user_id: UserId, at: datetime, *, takes: bool) -> bool:
     """Take the answer of somebody who was asked; return whether it is news."""
     changed = await db.fetchval(
@@ -314,6 +319,7 @@ def _report(row: asyncpg.Record) -> Report:
         closed_by=row["closed_by"],
         words=row["words"] or "",
         touched=row["touched"],
+        boards=row["boards"],
     )
 
 

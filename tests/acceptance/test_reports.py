@@ -55,7 +55,7 @@ async def test_who_reports_anonymously_talks_with_those_on_call(company: Company
     assert (await nora.state(room_id, "m.room.join_rules"))["join_rule"] == "invite"
 
     async def is_pinned() -> bool:
-        return bool(await company.pool.fetchval("SELECT state = 'done' FROM outgoing WHERE key LIKE '%/status/pin'"))
+        return bool(await company.pool.fetchval("SELECT bool_and(state = 'done') FROM outgoing WHERE act = 'pin'"))
 
     await wait_until(is_pinned, seconds=30)
     [status] = (await nora.state(room_id, "m.room.pinned_events"))["pinned"]

@@ -20,6 +20,7 @@ CREATE TABLE report (
     closed_by text,                              -- user ID
     due_at    timestamptz,                       -- when it must be looked at again; null: not before somebody acts
     touched   integer     NOT NULL DEFAULT 0,    -- how often something has come that must be looked at
+    boards    integer     NOT NULL DEFAULT 0,    -- how often the pinned message was put: who comes sees nothing older
     words     text,                              -- the first ones, for who comes later; gone when it is closed
     CHECK ((closed_at IS NULL) = (closed_by IS NULL)),
     CHECK (closed_at IS NULL OR words IS NULL)

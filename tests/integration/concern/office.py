@@ -126,7 +126,9 @@ class Watch:
 
     async def status(self, number: int = 1) -> str:
         """Return what the pinned message says now."""
-        content = await self.pool.fetchval("SELECT content FROM outgoing WHERE key = $1", f"report/{number}/status/now")
+        content = await self.pool.fetchval(
+            "SELECT content FROM outgoing WHERE key LIKE $1 ORDER BY id DESC LIMIT 1", f"report/{number}/status/%/now"
+        )
         return str(content["body"])
 
     async def index(self) -> None:
