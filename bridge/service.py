@@ -22,6 +22,7 @@ from bridge.announcements.board import Boards
 from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
 from bridge.announcements.heard import HeardConsumer, note_receipts
+from bridge.announcements.newcomers import Newcomers
 from bridge.announcements.nudging import Nudging
 from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_choices import QuietChoices
@@ -46,6 +47,9 @@ from bridge.channels.courier import Courier
 from bridge.channels.mail import Mailer
 from bridge.channels.message import Channel
 from bridge.channels.sms import SmsGateway
+from bridge.concern.hearing import Hearing
+from bridge.concern.intake import Intake
+from bridge.concern.reports import Reports
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
@@ -174,7 +178,11 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         profiles.run(config.homeserver.compare_every),
         profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
+        Reports(pool, services.homeserver, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
         Requests(pool, lambda: source.policy, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
+        Newcomers(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock, timezone=timezone).run(
+            listener.subscribe(DIRECTORY)
+        ),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
@@ -244,7 +252,14 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             timezone=services.config.directory.timezone,
         ),
         Conversation(
-            pool, services.homeserver, services.accounts, policy, QuietChoices(pool, zone), clock=clock, timezone=zone
+            pool,
+            services.homeserver,
+            services.accounts,
+            policy,
+            QuietChoices(pool, zone),
+            clock=clock,
+            timezone=zone,
+            confidant=Intake(bot=bot, timezone=zone),
         ),
         Approvals(
             pool,
@@ -255,6 +270,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
             attributes=services.config.attributes,
         ),
         HoldNotices(pool, bot=bot, clock=clock),
+        Hearing(pool, bot=bot, clock=clock),
         SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
         MediaConsumer(pool, services.homeserver.server_name),

@@ -120,13 +120,17 @@ class Access:
             await case_store.note_use(self._pool, self.case.number, self.case.digest, self._clock())
 
     async def _direct(self, db: Connection | Pool, places: Sequence[gate_store.Place]) -> frozenset[int]:
-        """Return which of these events were said in direct rooms; entries of the log were said in none."""
+        """Return which of these events were said in direct or sealed rooms; entries of the log were said in none."""
         said = defaultdict(list)
         for seq, room_id, timestamp in places:
             if room_id:
                 said[room_id].append((seq, timestamp))
         direct: set[int] = set()
+        sealed = await gate_store.read_sealed(db, said.keys()) if said else ()
         for room_id, events in said.items():
+            if room_id in sealed:
+                direct |= {seq for seq, _ in events}
+                continue
             # The beginning of a room with many members tells already that it is open.
             crowd_from = (await self._facts(db, room_id, _FIRST)).crowd_from
             if doubtful := [(seq, timestamp) for seq, timestamp in events if timestamp < crowd_from]:

@@ -27,7 +27,7 @@ def _columns(limits: Sequence[Limit]) -> tuple[list[str], list[datetime], list[b
 async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
     """Return every room of which something is archived; the bot is nobody in it.
 
-    Before search knows a room, it is direct when no more than two people were ever invited or joined.
+    A sealed room counts as direct. Before search knows a room, it is when no more than two people were ever invited.
     """
     rows = await db.fetch(
         f"""WITH room AS (
@@ -37,8 +37,9 @@ async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
                 SELECT room_id, count(DISTINCT state_key) AS people FROM event
                 WHERE type = 'm.room.member' AND state_key IS NOT NULL AND state_key <> $1 GROUP BY room_id
             )
-            SELECT room_id, managed.key, coalesce(open_from = $2, people IS NULL OR people <= 2) AS direct, newest,
-                   speaks,
+            SELECT room_id, managed.key, newest, speaks,
+                   coalesce(open_from = $2, people IS NULL OR people <= 2)
+                       OR EXISTS (SELECT FROM sealed_room sealed WHERE sealed.room_id = room.room_id) AS direct,
                    EXISTS (SELECT FROM room_member member
                            WHERE member.room_id = room.room_id AND membership = 'join') AS inhabited
             FROM room LEFT JOIN people USING (room_id) LEFT JOIN managed_room managed USING (room_id)
@@ -49,7 +50,7 @@ async def read_rooms(db: Connection | Pool, bot: str) -> list[Room]:
     )
     return [
         Room(RoomId(room_id), None if key is None else RoomKey(key), direct, newest, speaks, inhabited)
-        for room_id, key, direct, newest, speaks, inhabited in rows
+        for room_id, key, newest, speaks, direct, inhabited in rows
     ]
 
 

@@ -44,6 +44,17 @@ async def read_room(db: Connection | Pool, room_id: RoomId, most: int | None = N
     return [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
 
 
+async def seal_room(db: Connection | Pool, room_id: RoomId) -> None:
+    """Have the gate treat what was and will be said in a room as said in a direct room, for ever."""
+    await db.execute("INSERT INTO sealed_room (room_id) VALUES ($1) ON CONFLICT DO NOTHING", room_id)
+
+
+async def read_sealed(db: Connection | Pool, rooms: Collection[RoomId]) -> frozenset[RoomId]:
+    """Return those of the rooms that are sealed."""
+    rows = await db.fetch("SELECT room_id FROM sealed_room WHERE room_id = ANY($1)", list(rooms))
+    return frozenset(RoomId(row["room_id"]) for row in rows)
+
+
 async def rooms_of(db: Connection | Pool, people: Collection[UserId]) -> frozenset[RoomId]:
     """Return the rooms of which these users were ever members or to become so."""
     rows = await db.fetch(

@@ -65,7 +65,8 @@ _RANGE = "origin_ts >= $3 AND origin_ts < $4 AND seq <= $5"
 _STATEMENT = """
 WITH candidate AS MATERIALIZED ({candidate}), match AS MATERIALIZED (
     SELECT origin_ts, seq, ({rank})::float8 AS rank,
-           origin_ts < open_from AND room_id <> ALL ($6::text[]) AS closed
+           (origin_ts < open_from OR room_id IN (SELECT room_id FROM sealed_room))
+               AND room_id <> ALL ($6::text[]) AS closed
     FROM candidate JOIN search_room ON id = room
     WHERE {matching}$1::text IS NOT NULL AND $2::text IS NOT NULL
       AND ($7::text[] IS NULL OR room_id = ANY ($7)) AND room_id <> ALL ($8::text[])

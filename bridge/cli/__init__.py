@@ -42,6 +42,7 @@ VERBS = (
     "announcements",
     "hours",
     "emergency",
+    "reports",
     "archive",
     "audit",
     "drift",

@@ -22,9 +22,10 @@ async def find(db: Connection | Pool, user_id: UserId) -> RoomId | None:
 
 
 async def put(db: Connection | Pool, user_id: UserId, room_id: RoomId) -> None:
-    """Remember the room of the bot and somebody."""
+    """Remember the room of the bot and somebody, which is sealed: what is said to the bot is between the two."""
     await db.execute(
-        """INSERT INTO direct_room (user_id, room_id) VALUES ($1, $2)
+        """WITH sealing AS (INSERT INTO sealed_room (room_id) VALUES ($2) ON CONFLICT DO NOTHING)
+           INSERT INTO direct_room (user_id, room_id) VALUES ($1, $2)
            ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id""",
         user_id,
         room_id,

@@ -34,6 +34,7 @@ from bridge.policy import acknowledge, desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.emergency import Emergency, read_emergency
 from bridge.policy.hours import read_hours
+from bridge.policy.reports import read_reports
 from bridge.policy.schema import (
     Accounts,
     Avatars,
@@ -120,6 +121,8 @@ class _Reader:
             guests,
             unmanaged,
             *self._cases,
+            reports=read_reports(section, self._selector),
+            newcomers=section.optional("newcomers", a(_newcomers), None),
             hours=hours,
             emergency=emergency,
         )
@@ -386,6 +389,10 @@ def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
 
 
 _DOMAIN = matching(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", "the name of a homeserver, such as partner.example")
+
+
+def _newcomers(section: Section) -> timedelta:
+    return section.optional("since", duration, timedelta(days=30))
 
 
 def _version(value: Value) -> int:

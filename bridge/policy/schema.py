@@ -16,6 +16,7 @@ from bridge.directory.selector import Selector
 from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.emergency import Emergency
 from bridge.policy.period import Period
+from bridge.policy.reports import ReportKind
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 from bridge.policy.working_time import WorkingTime
 
@@ -340,6 +341,10 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    reports: Mapping[str, ReportKind] = field(default_factory=dict)
+    """What employees may report in confidence, by the word that they write."""
+    newcomers: timedelta | None = None
+    """How old what a newcomer still gets may be; None: newcomers get nothing."""
     hours: WorkingTime | None = None
     """None: nothing waits for anybody's working hours."""
     emergency: Emergency = field(default_factory=Emergency)

@@ -19,6 +19,7 @@ class Word(StrEnum):
     WHO = "who"
     ROOMS = "rooms"
     REQUEST = "request"
+    REPORT = "report"
     ACK = "ack"
     QUIET = "quiet"
     HELP = "help"
@@ -48,7 +49,7 @@ _LONGEST = 1000
 _LONGEST_GUESS = 20
 _GREETINGS = frozenset({"?", "hello", "hi", "hey", "start", "menu", "tere", "abi"})
 _QUOTE = re.compile(r"\A(?:>[^\n]*\n)+\n?")
-"""What some clients put before a reply: the message replied to (spec, "Rich replies")."""
+"""Specification, "Rich replies"."""
 _FILLERS = {
     Word.WHY: re.compile(r"(?:(?:am|was) i )?(?:not )?(?:in )?", re.IGNORECASE),
     Word.WHO: re.compile(r"(?:(?:is|are|works in|works as) )?(?:the )?", re.IGNORECASE),
@@ -57,7 +58,7 @@ _FILLERS = {
 
 def parse(body: str) -> Command | Unclear:
     """Return the command that a message's text is."""
-    text = " ".join(_QUOTE.sub("", body)[:_LONGEST].split()).removeprefix("!").strip()
+    text = " ".join(without_quote(body)[:_LONGEST].split()).removeprefix("!").strip()
     said, _, rest = text.partition(" ")
     said, rest = said.casefold().strip(".,:;!?") or said, rest.strip()
     if f"{said} {rest}".casefold().rstrip(" ?.!") == "who am i":
@@ -71,6 +72,11 @@ def parse(body: str) -> Command | Unclear:
     if word in NEEDS_MORE and not rest:
         return Unclear(word, incomplete=True)
     return Command(word, rest)
+
+
+def without_quote(body: str) -> str:
+    """Return a message's text without what some clients put before a reply: the message replied to."""
+    return _QUOTE.sub("", body)
 
 
 def _stripped(word: Word, rest: str) -> str:

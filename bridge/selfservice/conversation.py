@@ -1,7 +1,9 @@
 """From events to acts: who invites the bot or says something to it in a direct room gets one answer.
 
 `Conversation` reads the event feed and only writes to the database; `speaker` does what is written. An event is decided
-once: it may come again, also after a crash. A direct room is one with two people in it, the bot and an employee.
+once: it may come again, also after a crash. A direct room is one with two people in it, the bot and an employee; it is
+sealed before the bot comes, so that nobody finds without a case what is said there. What is said in
+confidence is for whoever is given as `confidant`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from bridge.archive.gate_store import seal_room
 from bridge.archive.state_store import read_memberships
 from bridge.clock import Clock, system_clock
 from bridge.directory.local_day import LocalDays
@@ -33,10 +36,12 @@ from bridge.selfservice.requests import Requests
 from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
-    from bridge.database import Pool
+    from bridge.database import Connection, Pool
 
 log = logging.getLogger(__name__)
 
+FILES = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+"""Message types that nobody but the confidant has a use for."""
 LATEST = timedelta(hours=24)
 """What reaches us later than this is not waited for any more."""
 MOST_ANSWERS = 20
@@ -44,6 +49,14 @@ MOST_ANSWERS = 20
 WINDOW = timedelta(minutes=1)
 _NOT_EMPLOYED = "I only talk with people who work here."
 _NOT_DIRECT = "I only come to direct rooms: start a chat with me alone."
+
+
+class Confidant(Protocol):
+    """Who takes what is said in confidence."""
+
+    async def take(self, db: Connection, event: Event, asker: Asker) -> Text | None:
+        """Take what is for it, in the caller's database transaction, and return what to say; None for all else."""
+        ...
 
 
 class Quiet(Protocol):
@@ -69,6 +82,7 @@ class Conversation:
         *,
         clock: Clock = system_clock,
         timezone: str = "UTC",
+        confidant: Confidant | None = None,
     ) -> None:
         """Take the policy as a function, because a new one may be loaded at any time."""
         self._pool = pool
@@ -79,6 +93,7 @@ class Conversation:
         self._timezone = timezone
         self._answers = Answers(pool, homeserver, accounts, timezone)
         self._holds = HoldNotices(pool, bot=homeserver.bot, clock=clock)
+        self._confidant = confidant
         self.requests = Requests(pool, policy, clock=clock, timezone=timezone)
 
     async def handle(self, events: Sequence[Event]) -> None:
@@ -119,6 +134,7 @@ class Conversation:
         async with self._pool.acquire() as db, db.transaction():
             await store.add_act(db, act, now)
             if act.kind is Kind.JOIN:
+                await seal_room(db, event.room_id)
                 await store.add_act(db, _say(event, replies.welcome(self._policy().company)), now)
         log.info("an invitation: %s", act.kind, extra={"action": "selfservice.invitation"})
 
@@ -134,6 +150,10 @@ class Conversation:
             return
         asker = Asker(person, event.sender, now, self._policy())
         command = _command(event)
+        if asked < MOST_ANSWERS and await self._confide(event, asker):
+            return
+        if _is_file(event):
+            return
         if asked < MOST_ANSWERS and isinstance(command, Command) and command.word is Word.REQUEST:
             rooms = await self._answers.rooms(asker)
             async with self._pool.acquire() as db, db.transaction():
@@ -142,6 +162,15 @@ class Conversation:
             return
         reply = replies.too_many() if asked == MOST_ANSWERS else await self._reply(event, command, asker)
         await store.add_act(self._pool, _say(event, reply), now)
+
+    async def _confide(self, event: Event, asker: Asker) -> bool:
+        """Give the confidant what is for it; return whether it was. The room is sealed, if it was not before."""
+        async with self._pool.acquire() as db, db.transaction():
+            await seal_room(db, event.room_id)
+            reply = await self._confidant.take(db, event, asker) if self._confidant is not None else None
+            if reply is not None:
+                await store.add_act(db, _say(event, reply), asker.now)
+            return reply is not None
 
     async def _reply(self, event: Event, command: Command | Unclear, asker: Asker) -> Text:
         if event.type == "m.room.encrypted":
@@ -170,14 +199,19 @@ class Conversation:
 
 
 def _is_said(event: Event) -> bool:
-    """Tell whether somebody says something new; edits, and what other bots say, are none of it."""
+    """Tell whether somebody says or sends something new; edits, and what other bots say, are none of it."""
     if event.state_key is not None or not event.content:
         return False
     if event.type == "m.room.encrypted":
         return True
     relation = event.content.get("m.relates_to")
     edit = isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
-    return event.type == "m.room.message" and event.content.get("msgtype") == "m.text" and not edit
+    said = event.content.get("msgtype") == "m.text" or _is_file(event)
+    return event.type == "m.room.message" and said and not edit
+
+
+def _is_file(event: Event) -> bool:
+    return event.content.get("msgtype") in FILES
 
 
 def _command(event: Event) -> Command | Unclear:

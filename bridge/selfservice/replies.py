@@ -31,6 +31,7 @@ USAGE = {
     Word.WHO: ("who <name, title or department>", "find a colleague"),
     Word.ROOMS: ("rooms", "your rooms"),
     Word.REQUEST: ("request <room> <reason>", "ask the owner of a room to let you in"),
+    Word.REPORT: ("report <what> <what happened>", "harassment, an accident and the like, in confidence"),
     Word.ACK: ("ack", "say that you have read of a legal hold"),
     Word.QUIET: ("quiet", "when nothing rings, and to choose so"),
     Word.HELP: ("help", "this list"),

@@ -43,6 +43,8 @@ class Act:
     content: Mapping[str, Any]
     attempts: int = 0
     """Earlier ones; above 0 the homeserver may have it already."""
+    urgent: bool = False
+    """It goes before everything that is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ class Entry:
 
 
 async def rooms_with_bot(db: Database, bot: UserId, rooms: Collection[RoomId]) -> frozenset[RoomId]:
-    """Return those of the rooms, none of them managed, to which the bot was ever invited, and few people with it."""
+    """Return those of the rooms to which the bot was ever invited, and few people with it.
+
+    None of them is managed or the room of a report.
+    """
     rows = await db.fetch(
         """SELECT DISTINCT room_id FROM event
            WHERE type = 'm.room.member' AND state_key = $1 AND room_id = ANY($2)
                AND NOT EXISTS (SELECT FROM managed_room WHERE managed_room.room_id = event.room_id)
+               AND NOT EXISTS (SELECT FROM report WHERE report.room_id = event.room_id)
                AND (SELECT count(*) FROM room_member
                     WHERE room_member.room_id = event.room_id AND membership IN ('join', 'invite')) <= 2""",
         bot,
@@ -109,8 +115,8 @@ async def add_act(db: Database, act: Act, at: datetime) -> None:
     """Write down what the bot is to do, and wake whoever does it; what is there already stays as it is."""
     await db.execute(
         f"""WITH added AS (
-                INSERT INTO bot_act (key, kind, room_id, user_id, content, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-                ON CONFLICT (key) DO NOTHING)
+                INSERT INTO bot_act (key, kind, room_id, user_id, content, created_at, urgent)
+                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING)
             SELECT pg_notify('{SELFSERVICE}', '')""",  # noqa: S608 - our own constant
         act.key,
         act.kind,
@@ -118,6 +124,7 @@ async def add_act(db: Database, act: Act, at: datetime) -> None:
         act.user_id,
         dict(act.content),
         at,
+        act.urgent,
     )
 
 
@@ -128,7 +135,7 @@ async def claim_act(db: Database) -> str | None:
                SELECT id FROM bot_act AS act WHERE state = 'waiting' AND NOT EXISTS (
                    SELECT FROM bot_act AS earlier
                    WHERE earlier.room_id = act.room_id AND earlier.state = 'waiting' AND earlier.id < act.id)
-               ORDER BY error IS NOT NULL, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+               ORDER BY error IS NOT NULL, urgent DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
            RETURNING key"""
     )
     return key

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.archive.access import Access, Looker
 from bridge.archive.entry import Actor
+from bridge.archive.gate_store import seal_room
 from bridge.archive.log import entries
 from bridge.cli import archive
 from bridge.config import Config, read_config
@@ -20,7 +21,7 @@ from bridge.directory.local_day import LocalDays
 from bridge.directory.notice_store import read_untold
 from bridge.directory.store import load_person
 from bridge.errors import InputError, RefusedError, UnknownNameError
-from bridge.ids import EventId, UserId
+from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.store import put_account
 from bridge.membership.values import CurrentAccount
 from bridge.policy.loader import load
@@ -167,6 +168,22 @@ async def test_direct_rooms_open_to_a_case_that_a_second_person_approved(termina
         await terminal.run("show", "$theirs", *LOOK)
     assert await terminal.found("budget", "--as", "k.saar") == ["$open"]
     assert "everybody's budget" in await terminal.run("show", "$open")
+
+
+async def test_sealed_rooms_open_as_direct_rooms_do(terminal: Terminal) -> None:
+    """However many are in a room that was sealed, before or after, search, show and prove leave it to a case."""
+    await seal_room(terminal.services.pool, RoomId("!all"))
+    assert await terminal.found("budget", "--as", "k.saar") == []
+    for verb in ("show", "prove"):
+        with pytest.raises(RefusedError, match="which only a case opens"):
+            await terminal.run(verb, "$open", "--as", "k.saar")
+    case = ("case", "open", "2027-015", "--purpose", "a leak", "--room", "!all", "--as", "k.saar")
+    await terminal.run(*case)
+    look = ("--case", "2027-015", "--as", "k.saar")
+    assert await terminal.found("budget", *look) == []
+    await terminal.run("case", "approve", "2027-015", "--as", "w.kask")
+    assert await terminal.found("budget", *look) == ["$open"]
+    assert "everybody's budget" in await terminal.run("show", "$open", *look)
 
 
 async def test_case_lets_in_whom_it_allows_and_nobody_else(terminal: Terminal) -> None:
