@@ -17,7 +17,6 @@ from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
 from bridge.directory.ldap_mapping import LdapSource
 from bridge.directory.scim_shape import JOB
-from bridge.directory.signature import key_of
 from bridge.directory.vendor_signature import SCHEMES, secret_of
 from bridge.document import (
     Kind,
@@ -33,6 +32,7 @@ from bridge.document import (
     matching,
     number,
 )
+from bridge.hook_signature import key_of
 
 _SHORTEST_EVERY = timedelta(seconds=1)
 
