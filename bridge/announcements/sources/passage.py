@@ -1,6 +1,7 @@
 """What a source says, made into the body of a message (pure).
 
-A body has the keys of an `m.room.message` that announcements keep: `msgtype`, `body`, perhaps `formatted_body`.
+A body has the keys of an `m.room.message` that announcements keep: `msgtype`, `body`, perhaps `formatted_body`; with a
+file `url`, `filename` and `info`.
 Whatever HTML comes from outside is cleaned here.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +18,7 @@ from typing import Any
 from bridge.announcements import markup
 
 Body = Mapping[str, Any]
+_FORMAT = "org.matrix.custom.html"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
@@ -40,6 +42,23 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that the homeserver keeps."""
+
+    name: str
+    kind: str
+    size: int
+    """Bytes."""
+    address: str
+    """Its `mxc:` address."""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether clients show it."""
+        return self.kind.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """Something that a source wants announced."""
 
@@ -52,7 +71,6 @@ class Incoming:
     priority: str = "normal"
     due_at: datetime | None = None
     lasts: timedelta | None = None
-    attachments: tuple[Attachment, ...] = ()
 
 
 def body_of(said: str, writing: Writing = Writing.TEXT, title: str = "") -> Body:
@@ -64,7 +82,9 @@ def body_of(said: str, writing: Writing = Writing.TEXT, title: str = "") -> Body
     heading = f"<h3>{html.escape(title, quote=False)}</h3>" if title else ""
     formatted = markup.clean(f"{heading}\n{shown}" if shown else heading).strip()
     plain = markup.plain(formatted)
-    return {"msgtype": "m.text", "body": plain, "formatted_body": formatted} if plain.strip() else {}
+    if not plain.strip():
+        return {}
+    return {"msgtype": "m.text", "body": plain, "format": _FORMAT, "formatted_body": formatted}
 
 
 def _html(said: str, writing: Writing) -> str:
@@ -82,3 +102,26 @@ def _html_of_text(text: str) -> str:
 def _storable(text: str) -> str:
     """Return the text without NUL and lone surrogates, which neither PostgreSQL nor UTF-8 knows."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def with_files(body: Body, files: Sequence[Placed]) -> Body:
+    """Return the body with files: one of them carries the text, pictures beside it stand in the text.
+
+    A message carries one file (spec "Media captions"), so of several at most one may be no picture.
+    """
+    carried = next((file for file in files if not file.is_picture), files[0] if len(files) == 1 else None)
+    pictures = [file for file in files if file is not carried]
+    shown = {**body}
+    if pictures:
+        formatted = body.get("formatted_body") or _html_of_text(body["body"])
+        images = "".join(
+            f'<p><img src="{html.escape(each.address)}" alt="{html.escape(each.name)}"></p>' for each in pictures
+        )
+        shown["formatted_body"] = markup.clean(f"{formatted}\n{images}").strip()
+        shown["format"] = _FORMAT
+    if carried is None:
+        return shown
+    kind = carried.kind.partition("/")[0]
+    info = {"mimetype": carried.kind, "size": carried.size}
+    msgtype = f"m.{kind}" if kind in ("image", "audio", "video") else "m.file"
+    return {**shown, "msgtype": msgtype, "filename": carried.name, "url": carried.address, "info": info}
