@@ -30,7 +30,7 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import retention, room_section
+from bridge.policy import desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.schema import (
     Accounts,
@@ -206,6 +206,8 @@ class _Reader:
             posters=posters or self._posters_of(rooms, section),
             rooms=tuple(room.id for room in rooms),
             place=room_section.place_of(section),
+            people=section.optional("people", self._selector, None) or any_of([room.members for room in rooms]),
+            **desk_section.read(section, self._rooms),
         )
 
     def _posters_of(self, rooms: Collection[Room], section: Section) -> Selector:

@@ -169,6 +169,20 @@ class Desk:
     rooms: tuple[RuleId, ...]
     place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    people: Selector | None = None
+    """Whom posters can reach by a selector, each in a room of their own; None: nobody."""
+    undo: timedelta = timedelta(seconds=20)
+    """So long after it was confirmed an announcement can still be stopped."""
+    second_person: int | None = None
+    """Above so many people somebody else than the author has to confirm; None: never."""
+    languages: tuple[str, ...] = ()
+    """Those in which announcements are expected (RFC 5646), in the order in which they are said; none: any."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """Name → text with keys in braces."""
+    discussion: RuleId | None = None
+    """The chat room in which announcements are talked about."""
+    lasts: timedelta | None = timedelta(days=7)
+    """How long an announcement is current, and pinned; None: until it is ended by hand, and not pinned."""
 
 
 @dataclass(frozen=True, slots=True)
