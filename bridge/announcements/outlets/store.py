@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.announcements.outlets.said import Said
 from bridge.announcements.values import Priority, State, Whom
 from bridge.ids import PersonId
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from bridge.database import Connection, Pool
 
     Database = Connection | Pool
@@ -211,7 +213,7 @@ async def fail_letter(db: Database, letter: Letter, error: str, again_at: dateti
     )
 
 
-def _said(row: Mapping[str, Any]) -> Said:
+def _said(row: asyncpg.Record) -> Said:
     return Said(
         id=row["id"],
         desk=row["desk"],

@@ -1,9 +1,10 @@
 """What the body of an announcing webhook says (pure).
 
     {"title": "Maintenance", "markdown": "The VPN is **down** from 22:00.", "to": ["news"], "priority": "important",
-     "at": "2027-03-01T08:00:00+02:00", "lasts": "7d", "languages": {"et": {"text": "…"}}}
+     "at": "2027-03-01T08:00:00+02:00", "lasts": "7d"}
 
-One of `text`, `markdown` and `html` says it to everybody, `languages` to those who read one. Keys that nobody knows
+One of `text`, `markdown` and `html` says it to everybody; instead `languages` says it to each in their own:
+`{"languages": {"en": {"title": "…", "text": "…"}, "et": {"text": "…"}}}`. Keys that nobody knows
 are refused, so that a misspelt audience is never the whole company. Slack's form is read by `slack`.
 """
 
@@ -52,9 +53,12 @@ def _bodies(said: Mapping[str, Any]) -> Mapping[str, Body]:
     languages = said.get("languages", {})
     if not isinstance(languages, dict):
         raise InputError('`languages`: expected an object such as {"en": {"text": "…"}}')
+    if not languages:
+        return {"": _passage(said, "")}
+    for key in _PASSAGE:
+        if key in said:
+            raise InputError(f"expected `{key}` within `languages`, for each language, and not beside it")
     found: dict[str, Body] = {}
-    if any(key in said for key in _PASSAGE) or not languages:
-        found[""] = _passage(said, "")
     for language, passage in languages.items():
         if not _LANGUAGE.fullmatch(language):
             raise InputError(f"`languages`: expected a language such as en or pt-BR, came {language[:40]!r}")

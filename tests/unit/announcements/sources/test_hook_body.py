@@ -25,7 +25,7 @@ def test_text_is_said_as_it_stands() -> None:
 
 
 def test_everything_that_may_be_said_is_read() -> None:
-    """Title, Markdown, audience, priority, moment, duration and languages."""
+    """Title, Markdown, audience, priority, moment and duration."""
     found = read_body(
         {
             "title": "VPN <down>",
@@ -34,15 +34,20 @@ def test_everything_that_may_be_said_is_read() -> None:
             "priority": "important",
             "at": "2027-03-01T08:00:00+02:00",
             "lasts": "7d",
-            "languages": {"et": {"html": "<b>maas</b>"}},
         }
     )
     assert "<h3>VPN &lt;down&gt;</h3>" in found.bodies[""]["formatted_body"]
     assert "<strong>22:00</strong>" in found.bodies[""]["formatted_body"]
-    assert found.bodies["et"]["formatted_body"] == "<b>maas</b>"
     assert (found.rooms, found.people, found.priority) == (("news",), "", "important")
     assert found.due_at == datetime(2027, 3, 1, 6, tzinfo=UTC)
     assert found.lasts == timedelta(days=7)
+
+
+def test_each_language_has_a_text_of_its_own() -> None:
+    """In the order in which they come, which is that in which they are said."""
+    found = read_body({"languages": {"et": {"html": "<b>maas</b>"}, "en": {"text": "down"}}}).bodies
+    assert [*found] == ["et", "en"]
+    assert (found["et"]["formatted_body"], found["en"]["body"]) == ("<b>maas</b>", "down")
 
 
 def test_people_are_chosen_by_a_selector() -> None:
@@ -67,6 +72,7 @@ def test_people_are_chosen_by_a_selector() -> None:
         ({"text": "a", "at": 5}, "`at`: expected a time with its zone"),
         ({"text": "a", "lasts": "7 days"}, "`lasts`: expected a duration"),
         ({"languages": {"english please": {"text": "a"}}}, "`languages`: expected a language"),
+        ({"text": "a", "languages": {"en": {"text": "b"}}}, "expected `text` within `languages`"),
         ({"languages": {"en": "a"}}, "`languages.en`: expected an object"),
         ({"languages": {"en": {"txt": "a"}}}, "`languages.en`: unknown key `txt`; did you mean `text`?"),
         ({"blocks": [{"type": "divider_of_tomorrow"}]}, "nothing is left of it"),
