@@ -14,7 +14,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
 from bridge.announcements import markup
-from bridge.announcements.outlets.said import Said, in_order
+from bridge.announcements.outlets.said import Said
 
 NEWEST: Final = 50
 """Items at most."""
@@ -36,7 +36,7 @@ def rss_of(company: str, desk: str, announcements: Sequence[Said], address: str)
     SubElement(channel, f"{{{_ATOM}}}link", href=address, rel="self", type="application/rss+xml")
     for announcement in announcements:
         item = SubElement(channel, "item")
-        languages = in_order([*announcement.texts])
+        languages = sorted(announcement.texts)
         _put(item, "title", _title(announcement.text(languages[0])))
         _put(item, "description", "\n".join(_shown(announcement, language) for language in languages))
         _put(item, "guid", announcement.id).set("isPermaLink", "false")

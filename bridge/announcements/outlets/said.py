@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,8 +35,3 @@ class Said:
     def html(self, language: str) -> str:
         """Return the HTML in one of its languages, empty where it is plain text."""
         return str(self.texts[language].get("formatted_body", ""))
-
-
-def in_order(languages: Sequence[str]) -> list[str]:
-    """Return languages in the order in which they are listed: what is everybody's first."""
-    return sorted(languages)
