@@ -17,8 +17,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.announcements.deliver import Deliverer
+from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.postman import Postman
+from bridge.announcements.quiet_hours import QuietHours
 from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
@@ -50,6 +52,7 @@ from bridge.database.listen import (
     MEMBERSHIP,
     NOTICES,
     PROFILES,
+    QUIET,
     REMARKS,
     SELFSERVICE,
     Listener,
@@ -128,11 +131,15 @@ async def serve(services: Services) -> None:
 def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any, None]]:
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
+    timezone = config.directory.timezone
     listener = Listener(services.storage.url)
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
-        Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Postman(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
+        Calendar(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock).run(
+            listener.subscribe(ANNOUNCEMENTS)
+        ),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
@@ -143,14 +150,15 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         profiles.run(config.homeserver.compare_every),
         profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
-        Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
-            listener.subscribe(SELFSERVICE)
-        ),
+        Requests(pool, lambda: source.policy, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
         HoldNotices(pool, bot=services.homeserver.bot, clock=clock).run(listener.subscribe(SELFSERVICE)),
         HeldMedia(pool, services.homeserver).run(listener.subscribe(SELFSERVICE)),
+        QuietHours(pool, services.homeserver, lambda: source.policy, clock=clock, timezone=timezone).run(
+            listener.subscribe(QUIET)
+        ),
         source.watch(),
         _keep_complete(services),
         _keep_audited(services),
@@ -160,7 +168,6 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
-        timezone = config.directory.timezone
         reconciler = Reconciler(
             pool,
             services.homeserver,
@@ -177,7 +184,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             services.homeserver.bot,
             held_seqs,
             clock=clock,
-            timezone=config.directory.timezone,
+            timezone=timezone,
             at_most=config.archive.dispose_at_most,
         )
         tasks.append(nightly.run())
@@ -188,7 +195,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
             ).run()
         )
     tasks += [
-        LdapReader(pool, ldap, timezone=config.directory.timezone, custom=config.attributes, clock=clock).run()
+        LdapReader(pool, ldap, timezone=timezone, custom=config.attributes, clock=clock).run()
         for ldap in config.directory.feeds.ldap.values()
     ]
     if can_decrypt():
@@ -202,7 +209,7 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     pool, bot, clock = services.pool, services.homeserver.bot, services.clock
     return (
         Membership(pool, bot=bot, clock=clock),
-        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock),
+        DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes),
         Conversation(
             pool,
             services.homeserver,

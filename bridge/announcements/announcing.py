@@ -19,7 +19,7 @@ from bridge.announcements.copies import changed, copies, taken_back, unpinned
 from bridge.announcements.draft import LAPSES, Deed, Verdict, Wanted, goes_at, judge, lasting, needs_second
 from bridge.announcements.outbox_store import cancel, put, wake
 from bridge.announcements.preview import Preview, Reach, confirmed, opened, preview
-from bridge.announcements.reach import Reached, count_departments, languages_of, reach
+from bridge.announcements.reach import Reached, count_departments, count_held_up, languages_of, reach, releases
 from bridge.announcements.tracking import announcement_id
 from bridge.announcements.values import Act, Outgoing, Priority, Role, State, Whom
 from bridge.announcements.wording import Body, Link, Wording, check_size
@@ -88,7 +88,7 @@ async def announce(
         return _announced(row, reached, await _standing_state(db, row))
     await rows.put_texts(db, row.id, row.version, wanted.texts, at)
     if not confirmed or needs_second(found, len(reached.people), origin):
-        await _show(db, found, row, wanted.texts, reached, at)
+        await _show(db, policy, row, wanted.texts, reached, at)
         return _announced(row, reached, State.DRAFT)
     if wanted.due_at is not None and wanted.due_at > at:
         await rows.mark_scheduled(db, row.id, wanted.due_at)
@@ -121,7 +121,7 @@ async def look(
         lasts=lasting(wanted, found),
     )
     check_size(_wording(row, wanted.texts))
-    return preview(await _preview(db, found, row, wanted.texts, reached, at))
+    return preview(await _preview(db, policy, row, wanted.texts, reached, at))
 
 
 async def draft_again(
@@ -144,7 +144,7 @@ async def draft_again(
     reached = await reach(db, changed.whom, row.desk, bot, at)
     await rows.draft_again(db, changed)
     await rows.put_texts(db, row.id, row.version, wanted.texts, at)
-    await _show(db, found, changed, wanted.texts, reached, at, again=True)
+    await _show(db, policy, changed, wanted.texts, reached, at, again=True)
     return f"The draft {row.id} is changed. React with ✅ to the message or to its preview to announce it as it is now."
 
 
@@ -291,7 +291,8 @@ async def _open(db: Connection, policy: Policy, row: Announcement, reached: Reac
     await rows.mark_open(db, row.id, at, row.discussion)
     await store.add_recipients(db, row.id, reached.people, at)
     readers = {} if reached.rooms else await languages_of(db, reached.people, texts)
-    await put(db, copies(_wording(row, texts), reached.rooms, readers, pinned=row.lasts is not None, at=at))
+    timed = await releases(db, policy, row.priority, reached, at)
+    await put(db, copies(_wording(row, texts), reached.rooms, readers, timed, pinned=row.lasts is not None, at=at))
     log.info(
         "announcement %s goes to %d rooms and %d people",
         row.id,
@@ -310,7 +311,7 @@ async def _discussion(db: Connection, desk: Desk, bot: UserId) -> Link | None:
 
 async def _show(
     db: Connection,
-    desk: Desk,
+    policy: Policy,
     row: Announcement,
     texts: Mapping[str, Body],
     reached: Reached,
@@ -319,9 +320,10 @@ async def _show(
     again: bool = False,
 ) -> None:
     """Show a draft in its desk, or let what is shown there say what it is now."""
+    desk = desk_of(policy, row.desk)
     second = needs_second(desk, len(reached.people), row.origin)
     await rows.put_draft(db, row.id, at + LAPSES, needs_second=second)
-    shown = preview(await _preview(db, desk, row, texts, reached, at))
+    shown = preview(await _preview(db, policy, row, texts, reached, at))
     key = f"{row.id}/preview"
     first = await _said(db, row, key, shown, at)
     if again:
@@ -332,13 +334,15 @@ async def _show(
 
 
 async def _preview(
-    db: Connection, desk: Desk, row: Announcement, texts: Mapping[str, Body], reached: Reached, at: datetime
+    db: Connection, policy: Policy, row: Announcement, texts: Mapping[str, Body], reached: Reached, at: datetime
 ) -> Preview:
-    people = len(reached.people)
+    desk, people = desk_of(policy, row.desk), len(reached.people)
+    opens = max(at, row.due_at or at)
+    later, silent = count_held_up(reached, await releases(db, policy, row.priority, reached, opens), opens)
     second = needs_second(desk, people, row.origin)
     return Preview(
         id=row.id,
-        reach=Reach(people, len(reached.rooms), await count_departments(db, reached.people, at)),
+        reach=Reach(people, len(reached.rooms), await count_departments(db, reached.people, at), later, silent),
         languages=tuple(texts),
         missing=tuple(tag for tag in desk.languages if tag not in texts),
         priority=row.priority,

@@ -230,12 +230,6 @@ async def load_accounts(db: Database, people: Collection[PersonId]) -> dict[Pers
     return {PersonId(row["person_id"]): UserId(row["user_id"]) for row in rows}
 
 
-async def load_owners(db: Database, users: Collection[UserId]) -> dict[PersonId, UserId]:
-    """Return the people whose accounts these are."""
-    rows = await db.fetch("SELECT person_id, user_id FROM account WHERE user_id = ANY($1)", list(users))
-    return {PersonId(row["person_id"]): UserId(row["user_id"]) for row in rows}
-
-
 async def load_desk_room(db: Database, desk: RuleId) -> RoomId | None:
     """Return the room of a desk, None while it is not made."""
     found: str | None = await db.fetchval("SELECT room_id FROM managed_room WHERE key = $1 AND kind = 'desk'", desk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from bridge.ids import RoomId, UserId
 
@@ -23,8 +22,3 @@ def audience(rooms: Collection[RoomId], members: Iterable[tuple[RoomId, UserId]]
     wanted = frozenset(rooms)
     people = {user_id for room_id, user_id in members if room_id in wanted and user_id != bot}
     return Audience(rooms=tuple(sorted(wanted)), people=tuple(sorted(people)))
-
-
-def transaction_id(announcement: str, room_id: RoomId) -> str:
-    """Return the Matrix transaction ID under which this announcement is sent to this room, always the same one."""
-    return f"muster-{announcement}-{sha256(room_id.encode()).hexdigest()[:16]}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bridge.announcements.form import POLL_START, poll_of
+from bridge.announcements.release import URGENT, Release, toned
 from bridge.announcements.values import Act, Outgoing, Priority, Role, copy_key
 from bridge.announcements.wording import Wording, caption_of, for_everybody, for_reader
 from bridge.ids import RoomId, UserId
@@ -28,7 +29,13 @@ class Standing:
 
 
 def copies(
-    wording: Wording, rooms: Sequence[RoomId], readers: Mapping[UserId, str], *, pinned: bool, at: datetime
+    wording: Wording,
+    rooms: Collection[RoomId],
+    readers: Mapping[UserId, str],
+    releases: Mapping[RoomId | UserId, Release],
+    *,
+    pinned: bool,
+    at: datetime,
 ) -> list[Outgoing]:
     """Return the copies for the rooms and for the readers, each in the own language, the polls, and what is pinned.
 
@@ -37,6 +44,7 @@ def copies(
     said = _Said(wording)
     found = [_copy(wording, said, RoomId(room_id), None, at) for room_id in rooms]
     found += [_copy(wording, said, None, UserId(user_id), at, language) for user_id, language in readers.items()]
+    found = [_timed(each, releases[_place(each)]) for each in found]
     polls = [poll for each in found if (poll := _poll(wording, each, readers)) is not None]
     pins = [
         replace(each, key=_beside(each.key, "pin"), act=Act.PIN, role=Role.NOTE, rank=Priority.NORMAL, content=None)
@@ -114,13 +122,18 @@ def _copy(
     )
 
 
+def _timed(copy: Outgoing, release: Release) -> Outgoing:
+    return replace(copy, due_at=release.due_at, content=toned(copy.content or {}, release))
+
+
 def _poll(wording: Wording, copy: Outgoing, readers: Mapping[UserId, str]) -> Outgoing | None:
     language = readers[copy.user_id] if copy.user_id is not None else next(iter(wording.texts))
     content = poll_of(wording.form, caption_of(wording.texts[language]), language)
     if content is None:
         return None
+    urgent = {URGENT: True} if copy.content and URGENT in copy.content else {}
     key = _beside(copy.key, "poll")
-    return replace(copy, key=key, role=Role.POLL, event_type=POLL_START, content=content)
+    return replace(copy, key=key, role=Role.POLL, event_type=POLL_START, content={**content, **urgent})
 
 
 def _act(each: Standing, announcement: str, act: Act, rank: int, at: datetime) -> Outgoing:

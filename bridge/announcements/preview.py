@@ -26,6 +26,8 @@ class Reach:
     """Department → people; those without one under the empty name."""
     later: int = 0
     """How many of them get it when their day begins."""
+    silent: int = 0
+    """How many get it at once, and without ringing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,16 @@ def _lasts(lasts: timedelta | None) -> str:
 
 
 def _hours(draft: Preview) -> list[str]:
-    if not draft.reach.later:
-        return []
-    return [
-        f"{draft.reach.later:,} of {draft.reach.people:,} are outside their hours and get it when their day begins."
-    ]
+    reach, found = draft.reach, []
+    if reach.later:
+        found.append(
+            f"{reach.later:,} of {reach.people:,} are outside their hours and get it when their day begins."
+            if not reach.rooms
+            else f"{reach.later:,} of {reach.people:,} get it when the day of half of their room has begun."
+        )
+    if reach.silent:
+        found.append(f"{reach.silent:,} of {reach.people:,} are outside their hours and get it without ringing.")
+    return found
 
 
 def _languages(draft: Preview) -> list[str]:

@@ -49,8 +49,8 @@ def report_as_text(
         "",
         f"{_figures(summary)}, {len(missing):,} missing",
         "",
-        f"Rooms ({len(deliveries):,}):",
-        *(f"  {delivery.state:<9}  {_visible(delivery.name)}{_trouble(delivery)}" for delivery in deliveries),
+        *_rooms([delivery for delivery in deliveries if delivery.user_id is None]),
+        *_rooms_of_people([delivery for delivery in deliveries if delivery.user_id is not None], most_names),
     ]
     if missing:
         lines += ["", f"Not acknowledged ({len(missing):,}):"]
@@ -92,6 +92,29 @@ def _recipient_as_json(recipient: Recipient) -> dict[str, Any]:
 def _figures(summary: Summary) -> str:
     people = "person" if summary.targeted == 1 else "people"
     return f"for {summary.targeted:,} {people}: {summary.delivered:,} delivered, {summary.acknowledged:,} acknowledged"
+
+
+def _rooms(deliveries: Sequence[RoomDelivery]) -> list[str]:
+    if not deliveries:
+        return []
+    return [f"Rooms ({len(deliveries):,}):", *map(_delivery, deliveries)]
+
+
+def _rooms_of_people(deliveries: Sequence[RoomDelivery], most_names: int) -> list[str]:
+    """Return how many got it in a room of their own, and of the others at most `most_names`, those who failed first."""
+    if not deliveries:
+        return []
+    rest = sorted(
+        (one for one in deliveries if one.state != "delivered"), key=lambda one: (one.state != "failed", one.name)
+    )
+    delivered = len(deliveries) - len(rest)
+    lines = [f"People, each in their own room ({len(deliveries):,}): {delivered:,} delivered"]
+    lines += map(_delivery, rest[:most_names])
+    return lines + ([f"  … and {len(rest) - most_names:,} more"] if len(rest) > most_names else [])
+
+
+def _delivery(delivery: RoomDelivery) -> str:
+    return f"  {delivery.state:<9}  {_visible(delivery.name)}{_trouble(delivery)}"
 
 
 def _trouble(delivery: RoomDelivery) -> str:

@@ -32,13 +32,17 @@ class Recipient:
 class RoomDelivery:
     """How an announcement fared in one room."""
 
-    room_id: RoomId
+    room_id: RoomId | None
+    """None while a person's room is not made."""
     name: str
+    """The room's; of a person's room the person's."""
     state: str
     """`waiting`, `delivered` or `failed`."""
     event_id: EventId | None
     attempts: int
     error: str | None
+    user_id: UserId | None = None
+    """Whose own room it is; None for a room of several people."""
 
 
 @dataclass(frozen=True, slots=True)

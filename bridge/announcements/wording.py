@@ -23,8 +23,6 @@ Body = Mapping[str, Any]
 
 MARKER = "io.muster.announcement"
 """The key of the content in which a copy carries the announcement's `id` and `version`."""
-URGENT = "io.muster.urgent"
-"""True in what breaks quiet hours: the push rule that keeps them leaves it out."""
 LONGEST = 62_000
 """Bytes of content at most: 65,536 for the event (spec "Size limits"), less what Synapse adds around it."""
 FILES = ("m.image", "m.file", "m.audio", "m.video")
@@ -128,8 +126,7 @@ def _content(wording: Wording, languages: Sequence[str]) -> dict[str, Any]:
     marked_up = titles or wording.discussion or any("formatted_body" in wording.texts[each] for each in languages)
     if marked_up and plain:
         content |= {"format": HTML, "formatted_body": "\n".join(formatted)}
-    urgent = {URGENT: True} if wording.priority <= Priority.URGENT else {}
-    return {**content, "m.mentions": {}, MARKER: {"id": wording.id, "version": wording.version}, **urgent}
+    return {**content, "m.mentions": {}, MARKER: {"id": wording.id, "version": wording.version}}
 
 
 def _part(wording: Wording, language: str, *, title: bool, is_file: bool) -> tuple[str, str]:

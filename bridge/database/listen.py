@@ -46,6 +46,8 @@ NOTICES = "muster_notices"
 """The administrators are to be told something."""
 SELFSERVICE = "muster_selfservice"
 """The bot is to say something to somebody."""
+QUIET = "muster_quiet"
+"""Somebody has chosen other quiet hours."""
 
 _CHECK_EVERY = 20.0
 """Seconds after which the connection is tried, so that a silent loss is noticed."""

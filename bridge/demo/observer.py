@@ -83,7 +83,7 @@ class Observer:
     async def deliveries(self, announcement: str) -> list[tuple[RoomId, EventId]]:
         """Return where an announcement was posted, and as which event."""
         found = await announcements.load_deliveries(self._services.pool, announcement)
-        return [(delivery.room_id, delivery.event_id) for delivery in found if delivery.event_id is not None]
+        return [(one.room_id, one.event_id) for one in found if one.room_id is not None and one.event_id is not None]
 
     async def _members(self, room_id: RoomId) -> list[str]:
         answer = await self._admin.request(Method.GET, f"_synapse/admin/v1/{path('rooms', room_id, 'members')}")

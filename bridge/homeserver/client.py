@@ -129,6 +129,24 @@ class Homeserver:
         place = f"{_CLIENT}/{path('profile', user_id, name)}"
         await self._request(Method.PUT, place, {name: text}) if text else await self._request(Method.DELETE, place)
 
+    # Push rules: what rings for somebody (spec, "Push rules API")
+
+    async def put_push_rule(
+        self, user_id: UserId, rule: str, content: Mapping[str, object], *, after: str | None = None
+    ) -> None:
+        """Put an override rule of a user's before all others of theirs, or right after another one. May be repeated."""
+        place = f"{_CLIENT}/pushrules/global/override/{path(rule)}"
+        query = None if after is None else {"after": after}
+        await self._request(Method.PUT, place, content, query=query, as_user=user_id)
+
+    async def delete_push_rule(self, user_id: UserId, rule: str) -> None:
+        """Take an override rule of a user's away, if it is there."""
+        try:
+            await self._request(Method.DELETE, f"{_CLIENT}/pushrules/global/override/{path(rule)}", as_user=user_id)
+        except HomeserverError as error:
+            if error.status != 404:
+                raise
+
     # Media
 
     async def upload(self, content: bytes, kind: str) -> str:
@@ -221,6 +239,11 @@ class Homeserver:
         answer = await self._request(
             Method.PUT, _room(room_id, "send", event_type, transaction_id), content, as_user=as_user
         )
+        return EventId(answer["event_id"])
+
+    async def redact(self, room_id: RoomId, event_id: EventId, *, transaction_id: str) -> EventId:
+        """Take an event back as the bot; the same `transaction_id` again is the same redaction."""
+        answer = await self._request(Method.PUT, _room(room_id, "redact", event_id, transaction_id))
         return EventId(answer["event_id"])
 
     # Media, through the admin API

@@ -23,8 +23,8 @@ async def read_unmanaged(
 ) -> list[UnmanagedRoom]:
     """Return the rooms that no rule makes, by their IDs; with `touched` those in which one of these users is.
 
-    Left out are direct rooms, rooms of fewer than `LEAST` people, those that the bot is in without having adopted
-    them, and those of which the homeserver has lately refused something.
+    Left out are direct and personal rooms, rooms of fewer than `LEAST` people, those that the bot is in without having
+    adopted them, and those of which the homeserver has lately refused something.
     """
     rows = await db.fetch(
         """SELECT m.room_id, u.announced_at, u.closed_at IS NOT NULL AS closed,
@@ -35,6 +35,7 @@ async def read_unmanaged(
            WHERE m.membership IN ('join', 'invite')
                AND NOT EXISTS (SELECT FROM managed_room r WHERE r.room_id = m.room_id)
                AND NOT EXISTS (SELECT FROM direct_room d WHERE d.room_id = m.room_id)
+               AND NOT EXISTS (SELECT FROM personal_room o WHERE o.room_id = m.room_id)
                AND (u.refused_at IS NULL OR u.refused_at <= $3)
            GROUP BY m.room_id, u.room_id, p.room_id
            HAVING (count(*) FILTER (WHERE m.user_id <> $1) >= $4

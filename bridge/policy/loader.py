@@ -30,8 +30,9 @@ from bridge.document import (
     placed,
     read,
 )
-from bridge.policy import desk_section, retention, room_section
+from bridge.policy import acknowledge, desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.hours import read_hours
 from bridge.policy.schema import (
     Accounts,
     Avatars,
@@ -97,6 +98,7 @@ class _Reader:
         retained = retention.retention(archive, self._retained)
         guests = section.optional("guests", a(self._guests), None)
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
+        hours = section.optional("hours", a(lambda each: read_hours(each, self._vocabulary)), None)
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
@@ -116,6 +118,7 @@ class _Reader:
             guests,
             unmanaged,
             *self._cases,
+            hours=hours,
         )
 
     def _account(self, section: Section) -> Accounts:
@@ -207,6 +210,7 @@ class _Reader:
             rooms=tuple(room.id for room in rooms),
             place=room_section.place_of(section),
             people=section.optional("people", self._selector, None) or any_of([room.members for room in rooms]),
+            acknowledge=section.optional("acknowledge", a(acknowledge.read), None),
             **desk_section.read(section, self._rooms),
         )
 

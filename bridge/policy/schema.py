@@ -13,8 +13,10 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bridge.directory.selector import Selector
+from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
+from bridge.policy.working_time import WorkingTime
 
 RuleId = str
 """What the policy calls a space, a room or a desk: lower-case letters, digits and `-`."""
@@ -183,6 +185,8 @@ class Desk:
     """The chat room in which announcements are talked about."""
     lasts: timedelta | None = timedelta(days=7)
     """How long an announcement is current, and pinned; None: until it is ended by hand, and not pinned."""
+    acknowledge: Acknowledge | None = None
+    """None: nobody is reminded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +339,8 @@ class Policy:
     """Who may let a case open direct rooms, where that is not `brake.approvers`."""
     cases_place: tuple[int, int] = field(default=(0, 0), compare=False)
     """Line and column in the file, 1-based."""
+    hours: WorkingTime | None = None
+    """None: nothing waits for anybody's working hours."""
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:

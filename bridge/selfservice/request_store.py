@@ -186,6 +186,7 @@ async def direct_room(db: Database, bot: UserId, user_id: UserId) -> RoomId | No
         """SELECT room_id FROM room_member AS own
            WHERE user_id = $2 AND membership = 'join'
                AND NOT EXISTS (SELECT FROM managed_room WHERE managed_room.room_id = own.room_id)
+               AND NOT EXISTS (SELECT FROM personal_room WHERE personal_room.room_id = own.room_id)
                AND EXISTS (SELECT FROM room_member AS ours WHERE ours.room_id = own.room_id AND ours.user_id = $1
                    AND ours.membership = 'join')
                AND (SELECT count(*) FROM room_member AS there

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from bridge.announcements import store
-from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer, announce
+from bridge.announcements.postman import Postman
 from bridge.announcements.tracking import Report, report
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
@@ -94,7 +94,7 @@ async def office(
         DeskConsumer(pool, bot=homeserver.bot, policy=lambda: POLICY),
     ]
     tasks = [asyncio.create_task(run_consumer(pool, consumer, listener.subscribe(EVENTS))) for consumer in consumers]
-    tasks.append(asyncio.create_task(Deliverer(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))
+    tasks.append(asyncio.create_task(Postman(pool, homeserver).run(listener.subscribe(ANNOUNCEMENTS))))
     tasks.append(asyncio.create_task(listener.run()))
     application = web.Application()
     application.add_routes(routes(partial(ingest, pool), registration.hs_token))
@@ -222,15 +222,15 @@ async def test_nothing_is_announced_twice_when_both_sides_die(
     transport = Transport(http, synapse.url, registration.as_token)
     dying = Interrupted(transport, bot=homeserver.bot, server_name=SERVER_NAME, appservice_id=registration.id)
     dying.sent = asyncio.Event()
-    delivering = asyncio.create_task(Deliverer(pool, dying).deliver())
+    delivering = asyncio.create_task(Postman(pool, dying).deliver())
     await dying.sent.wait()
     delivering.cancel()
     with suppress(asyncio.CancelledError):
         await delivering
     await synapse.kill()
-    assert (await Deliverer(pool, homeserver).deliver()).away
+    assert (await Postman(pool, homeserver).deliver()).away
     await synapse.start()
-    assert (await Deliverer(pool, homeserver).deliver()).settled == 1
+    assert (await Postman(pool, homeserver).deliver()).settled == 1
     messages, _ = await homeserver.messages(news, before=None)
     assert [event["content"]["body"] for event in messages if event["type"] == "m.room.message"] == [
         "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."

@@ -66,8 +66,9 @@ CREATE INDEX outgoing_announcement ON outgoing (announcement, role);
 
 -- The room in which one person hears what is for people and not for rooms.
 CREATE TABLE personal_room (
-    user_id text PRIMARY KEY,
-    room_id text NOT NULL UNIQUE
+    user_id text    PRIMARY KEY,
+    room_id text    NOT NULL UNIQUE,
+    joined  boolean NOT NULL -- the person was brought into it
 );
 
 -- What was rendered when it was sent stands in the queue now; the words are those of the version that sent it.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bridge.announcements.deliver import Deliverer
 from bridge.announcements.desk import DeskConsumer
+from bridge.announcements.postman import Postman, Progress
 from bridge.directory.selector import parse
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
@@ -113,6 +113,11 @@ class FakeHomeserver:
         self.refusals: dict[RoomId, HomeserverError] = {}
         self.before_answer: Callable[[RoomId], Awaitable[None]] = answer_at_once
         """Called when an event is in the room and the answer is not yet on its way."""
+        self.server_name = "company.example"
+        self.redacted: list[str] = []
+        self.pinned: dict[RoomId, list[str]] = defaultdict(list)
+        self.aliases: dict[str, RoomId] = {}
+        self.joined: dict[RoomId, set[UserId]] = defaultdict(set)
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
 
     async def send(
@@ -146,6 +151,55 @@ class FakeHomeserver:
             raise HomeserverUnavailableError("The homeserver does not answer.")
         return self.rooms[room_id][::-1], None
 
+    async def redact(self, room_id: RoomId, event_id: EventId, *, transaction_id: str) -> EventId:
+        """Take an event back."""
+        if room_id in self.refusals:
+            raise self.refusals[room_id]
+        self.redacted.append(event_id)
+        return EventId(f"$redaction{next(_numbers)}")
+
+    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
+        """Return what is pinned."""
+        return {"pinned": list(self.pinned[room_id])} if room_id in self.pinned else None
+
+    async def send_state(
+        self,
+        room_id: RoomId,
+        event_type: str,
+        state_key: str,
+        content: Mapping[str, Any],
+        *,
+        as_user: UserId | None = None,
+    ) -> EventId:
+        """Pin."""
+        self.pinned[room_id] = content["pinned"]
+        return EventId(f"$state{next(_numbers)}")
+
+    async def create_room(self, content: Mapping[str, Any]) -> RoomId:
+        """Make a room, unless its alias is taken."""
+        if self.away:
+            raise HomeserverUnavailableError("The homeserver does not answer.")
+        alias = f"#{content['room_alias_name']}:{self.server_name}"
+        if alias in self.aliases:
+            raise HomeserverError("Room alias already taken", status=400, errcode="M_ROOM_IN_USE")
+        self.aliases[alias] = RoomId(f"!made{next(_numbers)}")
+        await self.before_answer(self.aliases[alias])
+        return self.aliases[alias]
+
+    async def resolve_alias(self, alias: str) -> RoomId | None:
+        """Return the room of an alias."""
+        return self.aliases.get(alias)
+
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Invite, unless the person is in the room."""
+        if user_id in self.joined[room_id]:
+            raise HomeserverError("is already in the room", status=403, errcode="M_FORBIDDEN")
+
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None:
+        """Join."""
+        self.joined[room_id].add(as_user)
+        await self.before_answer(room_id)
+
     def restart(self) -> None:
         """Forget the transaction IDs."""
         self._transactions.clear()
@@ -168,14 +222,19 @@ class Muster:
 
     def __init__(self, pool: Pool, homeserver: FakeHomeserver) -> None:
         self.pool = pool
-        self.consumer = DeskConsumer(pool, bot=BOT, policy=policy, clock=lambda: NOW)
-        self.deliverer = Deliverer(pool, homeserver, clock=lambda: NOW)
+        self.now = NOW
+        self.consumer = DeskConsumer(pool, bot=BOT, policy=policy, clock=lambda: self.now)
+        self.postman = Postman(pool, homeserver, clock=lambda: self.now)
 
     async def hear(self, *events: Event) -> None:
         """Let the feed hand over a batch."""
         await self.consumer.handle(events)
 
-    async def deliver(self) -> None:
-        """Deliver until nothing moves any more."""
-        while (await self.deliverer.deliver()).settled:
-            pass
+    async def deliver(self) -> Progress:
+        """Carry out what is due."""
+        return await self.postman.deliver()
+
+    async def wait(self, **time: float) -> Progress:
+        """Let time pass, and carry out what is due then."""
+        self.now += timedelta(**time)
+        return await self.deliver()

@@ -64,7 +64,7 @@ async def test_announcing_from_the_command_line_reaches_the_same_rooms(
     """The company says it; the service delivers it; it is answered nowhere but on the terminal."""
     assert await announce.announce(_args("announce", "--desk", "desk", "The gate is closed."), services) == 0
     assert "Announced to 3 people in 2 rooms: " in capsys.readouterr().out
-    await muster.deliver()
+    await muster.wait(days=1)
     expected = "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
     assert homeserver.bodies(NEWS) == homeserver.bodies(NIGHT) == [expected]
     assert set(homeserver.rooms) == {NEWS, NIGHT}

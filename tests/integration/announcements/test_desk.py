@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.announcements import store
+from bridge.announcements.marker import sending
 from bridge.announcements.tracking import Report, Summary, report
+from bridge.announcements.values import copy_key
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from tests.integration.announcements.company import (
@@ -160,8 +162,9 @@ async def test_only_recipients_acknowledge(muster: Muster, homeserver: FakeHomes
 async def test_a_reaction_to_what_a_crash_left_unrecorded_counts(muster: Muster, homeserver: FakeHomeserver) -> None:
     """The announcement itself comes back over the feed before the reactions to it, so none is lost."""
     await muster.hear(text("The gate is closed."))
-    content = {"msgtype": "m.text", "body": "x", "io.muster.announcement": {"id": (await _only(muster)).id}}
-    sent = event(NEWS, BOT, content)
+    key = copy_key((await _only(muster)).id, NEWS)
+    content = await muster.pool.fetchval("SELECT content FROM outgoing WHERE key = $1", key)
+    sent = event(NEWS, BOT, sending(content, key, 0))
     await muster.hear(sent, reaction(BO, NEWS, sent.event_id))
     assert (await _report(muster)).missing == (ANNA, CY)
     assert (await _report(muster)).delivered == 3
@@ -172,10 +175,10 @@ async def test_a_reaction_to_what_a_crash_left_unrecorded_counts(muster: Muster,
 @pytest.mark.parametrize(
     "forged",
     [
-        event(NEWS, ANNA, {"body": "x", "io.muster.announcement": {"id": "7kq2-m9xd"}}),
-        event(NEWS, BOT, {"body": "x", "io.muster.announcement": {"id": "7kq2-m9xd"}}),
-        event(NEWS, BOT, {"body": "x", "io.muster.announcement": {"id": "\x00"}}),
-        event(NEWS, BOT, {"body": "x", "io.muster.announcement": 5}),
+        event(NEWS, ANNA, {"body": "x", "io.muster.outgoing": "7kq2-m9xd/copy/!news#0"}),
+        event(NEWS, BOT, {"body": "x", "io.muster.outgoing": "7kq2-m9xd/copy/!news#0"}),
+        event(NEWS, BOT, {"body": "x", "io.muster.outgoing": "\x00#0"}),
+        event(NEWS, BOT, {"body": "x", "io.muster.outgoing": 5}),
     ],
 )
 async def test_a_marker_without_its_announcement_changes_nothing(muster: Muster, forged: Event) -> None:
@@ -282,13 +285,13 @@ async def test_a_poster_without_an_account_of_ours_is_named_by_localpart(
 
 async def test_all_is_written_or_nothing(muster: Muster, owner: Pool) -> None:
     """When the database fails while an announcement is being written, no part of it stays, and it comes again."""
-    await owner.execute("ALTER TABLE desk_answer ADD CONSTRAINT broken CHECK (room_id <> '!desk')")
+    await owner.execute("ALTER TABLE outgoing ADD CONSTRAINT broken CHECK (room_id <> '!desk')")
     message = text("The gate is closed.")
     with pytest.raises(Exception, match="broken"):
         await muster.hear(message)
     assert await store.load_summaries(muster.pool, 10) == []
-    assert await muster.pool.fetchval("SELECT count(*) FROM delivery") == 0
-    await owner.execute("ALTER TABLE desk_answer DROP CONSTRAINT broken")
+    assert await muster.pool.fetchval("SELECT count(*) FROM outgoing") == 0
+    await owner.execute("ALTER TABLE outgoing DROP CONSTRAINT broken")
     await muster.hear(message)
     assert (await _report(muster)).targeted == 3
 

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.announcements.audience import audience, transaction_id
+from bridge.announcements.audience import audience
 from bridge.ids import RoomId, UserId
 
 BOT = UserId("@muster:company.example")
@@ -34,12 +34,3 @@ def test_the_order_in_which_members_are_read_does_not_matter(
     random.shuffle(shuffled)
     rooms = [room for room, _ in members]
     assert audience(rooms, members, BOT) == audience(rooms[::-1], shuffled, BOT)
-
-
-def test_a_transaction_id_is_the_same_for_the_same_announcement_and_room_only() -> None:
-    """Sending again uses the same transaction ID, and no two rooms or announcements share one."""
-    rooms = [RoomId("!a"), RoomId("!b:company.example")]
-    first = [transaction_id(announcement, room) for announcement in ("7kq2-m9xd", "0000-0000") for room in rooms]
-    again = [transaction_id(announcement, room) for announcement in ("7kq2-m9xd", "0000-0000") for room in rooms]
-    assert first == again
-    assert len(set(first)) == 4

@@ -168,7 +168,7 @@ def test_the_examples_in_the_reference_are_good_policies(number: int) -> None:
     """Each is a policy, or with the two obligatory lines before it becomes one, and passes its own tests."""
     example = examples()[number]
     text = example if example.startswith("version:") else MINIMAL + example
-    assert problems(text, ("shift", "forklift")) == []
+    assert problems(text, ("shift", "forklift", "country")) == []
 
 
 def test_the_reference_names_every_key() -> None:
