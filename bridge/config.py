@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bridge import document, yaml_text
 from bridge.config_archive import ArchiveConfig, archive
+from bridge.config_channels import ChannelsConfig, channels
 from bridge.config_feeds import Feeds, feeds
 from bridge.config_photos import PhotosConfig, photos
 from bridge.directory.local_day import is_zone
@@ -117,6 +118,7 @@ class Config:
     directory: DirectoryConfig
     scim: ScimConfig
     archive: ArchiveConfig
+    channels: ChannelsConfig
     log: LogLevel
 
     @property
@@ -158,6 +160,7 @@ def _config(section: Section, path: Path) -> Config:
     appservice = partial(_appservice, folder=folder)
     directory = partial(_directory, folder=folder)
     signed = partial(archive, folder=folder)
+    found = section.optional("directory", a(directory), directory(Section(None)))
     return Config(
         path=path,
         homeserver=section.required("homeserver", a(_homeserver)),
@@ -167,9 +170,10 @@ def _config(section: Section, path: Path) -> Config:
         data=folder / section.optional("data", document.path, Path("data")),
         policy=folder / section.optional("policy", document.path, Path("policy.yaml")),
         applying=section.optional("apply", choice(*Applying), Applying.AUTOMATIC),
-        directory=section.optional("directory", a(directory), directory(Section(None))),
+        directory=found,
         scim=section.optional("scim", a(_scim), _scim(Section(None))),
         archive=section.optional("archive", a(signed), signed(Section(None))),
+        channels=section.optional("channels", channels(found.attributes, folder), ChannelsConfig()),
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 

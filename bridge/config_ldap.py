@@ -76,7 +76,7 @@ def _source(section: Section, known: Sequence[str], folder: Path) -> LdapSource:
         attributes=attributes,
         groups=section.optional("groups", _groups, None),
         bind_dn=section.required("bind_dn", line),
-        password=section.required("password", _password(folder)),
+        password=section.required("password", password(folder)),
         start_tls=start_tls,
         ca=ca,
         page=section.optional("page", integer(1, 100_000), 500),
@@ -108,7 +108,7 @@ def _check(section: Section, url: str, attributes: Attributes, *, start_tls: boo
 
 
 def _tls(section: Section, folder: Path) -> tuple[bool, str]:
-    ca = section.optional("ca", _readable(folder), "")
+    ca = section.optional("ca", readable(folder), "")
     return section.optional("start", boolean, False), ca
 
 
@@ -143,7 +143,7 @@ def _attributes(known: Sequence[str]) -> Kind[tuple[str, ...]]:
     )
 
 
-def _password(folder: Path) -> Kind[str]:
+def password(folder: Path) -> Kind[str]:
     """Return the kind of secrets that are not in the file itself; no message repeats one."""
 
     def make(value: Value) -> str:
@@ -164,7 +164,7 @@ def _password(folder: Path) -> Kind[str]:
     return Kind(make, str)
 
 
-def _readable(folder: Path) -> Kind[str]:
+def readable(folder: Path) -> Kind[str]:
     def make(value: Value) -> str:
         found = folder / document.path.make(value)
         if not found.is_file():

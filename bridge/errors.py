@@ -14,6 +14,7 @@
     ├── DatabaseError                  PostgreSQL
     │   ├── DatabaseUnavailableError   away for now; try again
     │   └── DatabaseVersionError       made by a newer Muster
+    ├── ChannelError                   short messages or e-mail: not taken, for now or for good
     ├── MediaError                     a stored file is missing or altered
     │   ├── MediaTooLargeError         larger than the limit
     │   └── MediaUnavailableError      where files are kept is away or full; try again
@@ -139,6 +140,15 @@ class MediaTooLargeError(MediaError):
 
 class MediaUnavailableError(MediaError):
     """Where files are kept cannot be reached or is full; Muster will try again."""
+
+
+class ChannelError(MusterError):
+    """A second channel did not take a message."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+        """Whether sending this message again would be of no use."""
 
 
 class HomeserverError(MusterError):

@@ -17,10 +17,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bridge.announcements.alarm import EmergencyConsumer
 from bridge.announcements.calendar import Calendar
 from bridge.announcements.desk import DeskConsumer
 from bridge.announcements.postman import Postman
 from bridge.announcements.quiet_hours import QuietHours
+from bridge.announcements.roll_calls import RollCalls
 from bridge.app import Services
 from bridge.archive import anchors, signing
 from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnchor
@@ -36,6 +38,10 @@ from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
 from bridge.archive.residence import can_decrypt
 from bridge.archive.search_index import SearchConsumer, prepare_index
+from bridge.channels.courier import Courier
+from bridge.channels.mail import Mailer
+from bridge.channels.message import Channel
+from bridge.channels.sms import SmsGateway
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
@@ -44,7 +50,9 @@ from bridge.database.embedded import EmbeddedPostgres
 from bridge.database.listen import (
     ANNOUNCEMENTS,
     BARRIERS,
+    CHANNELS,
     DIRECTORY,
+    EMERGENCY,
     EVENTS,
     FACES,
     HOOKS,
@@ -140,6 +148,14 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         Calendar(pool, bot=services.homeserver.bot, policy=lambda: source.policy, clock=clock).run(
             listener.subscribe(ANNOUNCEMENTS)
         ),
+        RollCalls(
+            pool,
+            lambda: source.policy,
+            channels=config.channels.names,
+            clock=clock,
+            timezone=config.directory.timezone,
+        ).run(listener.subscribe(EMERGENCY)),
+        *(_run_channel(services, name, listener.subscribe(CHANNELS)) for name in config.channels.names),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
         Noticeboard(pool, services.homeserver).run(listener.subscribe(NOTICES)),
@@ -210,6 +226,13 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
     return (
         Membership(pool, bot=bot, clock=clock),
         DeskConsumer(pool, bot=bot, policy=lambda: source.policy, clock=clock, attributes=services.config.attributes),
+        EmergencyConsumer(
+            pool,
+            bot=bot,
+            policy=lambda: source.policy,
+            clock=clock,
+            timezone=services.config.directory.timezone,
+        ),
         Conversation(
             pool,
             services.homeserver,
@@ -247,6 +270,21 @@ async def _make_faces(services: Services, source: PolicySource, wake: asyncio.Ev
             clock=services.clock,
         )
         await faces.run(wake)
+
+
+async def _run_channel(services: Services, name: str, wake: asyncio.Event) -> None:
+    """Send what goes out by one second channel."""
+    found = services.config.channels
+    async with aiohttp.ClientSession() as session:
+        channel: Channel
+        if name == SmsGateway.name:
+            assert found.sms is not None
+            sms = found.sms
+            channel = SmsGateway(session, sms.url, sms.key, attribute=sms.attribute, clock=services.clock)
+        else:
+            assert found.mail is not None
+            channel = Mailer(found.mail.server, attribute=found.mail.attribute, clock=services.clock)
+        await Courier(services.pool, channel, clock=services.clock).run(wake)
 
 
 async def _read_encrypted(services: Services, wake: asyncio.Event) -> None:

@@ -40,6 +40,7 @@ VERBS = (
     "directory",
     "announce",
     "announcements",
+    "emergency",
     "archive",
     "audit",
     "drift",

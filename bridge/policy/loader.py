@@ -32,6 +32,7 @@ from bridge.document import (
 )
 from bridge.policy import acknowledge, desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
+from bridge.policy.emergency import Emergency, read_emergency
 from bridge.policy.hours import read_hours
 from bridge.policy.schema import (
     Accounts,
@@ -99,6 +100,7 @@ class _Reader:
         guests = section.optional("guests", a(self._guests), None)
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
         hours = section.optional("hours", a(lambda each: read_hours(each, self._vocabulary)), None)
+        emergency = section.optional("emergency", a(self._emergency), Emergency())
         tests = section.optional("tests", list_of(a(self._test)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
@@ -119,7 +121,11 @@ class _Reader:
             unmanaged,
             *self._cases,
             hours=hours,
+            emergency=emergency,
         )
+
+    def _emergency(self, section: Section) -> Emergency:
+        return read_emergency(section, self._selector, self._vocabulary.attribute)
 
     def _account(self, section: Section) -> Accounts:
         template = self._vocabulary.person_template

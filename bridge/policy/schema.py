@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from bridge.directory.selector import Selector
 from bridge.policy.acknowledge import Acknowledge
+from bridge.policy.emergency import Emergency
 from bridge.policy.period import Period
 from bridge.policy.settings import PLAIN, Join, Rank, Settings
 from bridge.policy.working_time import WorkingTime
@@ -341,6 +342,7 @@ class Policy:
     """Line and column in the file, 1-based."""
     hours: WorkingTime | None = None
     """None: nothing waits for anybody's working hours."""
+    emergency: Emergency = field(default_factory=Emergency)
 
     @property
     def approvers_of_cases(self) -> tuple[Selector, ...]:

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
 from bridge.config_archive import AnchorsConfig, MediaConfig
+from bridge.config_channels import ChannelsConfig
 from bridge.config_photos import PhotosConfig
 from bridge.document import Kind, Section
 from bridge.errors import DocumentError
@@ -127,6 +128,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "languages": f"[{', '.join(found.archive.languages)}]",
         "media": "{}" if found.archive.media == MediaConfig() else str(found.archive.media),
         "timezone": found.directory.timezone,
+        "channels": "{}" if found.channels == ChannelsConfig() else str(found.channels),
         "log": found.log.value,
     }
 

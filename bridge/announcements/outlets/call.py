@@ -14,11 +14,7 @@ from typing import Any, Final
 
 from bridge.announcements.outlets.said import Said
 from bridge.hook_signature import sign
-from bridge.patience import Backoff
 
-MOST_ATTEMPTS: Final = 12
-"""With the pauses between them, some 20 hours."""
-BETWEEN: Final = Backoff(30.0, 6 * 3600.0)
 GONE: Final = 410
 """The receiver wants nothing more of it (standardwebhooks.com, "Deliverability and reliability")."""
 

@@ -17,9 +17,7 @@ import aiohttp
 
 from bridge.announcements.outlets import store
 from bridge.announcements.outlets.call import (
-    BETWEEN,
     GONE,
-    MOST_ATTEMPTS,
     body_of_call,
     headers_of_call,
     id_of_call,
@@ -39,6 +37,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 10
+MOST_ATTEMPTS: Final = 12
+"""With the pauses between them, some 20 hours."""
+_BETWEEN: Final = Backoff(30.0, 6 * 3600.0)
 LEASE: Final = timedelta(seconds=60)
 """So long nobody else takes a claimed call; longer than any takes."""
 _SECONDS: Final = 20.0
@@ -92,7 +93,7 @@ class Calls:
             await store.finish_call(self._pool, call.id)
             return
         dead = final or call.attempts >= MOST_ATTEMPTS
-        again_at = None if dead else now + timedelta(seconds=BETWEEN.pause(call.attempts - 1))
+        again_at = None if dead else now + timedelta(seconds=_BETWEEN.pause(call.attempts - 1))
         await store.fail_call(self._pool, call.id, problem, again_at)
         log.warning(
             "outlet %s was not told of %s: %s", call.outlet, call.announcement, problem, extra={"action": "outlet.call"}
