@@ -131,7 +131,8 @@ class Digest:
         if person is None or not addresses or not standing:
             return None
         written = write(self._policy().company, person, standing, letter.day)
-        return Note(f"digest/{letter.day}/{letter.person}", str(addresses[0]), written.subject, written.text)
+        key = f"digest/{letter.day}/{letter.person}"
+        return Note(key, str(addresses[0]), written.subject, written.text, urgent=False)
 
     async def _tell(self, error: ChannelError) -> None:
         log.warning("a digest was not taken: %s", error.message, extra={"action": "digest.send"})

@@ -21,7 +21,7 @@ NEWEST: Final = 50
 _LONGEST_TITLE: Final = 100
 _UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 knows no way to write (section 2.2)."""
-_PICTURE: Final = re.compile(r'<img\b[^>]*?(?: alt="([^"]*)")?[^>]*>')
+_PICTURE: Final = re.compile(r'(<img\b[^>]*?) src="mxc:[^"]*"')
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 
 
@@ -49,7 +49,7 @@ def rss_of(company: str, desk: str, announcements: Sequence[Said], address: str)
 def _shown(announcement: Said, language: str) -> str:
     formatted = announcement.html(language)
     if formatted:
-        return markup.clean(_PICTURE.sub(lambda match: match[1] or "", formatted))
+        return markup.clean(_PICTURE.sub(r"\1", formatted))  # which leaves the name of a picture without an address
     return html.escape(announcement.text(language), quote=False).replace("\n", "<br>\n")
 
 
