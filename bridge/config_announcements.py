@@ -90,8 +90,17 @@ class AnnouncementsConfig:
     """The desks whose announcements anybody may read as a feed."""
 
 
-def announcements(section: Section, folder: Path) -> AnnouncementsConfig:
-    """Read the section; `folder` is the file's."""
+def announcements(folder: Path) -> Kind[AnnouncementsConfig]:
+    """Return the kind of the section; `folder` is the file's."""
+    some = a(partial(_announcements, folder=folder))
+
+    def make(value: Value) -> AnnouncementsConfig:
+        return some.make(value) if value.entries() else AnnouncementsConfig()
+
+    return Kind(make, AnnouncementsConfig)
+
+
+def _announcements(section: Section, folder: Path) -> AnnouncementsConfig:
     hook = a(partial(_hook, folder=folder))
     mail = a(partial(_mail, folder=folder))
     outbound = a(partial(_outbound, folder=folder))

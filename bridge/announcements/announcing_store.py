@@ -140,7 +140,8 @@ async def mark_open(db: Database, announcement: str, at: datetime, discussion: L
     """Record that it is on its way, and where it is talked about."""
     link = None if discussion is None else {"name": discussion.name, "address": discussion.address}
     await db.execute(
-        "UPDATE announcement SET state = 'open', opened_at = $2, ends_at = $2::timestamptz + lasts, discussion = $3 WHERE id = $1",
+        "UPDATE announcement SET state = 'open', opened_at = $2, ends_at = $2::timestamptz + lasts, discussion = $3"
+        " WHERE id = $1",
         announcement,
         at,
         link,

@@ -75,8 +75,15 @@ async def touch_known(db: Database, source: str, items: Collection[str], at: dat
 
 
 async def forget_items(db: Database, before: datetime) -> None:
-    """Forget what no source has sent since a moment; feeds keep naming what they still hold."""
-    await db.execute("DELETE FROM source_item WHERE seen_at < $1", before)
+    """Forget what no source has sent since a moment.
+
+    Of a feed that nothing was read of since, everything stays: what it still says must not be news one day.
+    """
+    await db.execute(
+        """DELETE FROM source_item AS old WHERE seen_at < $1 AND (source NOT LIKE 'feed/%' OR EXISTS (
+               SELECT FROM source_item AS newer WHERE newer.source = old.source AND newer.seen_at >= $1))""",
+        before,
+    )
 
 
 async def load_place(db: Database, name: str) -> FeedPlace | None:

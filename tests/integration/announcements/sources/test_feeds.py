@@ -17,6 +17,7 @@ from bridge.announcements.sources.feed_reader import FeedReader
 from bridge.announcements.sources.intake import Intake
 from bridge.config_announcements import FeedConfig, SourceConfig
 from bridge.errors import InputError
+from bridge.housekeeping import tidy
 from tests.integration.announcements.company import NOW
 from tests.integration.announcements.sources.desk_view import announcements, nothing_changed, notices
 
@@ -87,6 +88,17 @@ async def test_only_what_is_new_is_announced_and_once(pool: Pool, feed: Feed) ->
     assert await feed.read(rss(5, 4, 3, 2, 1)) == 0
     assert feed.site.unchanged == 1
     assert [text for _, _, text in await announcements(pool)] == ["No. 3", "No. 4", "No. 5"]
+
+
+async def test_what_a_silent_feed_said_is_never_news(pool: Pool, feed: Feed) -> None:
+    """A feed that did not change for a year still knows its old entries; those that are gone from it are forgotten."""
+    await feed.read(rss(2, 1))
+    await pool.execute("UPDATE source_item SET seen_at = seen_at - interval '1 year'")
+    await tidy(pool, NOW)
+    assert await feed.read(rss(3, 2)) == 1
+    await tidy(pool, NOW)
+    rows = await pool.fetch("SELECT item FROM source_item ORDER BY item")
+    assert [row["item"] for row in rows] == ["2", "3"]
 
 
 async def test_what_cannot_be_announced_yet_waits(pool: Pool, feed: Feed) -> None:
