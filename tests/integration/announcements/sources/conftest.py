@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from bridge.announcements.sources.intake import Intake
-from tests.integration.announcements.company import BOT, found, policy
-
-if TYPE_CHECKING:
-    from bridge.database import Pool
+from tests.integration.announcements.company import BOT, Muster, policy
 
 
 @pytest.fixture
-async def intake(pool: Pool) -> Intake:
+def intake(muster: Muster) -> Intake:
     """Who takes it in, with the company in the database."""
-    await found(pool)
+    assert muster
     return Intake(policy, BOT)
