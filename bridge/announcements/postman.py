@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,8 +41,8 @@ MOST_ATTEMPTS = 10
 _BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
-_BUSY_SECONDS = 5.0
-"""The same while something is under way, and perhaps hangs."""
+_BUSY_SECONDS = 2.0
+"""The same while something is under way, here and perhaps hanging or in another process that has perhaps died."""
 
 
 class Homeserver(errand.Homeserver, personal_room.Homeserver, Protocol):
@@ -130,6 +131,10 @@ class Postman:
                     refused += sum(
                         bool(outcome.error) and not outcome.final for outcome in outcomes if not outcome.away
                     )
+            except BaseException:  # also cancelled: the locks must not go back to the pool with the connection
+                with suppress(*AWAY):  # it is lost already
+                    db.terminate()
+                raise
             finally:
                 for task in under_way:
                     task.cancel()
@@ -139,11 +144,10 @@ class Postman:
         """Return why nothing can be done, if so, and after how many seconds something is due."""
         try:
             progress = await self.deliver(wake, trial=trial)
-            now = self._clock()
-            due = await postman_store.next_due(self._pool, now)
+            due = await postman_store.next_due(self._pool)
         except AWAY as error:
             return f"the database is away ({error}).", 0.0
-        return progress.away, min(_LOOK_SECONDS, (due - now).total_seconds()) if due else _LOOK_SECONDS
+        return progress.away, _pause(due, self._clock())
 
     async def _claim(self, db: Connection, limit: int, rank: Priority) -> list[Errand]:
         """Count an attempt for what is next."""
@@ -222,6 +226,12 @@ def _room_left(busy: int, *, trial: bool) -> tuple[int, Priority]:
     if busy < AT_ONCE:
         return AT_ONCE - busy, Priority.NORMAL
     return max(0, AT_ONCE + RESERVED - busy), Priority.EMERGENCY
+
+
+def _pause(due: datetime | None, now: datetime) -> float:
+    """Return how long nothing can be done; what is due and in the hands of another process is looked at again soon."""
+    seconds = (due - now).total_seconds() if due else _LOOK_SECONDS
+    return min(seconds, _LOOK_SECONDS) if seconds > 0 else _BUSY_SECONDS
 
 
 async def _ended(under_way: set[asyncio.Task[_Outcome]], wake: Wake | None) -> list[_Outcome]:

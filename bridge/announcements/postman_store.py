@@ -162,11 +162,9 @@ async def mark_away(db: Database, ids: Sequence[int]) -> None:
     )
 
 
-async def next_due(db: Database, now: datetime) -> datetime | None:
-    """Return the next moment at which something that waits for its time is due."""
+async def next_due(db: Database) -> datetime | None:
+    """Return the first moment at which something that waits is due, in the past for what others have in hand."""
     found: datetime | None = await db.fetchval(
-        "SELECT min(greatest(due_at, retry_at)) FROM outgoing"
-        " WHERE state = 'waiting' AND greatest(due_at, retry_at) > $1",
-        now,
+        "SELECT min(greatest(due_at, retry_at)) FROM outgoing WHERE state = 'waiting'"
     )
     return found

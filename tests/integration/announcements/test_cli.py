@@ -116,7 +116,7 @@ async def test_one_announcement_shows_who_is_missing(
 ) -> None:
     """Counts, rooms, and the names of those who have not acknowledged."""
     announcement = await _announced(services, capsys)
-    await muster.deliver()
+    await muster.wait(days=1)
     await muster.hear(reaction(BO, NEWS, homeserver.announced(NEWS)))
     assert await announcements.announcements(_args("announcements", announcement.upper()), services) == 0
     printed = capsys.readouterr().out
