@@ -69,6 +69,8 @@ class FeedReader:
                 await self.read()
             except AWAY as error:
                 log.warning("feed %s waits: %s", self._name, type(error).__name__, extra={"action": "feed.wait"})
+            except Exception as error:  # one feed nobody foresaw must not stop all others
+                log.error("feed %s cannot be read: %s", self._name, type(error).__name__, extra={"action": "feed.wait"})
             await asyncio.sleep(self._feed.every.total_seconds())
 
     async def read(self) -> int:

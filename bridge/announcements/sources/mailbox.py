@@ -94,6 +94,10 @@ class Mailbox:
             raise
         except HomeserverError as error:
             return await self._refuse(path, error)
+        except AWAY:
+            raise
+        except Exception as error:  # one letter nobody foresaw must not stop all others
+            return await self._refuse(path, InputError(f"Muster cannot read it ({type(error).__name__})."))
 
     async def _announce(self, letter: Letter) -> str:
         files = [

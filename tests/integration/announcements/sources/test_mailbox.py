@@ -129,6 +129,19 @@ async def test_a_10_mb_letter_is_refused(pool: Pool, post: Post) -> None:
     assert post.left() == []
 
 
+async def test_a_letter_nobody_foresaw_stops_no_other(pool: Pool, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong within one, it is put away and told, and the next one is announced."""
+    message = letter()
+    message.add_attachment(b"x", maintype="application", subtype="zip", filename="x.zip")
+    post.deliver(message.as_bytes())
+    post.deliver(letter().as_bytes().replace(b"<1@", b"<2@"))
+    monkeypatch.setattr(post.files, "kept", None)
+    await post.mailbox.look()
+    assert "cannot read it (AttributeError)" in (await notices(pool))[0]
+    assert len(await announcements(pool)) == 1
+    assert post.left() == []
+
+
 async def test_what_nobody_can_hear_is_refused(pool: Pool, post: Post) -> None:
     """An audience of nobody: the administrators are told, and nothing is changed."""
     await pool.execute("DELETE FROM room_member")
