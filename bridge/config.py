@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document, yaml_text
+from bridge.config_announcements import AnnouncementsConfig, announcements
 from bridge.config_archive import ArchiveConfig, archive
 from bridge.config_channels import ChannelsConfig, channels
 from bridge.config_feeds import Feeds, feeds
@@ -119,6 +120,7 @@ class Config:
     scim: ScimConfig
     archive: ArchiveConfig
     channels: ChannelsConfig
+    announcements: AnnouncementsConfig
     log: LogLevel
 
     @property
@@ -161,6 +163,10 @@ def _config(section: Section, path: Path) -> Config:
     directory = partial(_directory, folder=folder)
     signed = partial(archive, folder=folder)
     found = section.optional("directory", a(directory), directory(Section(None)))
+    reached = section.optional("channels", channels(found.attributes, folder), ChannelsConfig())
+    announced = section.optional("announcements", announcements(folder), AnnouncementsConfig())
+    if announced.digest is not None and reached.mail is None:
+        section.problem("`digest` needs a mail server: expected `channels: {mail: …}`", key="announcements")
     return Config(
         path=path,
         homeserver=section.required("homeserver", a(_homeserver)),
@@ -173,7 +179,8 @@ def _config(section: Section, path: Path) -> Config:
         directory=found,
         scim=section.optional("scim", a(_scim), _scim(Section(None))),
         archive=section.optional("archive", a(signed), signed(Section(None))),
-        channels=section.optional("channels", channels(found.attributes, folder), ChannelsConfig()),
+        channels=reached,
+        announcements=announced,
         log=section.optional("log", choice(*LogLevel), LogLevel.INFO),
     )
 

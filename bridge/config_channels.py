@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from bridge.channels.mail import MailServer, Security
-from bridge.config_feeds import signing_key
+from bridge.config_kinds import secret
 from bridge.config_ldap import password, readable
-from bridge.directory.signature import key_of
 from bridge.document import Kind, Section, Value, a, choice, integer, line, matching, nearest, url
+from bridge.hook_signature import key_of
 
 _PORTS = {Security.START: 587, Security.TLS: 465, Security.NONE: 25}
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -70,7 +70,7 @@ def _channels(section: Section, attributes: Collection[str], folder: Path) -> Ch
 def _sms(section: Section, attributes: Collection[str], folder: Path) -> SmsConfig:
     return SmsConfig(
         url=section.required("url", url),
-        key=section.required("key", signing_key(folder, key_of)),
+        key=section.required("key", secret(folder, key_of, bytes)),
         attribute=section.required("attribute", _attribute(attributes)).lower(),
     )
 

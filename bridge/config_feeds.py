@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
+from bridge.config_kinds import at_least, or_nothing, secret, source_name
 from bridge.config_ldap import ldap_sources
 from bridge.directory.feed import GRACE, SHRINK
 from bridge.directory.file_mapping import COLUMNS, SPAN, Ends, FileMapping, is_date_format
 from bridge.directory.ldap_mapping import LdapSource
 from bridge.directory.scim_shape import JOB
-from bridge.directory.signature import key_of
 from bridge.directory.vendor_signature import SCHEMES, secret_of
 from bridge.document import (
     Kind,
@@ -30,11 +29,9 @@ from bridge.document import (
     line,
     list_of,
     mapping_of,
-    matching,
     number,
 )
-
-_SHORTEST_EVERY = timedelta(seconds=1)
+from bridge.hook_signature import key_of
 
 
 class AdapterName(StrEnum):
@@ -93,14 +90,14 @@ def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
     `attributes` are the company's own, `folder` is the file's.
     """
     known = (*COLUMNS, *attributes)
-    mappings = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), _name), {})
+    mappings = section.optional("files", mapping_of(a(partial(_file_mapping, known=known)), source_name), {})
     files = {name: replace(mapping, name=name) for name, mapping in mappings.items()}
     hook = a(partial(_hook, own=attributes, folder=folder))
-    webhooks = section.optional("webhooks", mapping_of(hook, _name), dict[str, HookConfig]())
+    webhooks = section.optional("webhooks", mapping_of(hook, source_name), dict[str, HookConfig]())
     ldap = section.optional("ldap", ldap_sources(attributes, folder), dict[str, LdapSource]())
     return Feeds(
         files=files,
-        watch=section.optional("watch", _or_nothing(a(partial(_watch, files=files, folder=folder))), None),
+        watch=section.optional("watch", or_nothing(a(partial(_watch, files=files, folder=folder))), None),
         webhooks=webhooks,
         ldap=ldap,
     )
@@ -108,7 +105,7 @@ def feeds(section: Section, attributes: Sequence[str], folder: Path) -> Feeds:
 
 def _file_mapping(section: Section, known: Sequence[str]) -> FileMapping:
     columns = section.required("columns", mapping_of(_attributes((*known, *SPAN))))
-    ends = section.optional("ends", _or_nothing(choice(*Ends)), None)
+    ends = section.optional("ends", or_nothing(choice(*Ends)), None)
     names = {name for names in columns.values() for name in names}
     if section.place is not None and columns:
         for problem in _column_problems(names, ends):
@@ -160,7 +157,7 @@ def _watch(section: Section, files: Mapping[str, FileMapping], folder: Path) -> 
     return WatchConfig(
         folder=folder / section.required("folder", document.path),
         mapping=section.required("mapping", _one_of(files)),
-        every=section.optional("every", _every, timedelta(seconds=10)),
+        every=section.optional("every", at_least(timedelta(seconds=1), "1s"), timedelta(seconds=10)),
     )
 
 
@@ -177,7 +174,7 @@ def _hook(section: Section, own: Sequence[str], folder: Path) -> HookConfig:
         adapter=adapter,
         attributes=paths,
         statuses=statuses,
-        keys=section.required("keys", list_of(signing_key(folder, read), least=1)),
+        keys=section.required("keys", list_of(secret(folder, read, bytes), least=1)),
         signature=signature,
     )
 
@@ -190,13 +187,6 @@ def _one_of(files: Mapping[str, FileMapping]) -> Kind[FileMapping]:
         return files[name]
 
     return Kind(make, FileMapping)
-
-
-def _or_nothing(kind: Kind[document.T]) -> Kind[document.T | None]:
-    def make(value: Value) -> document.T | None:
-        return None if value.scalar("null") is not None else kind.make(value)
-
-    return Kind(make, lambda: None)
 
 
 def _attribute(known: Sequence[str]) -> Kind[str]:
@@ -218,32 +208,6 @@ def _attributes(known: Sequence[str]) -> Kind[tuple[str, ...]]:
     return Kind(make, tuple)
 
 
-def signing_key(folder: Path, read: Callable[[str], bytes]) -> Kind[bytes]:
-    """Return the kind of keys that are not in the file itself; no message repeats one."""
-
-    def make(value: Value) -> bytes:
-        where = line.make(value)
-        if where.startswith("whsec_"):
-            value.refuse("expected $VARIABLE or the path of a file that holds the key, came the key itself")
-        if where.startswith("$"):
-            text = os.environ.get(where[1:], "")
-            if not text:
-                value.refuse(f"expected the environment variable `{where[1:]}` to hold a key; it is not set")
-        else:
-            try:
-                text = (folder / where).read_text(encoding="utf-8")
-            except (OSError, ValueError):
-                value.refuse(
-                    "expected $VARIABLE or the path of a file that holds a key; there is none that can be read"
-                )
-        try:
-            return read(text)
-        except ValueError as error:
-            value.refuse(str(error))
-
-    return Kind(make, bytes)
-
-
 def _checked(kind: Kind[str], fits: Callable[[str], bool], what: str) -> Kind[str]:
     def make(value: Value) -> str:
         found = kind.make(value)
@@ -261,15 +225,6 @@ def _is_codec(name: str) -> bool:
         return False
 
 
-def _make_every(value: Value) -> timedelta:
-    found = duration.make(value)
-    if found < _SHORTEST_EVERY:
-        value.expected("at least 1s")
-    return found
-
-
-_every: Kind[timedelta] = Kind(_make_every, lambda: timedelta(seconds=10))
-_name = matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of small letters, digits, - and _")
 _dates = _checked(line, is_date_format, "how days are written, such as DD.MM.YYYY")
 _delimiter = _checked(document.text, lambda text: len(text) == 1 and not text.isalnum(), "one character, such as ';'")
 _encoding = _checked(line, _is_codec, "an encoding such as utf-8, utf-16 or cp1252")

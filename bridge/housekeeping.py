@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bridge.announcements.sources import store as source_store
 from bridge.clock import Clock
 from bridge.database import AWAY
 from bridge.directory import door_store, hook_store, notice_store
@@ -41,6 +42,7 @@ KEPT: tuple[tuple[timedelta, Forget], ...] = (
     (LONG, audit_store.forget_answers),
     (LONG, door_store.forget_removals),
     (LONG, lifecycle_store.forget_takeovers),
+    (LONG, source_store.forget_items),
 )
 """How long what is kept."""
 

@@ -53,6 +53,7 @@ from bridge.concern.reports import Reports
 from bridge.config import Applying, Config
 from bridge.config_archive import Disposing
 from bridge.config_feeds import SignatureName
+from bridge.correspondence import correspondence_routes, correspondence_tasks
 from bridge.database import AWAY
 from bridge.database.embedded import EmbeddedPostgres
 from bridge.database.listen import (
@@ -138,7 +139,7 @@ async def serve(services: Services) -> None:
     await source.open()
     refusals = Refusals(services.pool)
     await prepare_index(services.pool, services.config.archive.languages)
-    async with _listening(services, refusals), asyncio.TaskGroup() as group:
+    async with _listening(services, source, refusals), asyncio.TaskGroup() as group:
         group.create_task(refusals.run())
         for task in _tasks(services, source):
             group.create_task(task)
@@ -191,6 +192,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         QuietHours(pool, services.homeserver, lambda: source.policy, clock=clock, timezone=timezone).run(
             listener.subscribe(QUIET)
         ),
+        *correspondence_tasks(services, lambda: source.policy, listener.subscribe(ANNOUNCEMENTS)),
         source.watch(),
         _keep_complete(services),
         _keep_audited(services),
@@ -404,13 +406,14 @@ async def _compare(services: Services) -> None:
 
 
 @asynccontextmanager
-async def _listening(services: Services, refusals: Refusals) -> AsyncIterator[None]:
+async def _listening(services: Services, source: PolicySource, refusals: Refusals) -> AsyncIterator[None]:
     """Serve Synapse, HR and whoever asks after our health, on the configured address."""
     pool, config = services.pool, services.config
     application = web.Application(client_max_size=LARGEST_BODY)
     note = functools.partial(note_receipts, pool, bot=services.homeserver.bot, clock=services.clock)
     application.add_routes(routes(functools.partial(ingest, pool), services.registration.hs_token, note))
     application.add_routes(hook_routes(pool, _hook_sources(config), services.clock, refusals=refusals))
+    application.add_routes(correspondence_routes(services, lambda: source.policy))
     application.add_routes(prevention.routes(pool, services.registration.hs_token, bot=services.homeserver.bot))
     application.router.add_get("/healthz", functools.partial(_health, services))
     scim = scim_application(

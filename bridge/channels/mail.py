@@ -92,7 +92,8 @@ class Mailer:
         message["Date"] = format_datetime(self._clock())
         message["Message-ID"] = f"<{sha256(note.key.encode()).hexdigest()[:32]}@{sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: out-of-office answers are not wanted
-        message["Importance"] = "high"
+        if note.urgent:
+            message["Importance"] = "high"
         message.set_content(note.text)
         return message
 

@@ -22,6 +22,8 @@ class Note:
     """Telephone number or e-mail address, as the directory has it."""
     subject: str
     text: str
+    urgent: bool = True
+    """Whether it says so itself, where a channel knows how."""
 
 
 class Channel(Protocol):

@@ -17,8 +17,8 @@ import aiohttp
 
 from bridge.channels.message import Note, number_of, shortened
 from bridge.clock import Clock, system_clock
-from bridge.directory.signature import sign
 from bridge.errors import ChannelError
+from bridge.hook_signature import sign
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _WORTH_RETRYING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from bridge.cli import init
 from bridge.config import Applying, load_config, load_registration, read_config, read_registration
+from bridge.config_announcements import AnnouncementsConfig
 from bridge.config_archive import AnchorsConfig, MediaConfig
 from bridge.config_channels import ChannelsConfig
 from bridge.config_photos import PhotosConfig
@@ -129,6 +130,7 @@ def test_the_defaults_are_those_that_the_example_names() -> None:
         "media": "{}" if found.archive.media == MediaConfig() else str(found.archive.media),
         "timezone": found.directory.timezone,
         "channels": "{}" if found.channels == ChannelsConfig() else str(found.channels),
+        "announcements": "{}" if found.announcements == AnnouncementsConfig() else str(found.announcements),
         "log": found.log.value,
     }
 

@@ -18,8 +18,8 @@ from bridge.directory.hook_adapters import ADAPTERS, BAMBOOHR, GENERIC
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.hooks import HookSource, hook_routes
 from bridge.directory.refusals import Refusals
-from bridge.directory.signature import sign
 from bridge.directory.vendor_signature import SCHEMES
+from bridge.hook_signature import sign
 
 if TYPE_CHECKING:
     from bridge.database import Pool

@@ -16,9 +16,9 @@ from bridge.database import AWAY
 from bridge.database.listen import HOOKS, Listener
 from bridge.directory.hook_inbox import HookInbox
 from bridge.directory.intake import import_csv
-from bridge.directory.signature import TOLERANCE, sign
 from bridge.directory.store import load_history, load_people, load_person
 from bridge.errors import UnknownNameError
+from bridge.hook_signature import TOLERANCE, sign
 from bridge.housekeeping import tidy
 from tests.integration.directory.sender import KEY, MAX_BODY, NEXT_KEY, Hooks, person
 from tests.unit.directory.deliveries import PRIVATE, bamboohr, generic

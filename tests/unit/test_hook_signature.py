@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from bridge.directory.signature import TOLERANCE, key_of, refusal_of, sign
+from bridge.hook_signature import TOLERANCE, key_of, refusal_of, sign
 
 KEY = bytes(range(24))
 NEXT_KEY = bytes(range(1, 33))
