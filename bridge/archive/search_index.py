@@ -7,14 +7,14 @@ nothing. What it holds in memory is only what the database says too, to spare as
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from bridge.archive import direct_room, search_store, store
 from bridge.archive.direct_room import RoomFacts
-from bridge.archive.search_document import Document, document_of
+from bridge.archive.search_document import Document, Kind, document_of
 from bridge.archive.search_expression import (
     DELETED,
     EDITED,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _MOST_REMEMBERED = 100_000
 _LAST_DAY = 253_402_300_799_000
 """Milliseconds; there are no dates after it."""
+_DAY = 86_400_000
+"""Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,26 @@ class _Past:
 
     version: int
     states: Sequence[HistoryEntry]
+    changing: frozenset[int]
+    """Days since 1970 on which one was recorded."""
+    marks: dict[int, str]
+    """Day → the lexemes of the departments on it, of days that are none of those."""
+
+    @classmethod
+    def of(cls, version: int, states: Sequence[HistoryEntry]) -> Self:
+        """Return the past that has these states."""
+        days = (int(entry.recorded_at.timestamp() * 1000) // _DAY for entry in states)
+        return cls(version, states, frozenset(days), {})
+
+    def marks_at(self, timestamp: int) -> str:
+        """Return the lexemes of the departments at a moment, in milliseconds, each behind a blank."""
+        day = min(timestamp, _LAST_DAY) // _DAY
+        found = self.marks.get(day)
+        if found is None:
+            found = "".join([f" {_mark(department_lexeme(one))}" for one in departments_at(self.states, timestamp)])
+            if day not in self.changing:
+                self.marks[day] = found
+        return found
 
 
 class SearchConsumer:
@@ -61,66 +83,79 @@ class SearchConsumer:
         self._languages = tuple(languages)
         self._rooms: dict[RoomId, int] = {}
         self._pasts: dict[UserId, _Past] = {}
+        self._marks: dict[tuple[int, UserId, Kind, bool], str] = {}
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Index what can be found among the events, and mark what they edit or redact."""
         documents = [(event, found) for event in events if (found := document_of(event)) is not None]
+        edits = {event.event_id: target for event in events if (target := edited_by(event))}
         with store.database_errors():
             await self._learn_rooms(events, [event for event, _ in documents])
             if documents:
-                await self._index(documents)
-        await self._mark(events)
+                await self._index(documents, edits)
+            await self._mark(events, edits)
 
-    async def _index(self, documents: Sequence[tuple[Event, Document]]) -> None:
+    async def _index(self, documents: Sequence[tuple[Event, Document]], edits: Mapping[EventId, EventId]) -> None:
         # In a thread: a long text in many scripts takes a noticeable part of a second.
         words = await asyncio.to_thread(self._vectors, [found.text for _, found in documents])
-        flags = await self._flags([event for event, _ in documents])
-        departments = await self._departments([event for event, _ in documents])
+        flags = await self._flags([event for event, _ in documents], edits)
+        pasts = await self._learn_pasts({event.sender for event, _ in documents})
         rows = []
         for (event, found), vector in zip(documents, words, strict=True):
-            room = self._rooms[event.room_id]
-            lexemes = [
-                room_lexeme(room),
-                sender_lexeme(event.sender),
-                kind_lexeme(found.kind),
-                *([FILE] if found.has_file else []),
-                *([LONG] if is_long(vector) else []),
-                *flags.get(event.event_id, ()),
-                *map(department_lexeme, departments.get(event.event_id, ())),
-            ]
-            marks = " ".join(map(quoted, lexemes)).encode("utf-8", "replace").decode()
-            rows.append((event.timestamp, event.seq, room, f"{vector} {marks}"))
+            room, past = self._rooms[event.room_id], pasts.get(event.sender)
+            tokens = f"{vector} {self._marks_of(room, event.sender, found)}"
+            if past is not None:
+                tokens += past.marks_at(event.timestamp)
+            if is_long(vector):
+                tokens += f" {quoted(LONG)}"
+            rows.append((event.timestamp, event.seq, room, tokens + flags.get(event.event_id, "")))
         await search_store.index_events(self._pool, rows)
 
     def _vectors(self, texts: Sequence[str]) -> list[str]:
         return [vector_of(text, self._languages) for text in texts]
 
-    async def _flags(self, events: Sequence[Event]) -> dict[EventId, list[str]]:
-        """Return what was edited or redacted before it was indexed, which happens to what was fetched afterwards."""
-        targets = {event.event_id: edited_by(event) for event in events}
-        asked = {*targets, *(target for target in targets.values() if target)}
-        found = await search_store.read_amendments(self._pool, asked)
+    def _marks_of(self, room: int, sender: UserId, document: Document) -> str:
+        """Return the lexemes of what is the same for most that somebody says in a room."""
+        key = room, sender, document.kind, document.has_file
+        found = self._marks.get(key)
+        if found is None:
+            if len(self._marks) >= _MOST_REMEMBERED:
+                self._marks.clear()
+            lexemes = [room_lexeme(room), sender_lexeme(sender), kind_lexeme(document.kind)]
+            found = self._marks[key] = " ".join(map(_mark, [*lexemes, *([FILE] if document.has_file else [])]))
+        return found
+
+    async def _flags(self, events: Sequence[Event], edits: Mapping[EventId, EventId]) -> dict[EventId, str]:
+        """Return the lexemes, each behind a blank, of what is an edit, or was edited or redacted before it was indexed.
+
+        The latter happens to what was fetched afterwards.
+        """
+        asked = {event.event_id for event in events}
+        found = await search_store.read_amendments(self._pool, asked.union(edits.values()))
         redacted = {(row["relates_to"], row["room_id"]) for row in found if row["type"] == "m.room.redaction"}
-        edits = [row for row in found if row["type"] != "m.room.redaction"]
-        edited = {(row["relates_to"], row["room_id"], row["sender"]) for row in edits}
-        flags: dict[EventId, list[str]] = {}
+        amending = [row for row in found if row["type"] != "m.room.redaction"]
+        edited = {(row["relates_to"], row["room_id"], row["sender"]) for row in amending}
+        if not (found or edits):
+            return {}
+        flags: dict[EventId, str] = {}
         for event in events:
-            target = targets[event.event_id]
+            target = edits.get(event.event_id)
+            flag = ""
             if target or (event.event_id, event.room_id, event.sender) in edited:
-                flags.setdefault(event.event_id, []).append(EDITED)
+                flag += f" {quoted(EDITED)}"
             if (event.event_id, event.room_id) in redacted or (target, event.room_id) in redacted:
-                flags.setdefault(event.event_id, []).append(DELETED)
+                flag += f" {quoted(DELETED)}"
+            flags[event.event_id] = flag
         return flags
 
-    async def _mark(self, events: Sequence[Event]) -> None:
+    async def _mark(self, events: Sequence[Event], edits: Mapping[EventId, EventId]) -> None:
         """Mark what was indexed before."""
         redactions = [(event.redacts, event.room_id, "") for event in events if event.redacts]
-        edits = [(target, event.room_id, event.sender) for event in events if (target := edited_by(event))]
-        with store.database_errors():
-            if redactions:
-                await search_store.mark_events(self._pool, redactions, DELETED)
-            if edits:
-                await search_store.mark_events(self._pool, edits, EDITED)
+        edited = [(edits[event.event_id], event.room_id, event.sender) for event in events if event.event_id in edits]
+        if redactions:
+            await search_store.mark_events(self._pool, redactions, DELETED)
+        if edited:
+            await search_store.mark_events(self._pool, edited, EDITED)
 
     async def _learn_rooms(self, events: Sequence[Event], found: Iterable[Event]) -> None:
         """Give rooms their numbers, and keep what tells direct rooms from others."""
@@ -153,9 +188,8 @@ class SearchConsumer:
                     facts_as_json(facts),
                 )
 
-    async def _departments(self, events: Sequence[Event]) -> dict[EventId, tuple[str, ...]]:
-        """Return in which departments the senders were when they sent."""
-        senders = {event.sender for event in events}
+    async def _learn_pasts(self, senders: Set[UserId]) -> dict[UserId, _Past]:
+        """Return what the directory knows of the senders; of those who are no people, nothing."""
         held = await search_store.read_states_held(self._pool, senders)
         if len(self._pasts) > _MOST_REMEMBERED:
             self._pasts.clear()
@@ -165,13 +199,9 @@ class SearchConsumer:
             past = self._pasts.get(user)
             if past is None or past.version != version:
                 states = await load_states_of(self._pool, PersonId(row["person_id"]), datetime.max.replace(tzinfo=UTC))
-                past = self._pasts[user] = _Past(version, states)
+                past = self._pasts[user] = _Past.of(version, states)
             known[user] = past
-        return {
-            event.event_id: departments_at(known[event.sender].states, event.timestamp)
-            for event in events
-            if event.sender in known
-        }
+        return known
 
 
 def departments_at(states: Sequence[HistoryEntry], timestamp: int) -> tuple[str, ...]:
@@ -206,6 +236,10 @@ def facts_as_json(facts: RoomFacts) -> dict[str, Any]:
         "name": _storable(facts.name),
         "renamed_at": facts.renamed_at,
     }
+
+
+def _mark(lexeme: str) -> str:
+    return quoted(lexeme).encode("utf-8", "replace").decode()
 
 
 def _storable(text: str) -> str:

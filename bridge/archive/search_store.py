@@ -160,15 +160,16 @@ def _named(room: str) -> tuple[str, str]:
 
 async def index_events(db: Connection | Pool, rows: Sequence[tuple[int, int, int, str]]) -> None:
     """Store (origin_ts, seq, room, tokens) of events; again replaces."""
+    times, seqs, rooms, tokens = zip(*rows, strict=True)
     await db.execute(
         "INSERT INTO event_text SELECT ts::bigint, seq::bigint, room::integer, tokens::tsvector"
         " FROM unnest(string_to_array($1, ','), string_to_array($2, ','), string_to_array($3, ','),"
         " string_to_array($4, E'\x1f')) AS given (ts, seq, room, tokens)"
         " ON CONFLICT (origin_ts, seq) DO UPDATE SET tokens = excluded.tokens, room = excluded.room",
-        ",".join([str(row[0]) for row in rows]),
-        ",".join([str(row[1]) for row in rows]),
-        ",".join([str(row[2]) for row in rows]),
-        "\x1f".join([row[3] for row in rows]),
+        ",".join(map(str, times)),
+        ",".join(map(str, seqs)),
+        ",".join(map(str, rooms)),
+        "\x1f".join(tokens),
     )
 
 
@@ -195,10 +196,11 @@ async def mark_events(db: Connection | Pool, targets: Sequence[tuple[str, str, s
 
 async def read_amendments(db: Connection | Pool, event_ids: Collection[str]) -> list[asyncpg.Record]:
     """Return (relates_to, type, room_id, sender) of what edits or redacts these events."""
+    # As one text: asyncpg takes longer over an array than PostgreSQL over the events.
     return await db.fetch(
-        "SELECT relates_to, type, room_id, sender FROM event WHERE relates_to = ANY ($1)"  # noqa: S608
+        "SELECT relates_to, type, room_id, sender FROM event WHERE relates_to = ANY (string_to_array($1, E'\x1f'))"  # noqa: S608
         f" AND (type = 'm.room.redaction' OR {_EDITS})",
-        list(event_ids),
+        "\x1f".join([event_id for event_id in event_ids if event_id.isprintable()]),
     )
 
 

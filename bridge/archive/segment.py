@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import add
 from unicodedata import category, normalize
 
 import snowballstemmer
@@ -38,6 +39,8 @@ LONGEST = 200
 MOST_PLACES = 255
 """Places of one lexeme that PostgreSQL keeps."""
 _LAST_PLACE = 16_383
+_MOST_WORDS = 1 << 17
+_PLACES = tuple(f":{place}A " for place in range(1, 257))
 _REST = 3
 """Letters at least that a compound has beside a part."""
 _LONGEST_COMPOUND = 40
@@ -89,18 +92,27 @@ def vector_of(text: str, languages: tuple[str, ...] = LANGUAGES) -> str:
 
     What stands in the text weighs A, marked lexemes weigh D and have no place. Empty when the text holds no word.
     """
+    known, text = _words(languages), folded(text)
     if text.isascii():
-        words = _ASCII.findall(text.lower())
-        return " ".join([f"{_word(word, languages)}:{place}A" for place, word in enumerate(words, 1)])
-    found, place = list[str](), 1
-    for unparted, word in _pattern().findall(folded(text)):
+        return _placed([known[word] for word in _ASCII.findall(text)])
+    if not _BEYOND_LATIN.search(text):
+        return _placed([known[word] for word in _LATIN.findall(text)])
+    lexemes, place = list[str](), 1
+    for unparted, word in _pattern().findall(text):
         if word:
-            found.append(f"{_word(word, languages)}:{place}A")
+            lexemes.append(f"{known[word]}:{place}A")
             place += 1
         else:
-            found += [f"'{pair}':{at}A" for at, pair in enumerate(pairs_of(unparted), place)]
+            lexemes += [f"'{pair}':{at}A" for at, pair in enumerate(pairs_of(unparted), place)]
             place += len(unparted)
-    return " ".join(found)
+    return " ".join(lexemes)
+
+
+def _placed(words: Sequence[str]) -> str:
+    """Return the lexemes of words with their places, from 1."""
+    if len(words) > len(_PLACES):
+        return " ".join([f"{word}:{place}A" for place, word in enumerate(words, 1)])
+    return "".join(map(add, words, _PLACES)).rstrip(" ")
 
 
 def is_long(vector: str) -> bool:
@@ -116,14 +128,35 @@ def pairs_of(run: str) -> list[str]:
     return [run[place : place + 2] for place in range(len(run))]
 
 
-@lru_cache(maxsize=1 << 17)
-def _word(word: str, languages: tuple[str, ...]) -> str:
-    """Return the lexemes of a word, itself at the end."""
-    return " ".join(f"'{lexeme}'" for lexeme in [*marks_of(word, languages), word[:LONGEST]])
+class _Words(dict[str, str]):
+    """Word → its lexemes, itself at the end; those of numbers, which hardly come again, are not kept."""
+
+    def __init__(self, languages: tuple[str, ...]) -> None:
+        super().__init__()
+        self._languages = languages
+
+    def __missing__(self, word: str) -> str:
+        if word.isdigit():
+            return f"'{word[:LONGEST]}'"
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        lexemes = [*marks_of(word, self._languages), word[:LONGEST]]
+        self[word] = found = " ".join([f"'{lexeme}'" for lexeme in lexemes])
+        return found
+
+
+@lru_cache(maxsize=8)
+def _words(languages: tuple[str, ...]) -> _Words:
+    return _Words(languages)
 
 
 def marks_of(word: str, languages: tuple[str, ...]) -> list[str]:
-    """Return the marked lexemes by which a word is found; what is very long is no word of a language."""
+    """Return the marked lexemes by which a word is found; what is very long is no word of a language.
+
+    A number has none: only letters are looked for as a part.
+    """
+    if word.isdigit():
+        return []
     found = [STEM + stem for stem in stems_of(word, languages) if stem != word]
     if SHORTEST_PART + _REST <= len(word) <= _LONGEST_COMPOUND:
         found.append(BACKWARDS + word[: -PART - 1 : -1])
@@ -141,6 +174,9 @@ def stems_of(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _ASCII = re.compile("[a-z0-9]+")
+# Latin letters, with neither unparted scripts nor marks that stand alone, need no long classes, which are slow.
+_LATIN = re.compile(r"[^\W_]+")
+_BEYOND_LATIN = re.compile("[^\0-\u02ff]")
 
 
 @cache
