@@ -83,6 +83,8 @@ class SearchConsumer:
         self._languages = tuple(languages)
         self._rooms: dict[RoomId, int] = {}
         self._pasts: dict[UserId, _Past] = {}
+        self._held_until = 0
+        """Up to here, events come again."""
         self._marks: dict[tuple[int, UserId, Kind, bool], str] = {}
 
     async def handle(self, events: Sequence[Event]) -> None:
@@ -109,7 +111,15 @@ class SearchConsumer:
             if is_long(vector):
                 tokens += f" {quoted(LONG)}"
             rows.append((event.timestamp, event.seq, room, tokens + flags.get(event.event_id, "")))
-        await search_store.index_events(self._pool, rows)
+        await self._write(rows)
+
+    async def _write(self, rows: Sequence[tuple[int, int, int, str]]) -> None:
+        """Store the rows, in the order of the archive; those that an earlier time has brought are replaced."""
+        if rows[0][1] > self._held_until:
+            if await search_store.add_events(self._pool, rows):
+                return
+            self._held_until = await search_store.read_newest(self._pool)
+        await search_store.replace_events(self._pool, rows)
 
     def _vectors(self, texts: Sequence[str]) -> list[str]:
         return [vector_of(text, self._languages) for text in texts]

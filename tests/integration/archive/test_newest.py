@@ -44,7 +44,7 @@ async def test_what_came_meanwhile_is_given(pool: Pool) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_every_consumer_is_given_what_the_archive_holds(pool: Pool, owner: Pool, seed: int) -> None:
-    """Whoever reads when and how much at a time is given the next events that are there, and no fewer than there are."""
+    """Whoever reads when and how much at a time is given the next events, and no fewer than there are."""
     dice, size = random.Random(seed), 0
     newest = Newest(pool, kept=dice.choice([1, 4, 30]))
     cursors, disposed = dict.fromkeys(CONSUMERS, 0), set[int]()
