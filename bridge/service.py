@@ -30,6 +30,7 @@ from bridge.archive.held_media import HeldMedia
 from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
 from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
+from bridge.archive.newest import Newest
 from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
 from bridge.archive.residence import can_decrypt
@@ -129,9 +130,13 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
+    newest = Newest(pool)
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
-        *(run_consumer(pool, consumer, listener.subscribe(EVENTS)) for consumer in _consumers(services, source)),
+        *(
+            run_consumer(pool, consumer, listener.subscribe(EVENTS), newest=newest)
+            for consumer in _consumers(services, source)
+        ),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),

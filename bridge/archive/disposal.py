@@ -53,6 +53,7 @@ async def dispose(pool: Pool, seqs: Sequence[int], order: Order, held: Held, at:
     """
     async with store.transaction(pool) as connection:
         await disposal_store.lock_ledger(connection)
+        await disposal_store.lock_words(connection)
         kept = await held(connection, seqs)
         free = await disposal_store.read_leaves(connection, set(seqs) - kept)
         if not free:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.archive.direct_room import NEVER
 from bridge.archive.schedule import Limit, Room
+from bridge.archive.search_store import WORDS_LOCK
 from bridge.archive.store import MOMENT
 from bridge.ids import RoomId, RoomKey
 
@@ -92,6 +93,11 @@ async def lock_ledger(connection: Connection) -> int:
     """Keep everybody else from adding to the ledger until the database transaction ends; return its size."""
     size: int = await connection.fetchval("SELECT size FROM ledger_head FOR UPDATE")
     return size
+
+
+async def lock_words(connection: Connection) -> None:
+    """Keep everybody else from writing words of events until the database transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", WORDS_LOCK)
 
 
 async def read_leaves(connection: Connection, seqs: Collection[int]) -> list[tuple[int, bytes]]:
