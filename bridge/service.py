@@ -33,6 +33,7 @@ from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
 from bridge.archive.newest import Newest
 from bridge.archive.nightly import Nightly
 from bridge.archive.notary import Notary
+from bridge.archive.orphans import Orphans
 from bridge.archive.residence import can_decrypt
 from bridge.archive.search_index import SearchConsumer, prepare_index
 from bridge.config import Applying, Config
@@ -133,10 +134,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     newest = Newest(pool)
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
-        *(
-            run_consumer(pool, consumer, listener.subscribe(EVENTS), newest=newest)
-            for consumer in _consumers(services, source)
-        ),
+        *(run_consumer(pool, one, listener.subscribe(EVENTS), newest=newest) for one in _consumers(services, source)),
         Deliverer(pool, services.homeserver, clock=clock).run(listener.subscribe(ANNOUNCEMENTS)),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
@@ -264,11 +262,11 @@ async def _watch_embedded(server: EmbeddedPostgres) -> None:
 
 
 async def _fetch_media(services: Services, wake: asyncio.Event) -> None:
-    """Fetch the files that events refer to."""
+    """Fetch the files that events refer to, and remove those to which none does any more."""
     media = services.config.archive.media
     blobs = await asyncio.to_thread(open_blobs, media, services.config.data)
     fetcher = MediaFetcher(services.pool, services.homeserver, blobs, limit=media.limit, clock=services.clock)
-    await fetcher.run(wake)
+    await asyncio.gather(fetcher.run(wake), Orphans(services.pool, blobs, clock=services.clock).run())
 
 
 async def _keep_signed(services: Services) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 
-from bridge.archive import direct_room, search_store, store
+from bridge.archive import direct_room, disposal_store, search_store, store
 from bridge.archive.direct_room import RoomFacts
 from bridge.archive.search_document import Document, Kind, document_of
 from bridge.archive.search_expression import (
@@ -138,8 +138,8 @@ class SearchConsumer:
         """Store the rows of what was not disposed of meanwhile, in place of those with these times."""
         async with self._pool.acquire() as connection, connection.transaction():
             seqs = list(rows)
-            await search_store.hold_off_disposal(connection)
-            gone = await search_store.read_disposed(connection, seqs[0], seqs[-1])
+            await disposal_store.hold_off_disposal(connection)
+            gone = await disposal_store.read_gone(connection, seqs[0], seqs[-1])
             if replaced_at:
                 await search_store.remove_rows(connection, replaced_at, seqs)
             kept = [row for seq, row in rows.items() if seq not in gone] if gone else list(rows.values())

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from bridge.database import Connection, Pool
 
-WORDS_LOCK = 0x776F7264
-"""Shared by those who write words of events; of whoever disposes of events, and of their words, alone."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -162,17 +159,6 @@ async def read_room_numbers(db: Connection | Pool, room: str) -> list[int]:
 
 def _named(room: str) -> tuple[str, str]:
     return room, folded(room).strip()
-
-
-async def hold_off_disposal(connection: Connection) -> None:
-    """Let nobody dispose of events until the database transaction ends; whoever does so now comes first."""
-    await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", WORDS_LOCK)
-
-
-async def read_disposed(connection: Connection, first: int, last: int) -> set[int]:
-    """Return the positions from one to another whose events were disposed of."""
-    rows = await connection.fetch("SELECT seq FROM disposed WHERE seq BETWEEN $1 AND $2", first, last)
-    return {row["seq"] for row in rows}
 
 
 async def add_rows(connection: Connection, file: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bridge.archive import search_store, store
+from bridge.archive import disposal_store, store
 from bridge.archive.disposal import dispose
 from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
@@ -37,10 +37,10 @@ async def test_disposal_waits_for_words_that_are_being_indexed(pool: Pool) -> No
     """Words are written either before an event is disposed of, and go with it, or not at all."""
     await archived(pool, said("$a", "arved", 1))
     async with store.transaction(pool) as connection:
-        await search_store.hold_off_disposal(connection)
+        await disposal_store.hold_off_disposal(connection)
         disposing = asyncio.create_task(dispose(pool, [1], ORDER, held_seqs, AT))
         await wait_until(lambda: _somebody_waits(pool))
-        assert await search_store.read_disposed(connection, 1, 1) == set()
+        assert await disposal_store.read_gone(connection, 1, 1) == set()
         await connection.execute("UPDATE event_text SET tokens = 'arve'")
     await disposing
     assert await pool.fetchval("SELECT count(*) FROM event_text") == 0
