@@ -131,7 +131,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     """Return everything that runs beside the listening; what listens to the database comes last, when all wait."""
     config, pool, clock = services.config, services.pool, services.clock
     listener = Listener(services.storage.url)
-    newest = Newest(pool)
+    newest, timezone = Newest(pool), config.directory.timezone
     profiles = ProfileAudit(pool, services.homeserver, lambda: source.policy, clock=clock)
     tasks = [
         *(run_consumer(pool, one, listener.subscribe(EVENTS), newest=newest) for one in _consumers(services, source)),
@@ -146,9 +146,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
         profiles.run(config.homeserver.compare_every),
         profiles.watch(listener.subscribe(PROFILES)),
         Speaker(pool, services.homeserver, clock=clock).run(listener.subscribe(SELFSERVICE)),
-        Requests(pool, lambda: source.policy, clock=clock, timezone=config.directory.timezone).run(
-            listener.subscribe(SELFSERVICE)
-        ),
+        Requests(pool, lambda: source.policy, clock=clock, timezone=timezone).run(listener.subscribe(SELFSERVICE)),
         _make_faces(services, source, listener.subscribe(FACES)),
         RoomPictures(pool, services.homeserver, lambda: source.policy, config.policy.parent, clock=clock).run(),
         look_up.keep(pool, listener.subscribe(DIRECTORY)),
@@ -163,7 +161,6 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     ]
     if config.applying is Applying.AUTOMATIC:
         wakes = [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP), source.changed]
-        timezone = config.directory.timezone
         reconciler = Reconciler(
             pool,
             services.homeserver,
@@ -250,8 +247,9 @@ async def _read_encrypted(services: Services, wake: asyncio.Event) -> None:
     from bridge.archive.encryption import read_encrypted  # needs the extra `e2ee`
 
     try:
-        consumers = [SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)]
-        await read_encrypted(services.pool, services.homeserver, services.config.data, consumers, wake)
+        search = SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)
+        readers = search, MediaConsumer(services.pool, services.homeserver.server_name)
+        await read_encrypted(services.pool, services.homeserver, services.config.data, readers, wake)
     except SecretError as error:
         log.error("encrypted rooms are not read: %s", error.message, extra={"action": "decrypt"})
 

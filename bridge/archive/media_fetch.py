@@ -20,6 +20,7 @@ from bridge.archive.batch import storable
 from bridge.archive.blob import Blobs, Received
 from bridge.archive.media import delay_after, references_of
 from bridge.archive.media_store import Link
+from bridge.archive.undecrypted import as_said
 from bridge.clock import Clock, system_clock
 from bridge.database.listen import MEDIA
 from bridge.errors import (
@@ -65,7 +66,11 @@ class MediaConsumer:
         self._own_server = own_server
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Note the files that the events, in their order, refer to, unless they were disposed of; again is fine."""
+        """Note the files that the events, in their order, refer to, unless they were disposed of; again is fine.
+
+        Encrypted ones that were read count as what they said.
+        """
+        events = await as_said(self._pool, events)
         found = [(event.seq, reference) for event in events for reference in references_of(event)]
         if not found:
             return

@@ -13,3 +13,6 @@ WITH unlinked AS (
     DELETE FROM media_reference USING disposed WHERE media_reference.seq = disposed.seq RETURNING mxc
 )
 INSERT INTO media_orphan SELECT DISTINCT mxc FROM unlinked;
+
+-- Events that came encrypted and were read refer to files too, which were not noted until now.
+DELETE FROM feed_cursor WHERE consumer = 'media' AND EXISTS (SELECT FROM plaintext);
