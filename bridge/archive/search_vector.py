@@ -16,7 +16,7 @@ from operator import add
 from struct import Struct
 from typing import NamedTuple
 
-from bridge.archive.segment import LANGUAGES, LONGEST, folded, marks_of, pairs_of, runs_of
+from bridge.archive.segment import LANGUAGES, LONGEST, folded, is_plain, marks_of, pairs_of, runs_of
 
 MOST_PLACES = 255
 """Places of one lexeme that PostgreSQL keeps."""
@@ -30,9 +30,8 @@ _ROW = Struct("!hiqiqiiii")
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _ASCII = re.compile("[a-z0-9]+")
-# Latin letters, with neither unparted scripts nor marks that stand alone, need no long classes, which are slow.
-_LATIN = re.compile(r"[^\W_]+")
-_BEYOND_LATIN = re.compile("[^\0-\u02ff]")
+# Needs no long classes, which are slow.
+_LETTERS = re.compile(r"[^\W_]+")
 
 
 class Vector(NamedTuple):
@@ -60,13 +59,14 @@ def vector_of(text: str, languages: tuple[str, ...] = LANGUAGES) -> Vector:
     known, text = _words(languages), folded(text)
     if text.isascii():
         words = _ASCII.findall(text)
-    elif not _BEYOND_LATIN.search(text):
-        words = _LATIN.findall(text)
+    elif is_plain(text):
+        words = _LETTERS.findall(text)
     else:
         return _mixed(text, known)
-    found = [known[word] for word in words]
-    lexemes = [lexeme for lexeme, _ in found]
-    marks = set[bytes]().union(*[marks for _, marks in found])
+    if not words:
+        return NOTHING
+    lexemes, others = zip(*map(known.__getitem__, words), strict=True)
+    marks = set[bytes]().union(*others)
     if len(words) > len(_ONE_PLACE) or len(set(lexemes)) < len(lexemes):
         return _repeated(zip(lexemes, range(1, len(lexemes) + 1), strict=True), marks)
     return Vector(len(lexemes) + len(marks), b"".join([*map(add, lexemes, _ONE_PLACE), *marks]))

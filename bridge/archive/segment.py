@@ -71,6 +71,11 @@ def runs_of(normalised: str) -> Iterator[Run]:
         yield Run(found[0], found.lastindex == 2, found.start())
 
 
+def is_plain(normalised: str) -> bool:
+    """Return whether the text has neither unparted scripts nor marks that stand alone: words are letters in a row."""
+    return _exceptions().search(normalised) is None
+
+
 def folded(text: str) -> str:
     """Return the text normalised: compatible forms and upper case become one, joiners and soft hyphens nothing."""
     if text.isascii():
@@ -110,11 +115,22 @@ def stems_of(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    unparted = {code for first, last in _UNPARTED for code in range(first, last + 1) if category(chr(code))[0] in "LMN"}
-    marks = _ranges([code for code in range(_LAST_CHARACTER) if category(chr(code))[0] == "M" and code not in unparted])
-    mixed = _ranges(sorted(unparted))
+    mixed, marks = _classes()
     # Few ranges beyond the first plane keep Python's matcher fast: fifteen times.
     return re.compile(f"([{mixed}][{mixed}{marks}]*|[{_BEYOND}]+)|([^\\W_{mixed}]+(?:[{marks}]+[^\\W_{mixed}]*)*)")
+
+
+@cache
+def _exceptions() -> re.Pattern[str]:
+    return re.compile(f"[{''.join(_classes())}{_BEYOND}]")
+
+
+@cache
+def _classes() -> tuple[str, str]:
+    """Return the characters of scripts that do not part words, and the marks of others, as ranges."""
+    unparted = {code for first, last in _UNPARTED for code in range(first, last + 1) if category(chr(code))[0] in "LMN"}
+    marks = _ranges([code for code in range(_LAST_CHARACTER) if category(chr(code))[0] == "M" and code not in unparted])
+    return _ranges(sorted(unparted)), marks
 
 
 @cache

@@ -14,7 +14,7 @@ from bridge.archive.search_vector import Vector, file_of, flags_of, row_of, vect
 from bridge.archive.segment import LANGUAGES
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
-LATIN = st.text(st.sampled_from("aäbßéŒ 1_-'\\."), max_size=30)
+LATIN = st.text(st.sampled_from("aäbßéŒ 1_-'\\.жλ“👍\u0301"), max_size=30)
 
 
 def read(vector: Vector) -> Mapping[str, list[tuple[int, str]]]:
