@@ -50,6 +50,10 @@ class Store(Protocol):
         """Yield the bytes of that name; raises `MediaError` when there is nothing of the name."""
         ...
 
+    async def has(self, name: str) -> bool:
+        """Return whether there is something of that name."""
+        ...
+
     async def remove(self, name: str) -> None:
         """Remove what has the name, if there is something."""
         ...
@@ -102,6 +106,10 @@ class Blobs:
         if last:
             yield last
 
+    async def has(self, sha256: bytes) -> bool:
+        """Return whether the file is there, whatever its bytes; raises `MediaUnavailableError`."""
+        return await self._store.has(name_of(sha256))
+
     async def remove(self, sha256: bytes) -> None:
         """Remove the file; again is fine."""
         await self._store.remove(name_of(sha256))
@@ -151,6 +159,11 @@ class FolderStore:
             finally:
                 await asyncio.to_thread(file.close)
 
+    async def has(self, name: str) -> bool:
+        """Return whether the file is there."""
+        with _disk_errors(self._folder):
+            return await asyncio.to_thread((self._folder / name).exists)
+
     async def remove(self, name: str) -> None:
         """Remove the file."""
         with _disk_errors(self._folder):
@@ -178,6 +191,17 @@ class BucketStore:
             found = await obstore.get_async(self._store, name)
             async for piece in found.stream(min_chunk_size=_PIECE):
                 yield bytes(piece)
+
+    async def has(self, name: str) -> bool:
+        """Return whether the object is there."""
+        import obstore
+
+        with _bucket_errors(name):
+            try:
+                await obstore.head_async(self._store, name)
+            except FileNotFoundError:
+                return False
+        return True
 
     async def remove(self, name: str) -> None:
         """Remove the object."""

@@ -217,6 +217,17 @@ async def read_plaintexts(db: Connection | Pool, seqs: Collection[int]) -> dict[
     return {row["seq"]: row["body"] for row in rows}
 
 
+async def is_encryption_met(db: Connection | Pool) -> bool:
+    """Return whether there is a device, a room that the policy encrypts, or one that is encrypted."""
+    found: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT FROM archivist)"
+        " OR EXISTS (SELECT FROM managed_room WHERE settings @> '{\"encrypted\": true}'::jsonb)"
+        " OR EXISTS (SELECT FROM event WHERE type = 'm.room.encryption' AND state_key = '')"
+        " OR EXISTS (SELECT FROM event WHERE type = 'm.room.encrypted')"
+    )
+    return found
+
+
 async def read_encrypted_rooms(db: Connection | Pool) -> frozenset[RoomId]:
     """Return the rooms that the policy encrypts; `managed_room` is the membership's and only read."""
     rows = await db.fetch(

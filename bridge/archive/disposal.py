@@ -48,11 +48,12 @@ class Outcome:
 async def dispose(pool: Pool, seqs: Sequence[int], order: Order, held: Held, at: datetime) -> Outcome:
     """Dispose of the records at these positions, at most `BATCH`, that are there and are not held.
 
-    Media that nobody else's event names any more are left to the media's own housekeeping, which reads `disposed`.
+    Files that no other event refers to are left to `orphans`.
     Raises `DatabaseUnavailableError` or `DatabaseError`, and nothing is disposed of.
     """
     async with store.transaction(pool) as connection:
         await disposal_store.lock_ledger(connection)
+        await disposal_store.lock_traces(connection)
         kept = await held(connection, seqs)
         free = await disposal_store.read_leaves(connection, set(seqs) - kept)
         if not free:

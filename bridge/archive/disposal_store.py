@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bridge.archive.store import Row
     from bridge.database import Connection, Pool
 
-
+_TRACES_LOCK = 0x776F7264
+"""Shared by those who note what events say; of whoever disposes of events, and of that, alone."""
 _DUE = f"""event JOIN unnest($1::text[], $2::timestamptz[], $3::bool[]) AS due (room_id, cutoff, whole) USING (room_id)
     WHERE body IS NOT NULL AND {MOMENT} < cutoff AND (state_key IS NULL OR whole) AND seq > $4 AND seq <= $5"""
 
@@ -95,6 +96,22 @@ async def lock_ledger(connection: Connection) -> int:
     return size
 
 
+async def lock_traces(connection: Connection) -> None:
+    """Keep everybody else from noting what events say until the database transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _TRACES_LOCK)
+
+
+async def hold_off_disposal(connection: Connection) -> None:
+    """Let nobody dispose of events until the database transaction ends; whoever does so now comes first."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _TRACES_LOCK)
+
+
+async def read_gone(connection: Connection, first: int, last: int) -> set[int]:
+    """Return the positions from one to another whose events were disposed of."""
+    rows = await connection.fetch("SELECT seq FROM disposed WHERE seq BETWEEN $1 AND $2", first, last)
+    return {row["seq"] for row in rows}
+
+
 async def read_leaves(connection: Connection, seqs: Collection[int]) -> list[tuple[int, bytes]]:
     """Return (position, leaf) of those that are still there and are no entries, in order."""
     rows = await connection.fetch(
@@ -111,11 +128,18 @@ async def dispose_events(connection: Connection, entry_seq: int) -> int:
 
 
 async def forget_words(connection: Connection, seqs: Collection[int]) -> None:
-    """Remove the words by which these events were found, what consumers quoted, and what encrypted ones said."""
+    """Remove the words by which these events were found, what consumers quoted, and what encrypted ones said.
+
+    Their files are left to `orphans`.
+    """
     await connection.execute(
         """WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1)),
                 said AS (DELETE FROM plaintext WHERE seq = ANY($1)),
-                unsaid AS (DELETE FROM undecrypted WHERE seq = ANY($1))
+                unsaid AS (DELETE FROM undecrypted WHERE seq = ANY($1)),
+                unlinked AS (DELETE FROM media_reference WHERE seq = ANY($1) RETURNING mxc),
+                left_over AS (INSERT INTO media_orphan SELECT DISTINCT mxc FROM unlinked ORDER BY mxc
+                              -- Waits for who is looking at it now, and may see the reference still.
+                              ON CONFLICT (mxc) DO UPDATE SET mxc = excluded.mxc)
            DELETE FROM event_text found USING event
            WHERE event.seq = ANY($1) AND (found.origin_ts, found.seq) = (event.origin_ts, event.seq)""",
         list(seqs),

@@ -35,7 +35,7 @@ def _device_lines(found: Encryption, *, can_decrypt: bool) -> Iterator[str]:
     if not can_decrypt:
         yield 'Nothing reads encrypted rooms: pip install "muster[e2ee]", and restart Muster.'
     if found.device is None:
-        yield "The archive has no device yet; `muster run` makes it."
+        yield "No device yet; `muster run` makes it once a room is encrypted."
         return
     key = found.device.fingerprint
     yield f"account      {found.device.user_id}"

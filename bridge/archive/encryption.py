@@ -1,5 +1,7 @@
 """Reading the rooms that the policy encrypts: the archive's device and the reader of the events, running together.
 
+The device, and its account, are made once a room is to be encrypted or is seen to be; a company without one has none.
+
 Needs the extra `e2ee`; whether it is there says `residence.can_decrypt`.
 """
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from bridge.database import Pool
 
 _AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
+"""A room's row is written before the room is made: the device is there before anything is said in it."""
 
 
 class Homeserver(archivist.Homeserver, Guarded, Protocol):
@@ -40,8 +44,23 @@ async def read_encrypted(
     decryptor = Decryptor(pool, homeserver, secret, readers)
     device = Archivist(pool, homeserver, secret, decryptor.read_late)
     async with asyncio.TaskGroup() as group:
-        group.create_task(device.run())
+        group.create_task(_run_when_wanted(pool, device))
         group.create_task(run_consumer(pool, decryptor, wake))
+
+
+async def _run_when_wanted(pool: Pool, device: Archivist) -> None:
+    while not await is_wanted(pool):  # noqa: ASYNC110 - no event tells of all that makes it wanted
+        await asyncio.sleep(_LOOK_SECONDS)
+    await device.run()
+
+
+async def is_wanted(pool: Pool) -> bool:
+    """Return whether there is something to read with the device; not while the database is away."""
+    try:
+        with store.database_errors():
+            return await crypto_store.is_encryption_met(pool)
+    except DatabaseUnavailableError:
+        return False
 
 
 async def _check(pool: Pool, secret: bytes) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.archive import store
 from bridge.archive.batch import storable
+from bridge.archive.newest import Newest
 from bridge.errors import DatabaseUnavailableError, HomeserverUnavailableError
-from bridge.homeserver import wire
 from bridge.homeserver.event import Event
 from bridge.patience import Backoff, Patience, Wake
 
@@ -39,11 +39,15 @@ class Consumer(Protocol):
         ...
 
 
-async def run_consumer(pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500) -> None:
+async def run_consumer(
+    pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500, newest: Newest | None = None
+) -> None:
     """Give the consumer every event after its cursor, at most `batch` at a time, until cancelled.
 
-    A batch that fails is given again in halves until the events that fail alone are found and set aside.
+    A batch that fails is given again in halves until the events that fail alone are found and set aside. Consumers
+    that share `newest` have events read once.
     """
+    newest = newest or Newest(pool)
     size = batch
     patience = Patience(
         _BACKOFF,
@@ -53,7 +57,7 @@ async def run_consumer(pool: Pool, consumer: Consumer, wake: Wake, *, batch: int
     while True:
         wake.clear()
         try:
-            given, handled = await _give(pool, consumer, size)
+            given, handled = await _give(pool, newest, consumer, size)
         except (HomeserverUnavailableError, DatabaseUnavailableError) as error:
             await patience.wait_out(error.message)
             continue
@@ -67,26 +71,26 @@ async def run_consumer(pool: Pool, consumer: Consumer, wake: Wake, *, batch: int
             size = min(size * 2, batch)
 
 
-async def _give(pool: Pool, consumer: Consumer, limit: int) -> tuple[int, bool]:
+async def _give(pool: Pool, newest: Newest, consumer: Consumer, limit: int) -> tuple[int, bool]:
     """Give the next events; return how many there were, and whether they are done with."""
     with store.database_errors():
-        rows = await store.read_events(pool, consumer.name, limit)
-    if not rows:
+        events = await newest.read(consumer.name, limit)
+    if not events:
         return 0, True
-    last = rows[-1]["seq"]
+    last = events[-1].seq
     try:
         with store.database_errors():
-            await consumer.handle([Event.of(wire.decode(row["body"]), row["seq"]) for row in rows])
+            await consumer.handle(events)
     except (HomeserverUnavailableError, DatabaseUnavailableError):
         raise
     except Exception as error:
-        if len(rows) > 1:
-            return len(rows), False
+        if len(events) > 1:
+            return len(events), False
         await _set_aside(pool, consumer, last, error)
     else:
         with store.database_errors():
             await store.move_cursor(pool, consumer.name, last)
-    return len(rows), True
+    return len(events), True
 
 
 async def _set_aside(pool: Pool, consumer: Consumer, seq: int, error: Exception) -> None:

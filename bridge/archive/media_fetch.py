@@ -15,11 +15,12 @@ from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from bridge.archive import media_store, store
+from bridge.archive import disposal_store, media_store, store
 from bridge.archive.batch import storable
 from bridge.archive.blob import Blobs, Received
 from bridge.archive.media import delay_after, references_of
 from bridge.archive.media_store import Link
+from bridge.archive.undecrypted import as_said
 from bridge.clock import Clock, system_clock
 from bridge.database.listen import MEDIA
 from bridge.errors import (
@@ -65,12 +66,20 @@ class MediaConsumer:
         self._own_server = own_server
 
     async def handle(self, events: Sequence[Event]) -> None:
-        """Note the files that the events refer to; again is fine."""
+        """Note the files that the events, in their order, refer to, unless they were disposed of; again is fine.
+
+        Encrypted ones that were read count as what they said.
+        """
+        events = await as_said(self._pool, events)
         found = [(event.seq, reference) for event in events for reference in references_of(event)]
         if not found:
             return
         async with store.transaction(self._pool) as connection:
-            await media_store.put_references(connection, found, self._own_server)
+            await disposal_store.hold_off_disposal(connection)
+            gone = await disposal_store.read_gone(connection, found[0][0], found[-1][0])
+            await media_store.put_references(
+                connection, [each for each in found if each[0] not in gone], self._own_server
+            )
             await media_store.wake_fetchers(connection, MEDIA)
 
 
@@ -116,7 +125,13 @@ class MediaFetcher:
                 await self._note_failure(connection, link, type(error).__name__)
             else:
                 await media_store.put_file(connection, link.mxc, received.sha256, received.size, mimetype)
+                await self._insist_on(received.sha256)
         return True
+
+    async def _insist_on(self, sha256: bytes) -> None:
+        """Raise `MediaUnavailableError` when the file was removed before its row was ours, as an orphan of others."""
+        if not await self._blobs.has(sha256):
+            raise MediaUnavailableError("A file was removed while it came again; it is fetched once more.")
 
     async def _work(self, wake: asyncio.Event) -> None:
         pause = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -50,12 +50,8 @@ class Attachment:
 async def put_references(connection: Connection, references: Sequence[tuple[int, Reference]], own_server: str) -> None:
     """Note which events, by their positions, refer to which files, and have new links fetched; again is fine."""
     links = {reference.mxc: server_of(reference.mxc) != own_server for _, reference in references}
-    await connection.execute(
-        "INSERT INTO media_link (mxc, is_remote) SELECT * FROM unnest($1::text[], $2::boolean[])"
-        " AS given (mxc, is_remote) ORDER BY mxc ON CONFLICT DO NOTHING",
-        list(links),
-        list(links.values()),
-    )
+    while not await _lock_links(connection, links):
+        pass
     await connection.execute(
         "INSERT INTO media_reference (seq, mxc, place, name, mimetype, size)"
         " SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])"
@@ -67,6 +63,18 @@ async def put_references(connection: Connection, references: Sequence[tuple[int,
         [reference.mimetype for _, reference in references],
         [reference.size for _, reference in references],
     )
+
+
+async def _lock_links(connection: Connection, links: Mapping[str, bool]) -> bool:
+    """Have links, with whether they are another server's, and keep them; False when one was removed in between."""
+    await connection.execute(
+        "INSERT INTO media_link (mxc, is_remote) SELECT * FROM unnest($1::text[], $2::boolean[])"
+        " AS given (mxc, is_remote) ORDER BY mxc ON CONFLICT DO NOTHING",
+        list(links),
+        list(links.values()),
+    )
+    kept = await connection.fetch("SELECT FROM media_link WHERE mxc = ANY($1) ORDER BY mxc FOR KEY SHARE", list(links))
+    return len(kept) == len(links)
 
 
 async def wake_fetchers(connection: Connection, channel: str) -> None:
@@ -93,15 +101,22 @@ async def claim_link(connection: Connection, now: datetime, limit: int) -> Link 
 
 async def put_file(connection: Connection, mxc: str, sha256: bytes, size: int, mimetype: str) -> None:
     """Note that a link's file is stored."""
+    while not await _lock_file(connection, sha256, size, mimetype):
+        pass
+    await connection.execute(
+        "UPDATE media_link SET state = 'stored', sha256 = $2, reason = NULL, needs = NULL WHERE mxc = $1", mxc, sha256
+    )
+
+
+async def _lock_file(connection: Connection, sha256: bytes, size: int, mimetype: str) -> bool:
+    """Have a file, and keep it; False when it was removed in between."""
     await connection.execute(
         "INSERT INTO media_file (sha256, size, mimetype) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         sha256,
         size,
         mimetype,
     )
-    await connection.execute(
-        "UPDATE media_link SET state = 'stored', sha256 = $2, reason = NULL, needs = NULL WHERE mxc = $1", mxc, sha256
-    )
+    return bool(await connection.fetch("SELECT FROM media_file WHERE sha256 = $1 FOR KEY SHARE", sha256))
 
 
 async def put_failure(

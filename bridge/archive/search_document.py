@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bridge.archive.values import edited_by, text_of
+from bridge.archive.values import edited_by
 from bridge.homeserver.event import Event
 
 
@@ -66,7 +66,7 @@ def _message(event: Event) -> Document:
     if edited_by(event) and isinstance(new := content.get("m.new_content"), dict):
         content = new
     kind = _FILES.get(_text(content.get("msgtype")), Kind.MESSAGE)
-    body, name = text_of(event), _text(content.get("filename"))
+    body, name = _text(content.get("body")), _text(content.get("filename"))
     # Since Matrix 1.10 the body beside a file name is what was said about the file.
     text = body if not name or name == body else f"{body}\n{name}"
     return Document(text, kind, has_file=kind is not Kind.MESSAGE)

@@ -11,16 +11,15 @@ under a mark that no text holds:
     <  a long word backwards, so that its end is found like a beginning: Arbeitsvertrag by Vertrag
     >  a very long word from each place in its middle on: Kraftfahrzeugsteuerbescheid by Steuer
 
-Storing and asking are left to `search_store`, what a query means to `search_query`.
+What of it is stored is left to `search_vector`, what a query means to `search_query`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from unicodedata import category, normalize
 
 import snowballstemmer
@@ -35,9 +34,6 @@ PART = 10
 """Letters of a part that count."""
 LONGEST = 200
 """Characters of a word that count; PostgreSQL takes lexemes of up to 2,046 bytes."""
-MOST_PLACES = 255
-"""Places of one lexeme that PostgreSQL keeps."""
-_LAST_PLACE = 16_383
 _REST = 3
 """Letters at least that a compound has beside a part."""
 _LONGEST_COMPOUND = 40
@@ -75,6 +71,11 @@ def runs_of(normalised: str) -> Iterator[Run]:
         yield Run(found[0], found.lastindex == 2, found.start())
 
 
+def is_plain(normalised: str) -> bool:
+    """Return whether the text has neither unparted scripts nor marks that stand alone: words are letters in a row."""
+    return _exceptions().search(normalised) is None
+
+
 def folded(text: str) -> str:
     """Return the text normalised: compatible forms and upper case become one, joiners and soft hyphens nothing."""
     if text.isascii():
@@ -84,46 +85,18 @@ def folded(text: str) -> str:
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
-def vector_of(text: str, languages: tuple[str, ...] = LANGUAGES) -> str:
-    """Return what a text is found by as PostgreSQL's `tsvector` reads it, with the places where words and pairs stand.
-
-    What stands in the text weighs A, marked lexemes weigh D and have no place. Empty when the text holds no word.
-    """
-    if text.isascii():
-        words = _ASCII.findall(text.lower())
-        return " ".join([f"{_word(word, languages)}:{place}A" for place, word in enumerate(words, 1)])
-    found, place = list[str](), 1
-    for unparted, word in _pattern().findall(folded(text)):
-        if word:
-            found.append(f"{_word(word, languages)}:{place}A")
-            place += 1
-        else:
-            found += [f"'{pair}':{at}A" for at, pair in enumerate(pairs_of(unparted), place)]
-            place += len(unparted)
-    return " ".join(found)
-
-
-def is_long(vector: str) -> bool:
-    """Return whether PostgreSQL does not keep every place of the words of a vector."""
-    if len(vector) < MOST_PLACES * len("'x':1A "):
-        return False
-    lexemes = [lexeme.rpartition(":")[0] for lexeme in vector.split(" ") if lexeme.endswith("A")]
-    return len(lexemes) >= _LAST_PLACE or max(Counter(lexemes).values(), default=0) > MOST_PLACES
-
-
 def pairs_of(run: str) -> list[str]:
     """Return each character of an unparted stretch with its neighbour; the last stands alone."""
     return [run[place : place + 2] for place in range(len(run))]
 
 
-@lru_cache(maxsize=1 << 17)
-def _word(word: str, languages: tuple[str, ...]) -> str:
-    """Return the lexemes of a word, itself at the end."""
-    return " ".join(f"'{lexeme}'" for lexeme in [*marks_of(word, languages), word[:LONGEST]])
-
-
 def marks_of(word: str, languages: tuple[str, ...]) -> list[str]:
-    """Return the marked lexemes by which a word is found; what is very long is no word of a language."""
+    """Return the marked lexemes by which a word is found; what is very long is no word of a language.
+
+    A number has none: only letters are looked for as a part.
+    """
+    if word.isdigit():
+        return []
     found = [STEM + stem for stem in stems_of(word, languages) if stem != word]
     if SHORTEST_PART + _REST <= len(word) <= _LONGEST_COMPOUND:
         found.append(BACKWARDS + word[: -PART - 1 : -1])
@@ -140,16 +113,24 @@ def stems_of(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stem for stem in stems if stem))
 
 
-_ASCII = re.compile("[a-z0-9]+")
+@cache
+def _pattern() -> re.Pattern[str]:
+    mixed, marks = _classes()
+    # Few ranges beyond the first plane keep Python's matcher fast: fifteen times.
+    return re.compile(f"([{mixed}][{mixed}{marks}]*|[{_BEYOND}]+)|([^\\W_{mixed}]+(?:[{marks}]+[^\\W_{mixed}]*)*)")
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
+def _exceptions() -> re.Pattern[str]:
+    return re.compile(f"[{''.join(_classes())}{_BEYOND}]")
+
+
+@cache
+def _classes() -> tuple[str, str]:
+    """Return the characters of scripts that do not part words, and the marks of others, as ranges."""
     unparted = {code for first, last in _UNPARTED for code in range(first, last + 1) if category(chr(code))[0] in "LMN"}
     marks = _ranges([code for code in range(_LAST_CHARACTER) if category(chr(code))[0] == "M" and code not in unparted])
-    mixed = _ranges(sorted(unparted))
-    # Few ranges beyond the first plane keep Python's matcher fast: fifteen times.
-    return re.compile(f"([{mixed}][{mixed}{marks}]*|[{_BEYOND}]+)|([^\\W_{mixed}]+(?:[{marks}]+[^\\W_{mixed}]*)*)")
+    return _ranges(sorted(unparted)), marks
 
 
 @cache

@@ -154,13 +154,31 @@ async def move_cursor(db: Connection | Pool, consumer: str, seq: int) -> None:
     )
 
 
-async def read_events(db: Connection | Pool, consumer: str, limit: int) -> list[Row]:
-    """Return (seq, body) of the next events after the consumer's cursor; what was disposed of is left out."""
+async def read_events(
+    db: Connection | Pool, consumer: str, limit: int, *, at_hand: tuple[int, int] = (-1, -1)
+) -> list[Row]:
+    """Return (cursor, gone, seq, body) of the next events after the consumer's cursor, but for what was disposed of.
+
+    With everything from one position to another `at_hand`, a cursor there reads on behind it, and so many fewer; `gone`
+    is what of that was disposed of since. Without events there is a row without seq.
+    """
     return await db.fetch(
-        "SELECT seq, body FROM event WHERE seq > coalesce((SELECT seq FROM feed_cursor WHERE consumer = $1), 0)"
-        " AND body IS NOT NULL ORDER BY seq LIMIT $2",
+        """
+        SELECT cursor, seq, body,
+               ARRAY(SELECT seq FROM disposed WHERE seq > cursor AND seq <= behind) AS gone
+        FROM (SELECT coalesce((SELECT seq FROM feed_cursor WHERE consumer = $1), 0) AS cursor) AS consumer
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN cursor BETWEEN $3 AND $4 THEN $4 ELSE cursor END AS behind
+        ) AS known
+        LEFT JOIN LATERAL (
+            SELECT seq, body FROM event WHERE seq > behind AND body IS NOT NULL
+            ORDER BY seq LIMIT greatest($2 - (behind - cursor), 0)
+        ) AS event ON true
+        ORDER BY seq
+        """,
         consumer,
         limit,
+        *at_hand,
     )
 
 

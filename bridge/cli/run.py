@@ -13,7 +13,7 @@ from bridge.config import Config, LogLevel, load_config
 from bridge.database import AWAY
 from bridge.errors import DatabaseUnavailableError, MusterError
 from bridge.patience import Backoff, Patience
-from bridge.service import serve
+from bridge.service.composition import serve
 
 if TYPE_CHECKING:
     from bridge.cli.command import Subparsers

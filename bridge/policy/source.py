@@ -63,6 +63,10 @@ class PolicySource:
         assert self._policy is not None
         return self._policy
 
+    def now(self) -> Policy:
+        """Return the same, for whom a function is wanted because another may come into force at any time."""
+        return self.policy
+
     async def open(self) -> None:
         """Take the file, or if it is bad the policy that was in force last; raise `DocumentError` without either."""
         self._seen = self._signature()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bridge.archive.export.file_key import FileKey
 from bridge.archive.export.values import Attachment
 from bridge.homeserver.event import Event
 
@@ -25,7 +26,15 @@ def attachment_of(event: Event) -> Attachment | None:
             info = content.get("info")
             name = _text(content, "filename") or _text(content, "body") or "file"
             mimetype = _text(info, "mimetype") if isinstance(info, dict) else ""
-            return Attachment(name, mimetype or "application/octet-stream", mxc, problem=NOT_ARCHIVED)
+            is_encrypted = isinstance(encrypted, dict) and mxc == encrypted.get("url")
+            return Attachment(
+                name,
+                mimetype or "application/octet-stream",
+                mxc,
+                problem=NOT_ARCHIVED,
+                is_encrypted=is_encrypted,
+                key=FileKey.of(encrypted) if isinstance(encrypted, dict) and is_encrypted else None,
+            )
     return None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from bridge.archive.export.attachments import NOT_ARCHIVED
+from bridge.archive.export.file_key import FileKey
 from bridge.archive.export.values import Attachment, Media, Missing, Record, Written
 from bridge.archive.export.writer import Writer
 from bridge.errors import MusterError
@@ -14,6 +16,8 @@ _EMBEDDED = 20_000_000
 """Bytes of a file that is put into the file of its conversation."""
 _EMBEDDED_TOGETHER = 100_000_000
 """Of all of a conversation's; mails are refused at 250 MB, and base64 takes a third more."""
+
+_NO_KEY = "it is encrypted, and the message brings no key that opens it"
 
 
 @dataclass(slots=True)
@@ -50,18 +54,38 @@ async def file_attachments(records: Sequence[Record], media: Media | None, write
 
 
 async def _write(attachment: Attachment, digest: bytes, media: Media, writer: Writer, filed: Filed) -> Attachment:
+    if attachment.is_encrypted and (attachment.key is None or attachment.key.sha256 != digest):
+        return replace(attachment, problem=_NO_KEY)
+    try:
+        content = media.read(digest) if attachment.key is None else _opened(media.read(digest), attachment.key)
+        digest = digest if attachment.key is None else await _digest_of(_opened(media.read(digest), attachment.key))
+    except MusterError as error:
+        return replace(attachment, problem=error.message)
     path = f"media/{digest.hex()}"
     written = next((each for each in filed.written if each.path == path), None)
     if written is None:
         kept: list[bytes] = []
         try:
-            written = await writer.write_stream(path, _kept(media.read(digest), kept), digest)
+            written = await writer.write_stream(path, _kept(content, kept), digest)
         except MusterError as error:
             return replace(attachment, sha256=digest.hex(), problem=error.message)
         filed.written.append(written)
         if kept and sum(map(len, filed.content.values())) + written.size <= _EMBEDDED_TOGETHER:
             filed.content[path] = b"".join(kept)
     return replace(attachment, sha256=written.sha256, path=path, size=written.size, problem="")
+
+
+async def _opened(content: AsyncIterator[bytes], key: FileKey) -> AsyncIterator[bytes]:
+    opener = key.opener()
+    async for chunk in content:
+        yield opener.update(chunk)
+
+
+async def _digest_of(content: AsyncIterator[bytes]) -> bytes:
+    digest = sha256()
+    async for chunk in content:
+        digest.update(chunk)
+    return digest.digest()
 
 
 async def _kept(content: AsyncIterator[bytes], kept: list[bytes]) -> AsyncIterator[bytes]:

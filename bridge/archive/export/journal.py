@@ -30,6 +30,10 @@ class Done:
     files: Sequence[Written]
     missing: Sequence[Missing]
     index: Mapping[str, Any]
+    read: int = 0
+    """Events that came encrypted and stand as what they said."""
+    unread: int = 0
+    """Events that came encrypted, which the archive could not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +136,6 @@ def _done(line: Mapping[str, Any]) -> Done:
         [Written(**each) for each in line["files"]],
         [Missing(**each) for each in line["missing"]],
         line["index"],
+        line["read"],
+        line["unread"],
     )

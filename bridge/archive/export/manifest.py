@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bridge.archive.checkpoint import read_checkpoint
@@ -45,8 +45,24 @@ _EXTRA: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """Events that came encrypted."""
+
+    read: int
+    """Those that stand in the export as what they said."""
+    unread: int
+    """Those that stand in it as they came, because the archive has no key."""
+
+
 def manifest_of(
-    order: Order, events: int, files: Iterable[Written], rooms: Sequence[Any], missing: Sequence[Missing], closed: int
+    order: Order,
+    events: int,
+    files: Iterable[Written],
+    rooms: Sequence[Any],
+    missing: Sequence[Missing],
+    closed: int,
+    encrypted: Encrypted,
 ) -> bytes:
     """Return `manifest.json`."""
     checkpoint = read_checkpoint(order.note)
@@ -57,6 +73,7 @@ def manifest_of(
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
         "counts": {"events": events, "closed_events": closed, "rooms": len(rooms), "missing_files": len(missing)},
+        "encrypted_events": asdict(encrypted),
         "completeness": rooms,
         "missing_files": [asdict(each) for each in missing],
         "files": [asdict(each) for each in sorted(files, key=lambda each: each.path)],

@@ -17,7 +17,7 @@ from bridge.archive.export.attachments import attachment_of
 from bridge.archive.export.conversation import Surroundings, amended_by, people_in
 from bridge.archive.export.order import Order
 from bridge.archive.export.portion import Portion
-from bridge.archive.export.values import Known, People, Record, Slice
+from bridge.archive.export.values import ENCRYPTED, Known, People, Record, Slice
 from bridge.archive.scope import stays_of
 from bridge.archive.scope_store import Bounds
 from bridge.archive.state_store import read_memberships, read_people_memberships, read_rooms_state
@@ -87,6 +87,8 @@ class Reader:
     async def _read(self, piece: Slice) -> Portion:
         """Return the events of a slice, with what amends them and who sent them."""
         records = [_record(row) for row in await slice_store.read_slice(self.connection, piece.number)]
+        said = await self._said(record.event for record in records)
+        records = [_as_said(record, said[record.seq]) if record.seq in said else record for record in records]
         asked = {record.event.event_id for record in records}
         asked |= {target for record in records if (target := edited_by(record.event))}
         following = await self._following(asked)
@@ -119,7 +121,14 @@ class Reader:
 
     async def _following(self, event_ids: Collection[str]) -> list[Event]:
         rows = await slice_store.read_following(self.connection, event_ids, self._size) if event_ids else []
-        return [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
+        events = [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
+        said = await self._said(events)
+        return [Event.of(wire.decode(said[event.seq]), event.seq) if event.seq in said else event for event in events]
+
+    async def _said(self, events: Iterable[Event]) -> Mapping[int, bytes]:
+        """Return what those say that came encrypted and had been read when this was ordered."""
+        encrypted = [event.seq for event in events if event.type == ENCRYPTED]
+        return await slice_store.read_said(self.connection, encrypted, self.order.at) if encrypted else {}
 
     async def _people(self, users: Collection[UserId], day: date) -> Mapping[UserId, Known]:
         ends = datetime.combine(day, time(), UTC) + timedelta(days=1)
@@ -127,6 +136,11 @@ class Reader:
 
     def _known_then(self, states: Iterable[StateEvent]) -> list[StateEvent]:
         return [each for each in states if each.event.seq <= self._size]
+
+
+def _as_said(record: Record, said: bytes) -> Record:
+    event = Event.of(wire.decode(said), record.seq)
+    return replace(record, event=event, said=said, attachment=attachment_of(event))
 
 
 def _record(row: Row) -> Record:

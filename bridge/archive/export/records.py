@@ -47,7 +47,7 @@ def _line(record: Record, about: Mapping[EventId, Sequence[Event]], known: Known
         "tree_size": tree_size,
         "event_id": event.event_id,
         "room_id": event.room_id,
-        "type": event.type,
+        "type": record.came_as,
         "sender": event.sender,
         "sender_person": known
         and {"user_name": known.user_name, "name": known.name, "department": known.department or None},
@@ -65,16 +65,18 @@ def _line(record: Record, about: Mapping[EventId, Sequence[Event]], known: Known
     if target:
         fields["replaces"] = target
         fields["previous"] = _previous(event, target, about.get(target, ()))
-    return b"%s,%s}\n" % (_ENCODER.encode(fields)[:-1].encode(), _event(record.body))
+    said = _json("said", record.said)
+    return b"%s,%s,%s}\n" % (_ENCODER.encode(fields)[:-1].encode(), said, _json("event", record.body))
 
 
-def _event(body: bytes | None) -> bytes:
+def _json(name: str, body: bytes | None) -> bytes:
+    """Return the field with an event's JSON, or with its bytes beside when it is not plain JSON in UTF-8."""
     if body is None:
-        return b'"event":null'
+        return b'"%s":null' % name.encode()
     is_suspect = b"NaN" in body or b"Infinity" in body
     if (body.isascii() or _is_utf8(body)) and (not is_suspect or _is_json(body)):
-        return b'"event":' + body
-    return b'"event":null,"event_base64":"%s"' % base64.b64encode(body)
+        return b'"%s":%s' % (name.encode(), body)
+    return b'"%s":null,"%s_base64":"%s"' % (name.encode(), name.encode(), base64.b64encode(body))
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -201,12 +203,18 @@ SCHEMA: Mapping[str, Any] = {
         },
         "leaf": _text("SHA-256 of a zero byte, the salt and the event's canonical JSON; base64."),
         "salt": _text("16 bytes, base64; null when the record was disposed of.", nullable=True),
+        "said": {
+            "type": ["object", "null"],
+            "description": "What it said, when it came encrypted and the archive has read it; the leaf is of `event`.",
+        },
+        "said_base64": _text("Its bytes, when they are no JSON in UTF-8; `said` is null then."),
         "event": {"type": ["object", "null"], "description": "As it was archived; null when it was disposed of."},
         "event_base64": _text("Its bytes, when they are no JSON in UTF-8; `event` is null then."),
     },
     "required": [
         "schema", "seq", "leaf_index", "tree_size", "event_id", "room_id", "type", "sender", "sender_person",
-        "sent_at", "received_at", "backfilled", "replaces", "previous", "redaction", "media", "leaf", "salt", "event",
+        "sent_at", "received_at", "backfilled", "replaces", "previous", "redaction", "media", "leaf", "salt", "said",
+        "event",
     ],
     "additionalProperties": False,
 }  # fmt: skip

@@ -24,12 +24,12 @@ from bridge.archive.completeness_text import statement_as_json
 from bridge.archive.export import layouts, slice_store
 from bridge.archive.export.filing import file_attachments
 from bridge.archive.export.journal import Begun, Done, Journal
-from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, manifest_of, readme_of
+from bridge.archive.export.manifest import MANIFEST, README, SIGNATURE, Encrypted, manifest_of, readme_of
 from bridge.archive.export.order import Order
 from bridge.archive.export.proving import prove_leaves
 from bridge.archive.export.reading import Reader, Whole
 from bridge.archive.export.records import SCHEMA
-from bridge.archive.export.values import Media, Missing, People, Slice, Written
+from bridge.archive.export.values import ENCRYPTED, Media, Missing, People, Slice, Written
 from bridge.archive.export.writer import Writer
 from bridge.errors import RefusedError
 
@@ -122,7 +122,9 @@ async def _write_slice(order: Order, whole: Whole, media: Media | None, writer: 
     portion = replace(portion, records=filed.records)
     rendered = await asyncio.to_thread(layouts.render, order, piece, portion, filed.content, whole.around)
     written = [await asyncio.to_thread(writer.write, path, content) for path, content in rendered.files.items()]
-    return Done(piece.number, piece.events, [*written, *filed.written], filed.missing, rendered.index)
+    read = sum(record.said is not None for record in portion.records)
+    unread = sum(record.event.type == ENCRYPTED for record in portion.records)
+    return Done(piece.number, piece.events, [*written, *filed.written], filed.missing, rendered.index, read, unread)
 
 
 async def _write_rest(
@@ -153,7 +155,8 @@ def _conclude(journal: Journal, files: Mapping[str, Written], key: Ed25519Privat
     assert journal.begun is not None
     rooms, closed = journal.begun.rooms, journal.begun.closed
     readme = writer.write(README, readme_of(journal.order), clear=True)
-    manifest = manifest_of(journal.order, events, [*files.values(), readme], rooms, missing, closed)
+    encrypted = Encrypted(sum(one.read for one in done), sum(one.unread for one in done))
+    manifest = manifest_of(journal.order, events, [*files.values(), readme], rooms, missing, closed, encrypted)
     writer.write(MANIFEST, manifest)
     signature = signing.sign(manifest, key, journal.order.at)
     writer.write(SIGNATURE, signing.as_text(signature).encode())

@@ -7,6 +7,7 @@ gone with it. Cutting again gives the same slices, since the archive up to a che
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.archive.export.values import Slice
@@ -108,6 +109,14 @@ async def read_following(connection: Connection, event_ids: Collection[str], siz
         list(event_ids),
         size,
     )
+
+
+async def read_said(connection: Connection, seqs: Collection[int], at: datetime) -> dict[int, bytes]:
+    """Return what those of the events say that came encrypted and had been read by a moment, as canonical JSON."""
+    rows = await connection.fetch(
+        "SELECT seq, body FROM plaintext WHERE seq = ANY($1) AND decrypted_at <= $2", list(seqs), at
+    )
+    return {row["seq"]: row["body"] for row in rows}
 
 
 async def read_chosen(connection: Connection, event_ids: Collection[str]) -> frozenset[str]:

@@ -11,9 +11,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from bridge.archive.export.file_key import FileKey
 from bridge.archive.values import Reaction, Version
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
+
+ENCRYPTED = "m.room.encrypted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ class Attachment:
     """Bytes, when it is there."""
     problem: str = ""
     """Why it is not."""
+    is_encrypted: bool = False
+    """As it came; in the export it is opened."""
+    key: FileKey | None = None
+    """What opens it; None when it is not encrypted, or the message brings no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Record:
 
     seq: int
     event: Event
-    """Without content when the record was disposed of."""
+    """As it was meant, when it came encrypted and was read; without content when the record was disposed of."""
     body: bytes | None
     """Canonical bytes; None when it was disposed of."""
     salt: bytes | None
@@ -83,6 +90,13 @@ class Record:
     received_at: datetime
     backfilled: bool
     attachment: Attachment | None = None
+    said: bytes | None = None
+    """What it said, as canonical JSON, when it came encrypted and was read."""
+
+    @property
+    def came_as(self) -> str:
+        """The type of the event as it was archived."""
+        return self.event.type if self.said is None else ENCRYPTED
 
 
 @dataclass(frozen=True, slots=True)

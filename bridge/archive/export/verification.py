@@ -11,8 +11,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from shutil import copyfileobj
+from typing import Any, Protocol
 
 import pyrage
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,6 +30,18 @@ from bridge.errors import InputError, MusterError, RefusedError
 from bridge.homeserver import wire
 
 _RECORDS, _PROOF = "records/", "proof.json"
+_PIECE = 1 << 20
+
+
+class Target(Protocol):
+    """What takes a file in pieces."""
+
+    def write(self, piece: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+Copier = Callable[[str, Target], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +86,13 @@ def verify_export(
     """
     if (folder / journal.NAME).exists():
         raise InputError(f"{folder} is not whole yet. Go on with `muster archive export {folder} --resume`.")
-    read = _reader(folder, identity)
+    copy = _copier(folder, identity)
+    read = _reader(copy)
     text = read(MANIFEST)
     manifest = _manifest(text)
     given = signing.read_public_key(str(manifest["export"]["public_key"]).encode(), MANIFEST)
     problems = list(_signature_problems(text, read, key or given))
-    problems += _file_problems(folder, manifest, read)
+    problems += _file_problems(folder, manifest, copy)
     checkpoint = _checkpoint(manifest, key or given, problems)
     leaves: dict[int, bytes] = {}
     disposed = 0
@@ -102,23 +117,38 @@ def verify_export(
     )
 
 
-def _reader(folder: Path, identity: pyrage.x25519.Identity | None) -> Callable[[str], bytes]:
-    """Return what reads a file of the export, decrypted when it is encrypted; it raises `InputError`."""
+def _copier(folder: Path, identity: pyrage.x25519.Identity | None) -> Copier:
+    """Return what copies a file of the export in pieces, decrypted when it is encrypted; it raises `InputError`."""
 
-    def read(path: str) -> bytes:
+    def copy(path: str, target: Target) -> None:
         place = folder / path
         encrypted = place.with_name(f"{place.name}{ENCRYPTED}")
+        is_plain = place.exists() or not encrypted.exists()
+        if not is_plain and identity is None:
+            raise InputError(f"{encrypted} is encrypted. Name the private key with --identity FILE.")
         try:
-            if place.exists() or not encrypted.exists():
-                return place.read_bytes()
-            if identity is None:
-                raise InputError(f"{encrypted} is encrypted. Name the private key with --identity FILE.")
-            content: bytes = pyrage.decrypt(encrypted.read_bytes(), [identity])
-            return content
-        except OSError as error:
-            raise InputError(f"{place} cannot be read: {error.strerror}.") from error
+            with (place if is_plain else encrypted).open("rb") as source:
+                if is_plain:
+                    copyfileobj(source, target, _PIECE)
+                else:
+                    pyrage.decrypt_io(source, target, [identity])
         except pyrage.DecryptError as error:
             raise InputError(f"{encrypted} was not encrypted to this key, or was altered.") from error
+        except OSError as error:
+            if is_plain or error.strerror:
+                raise InputError(f"{place} cannot be read: {error.strerror}.") from error
+            raise InputError(f"{encrypted} was not encrypted to this key, or was altered.") from error
+
+    return copy
+
+
+def _reader(copy: Copier) -> Callable[[str], bytes]:
+    """Return what reads a whole file of the export; records come in parts of some megabytes."""
+
+    def read(path: str) -> bytes:
+        content = BytesIO()
+        copy(path, content)
+        return content.getvalue()
 
     return read
 
@@ -144,7 +174,26 @@ def _signature_problems(text: bytes, read: Callable[[str], bytes], key: Ed25519P
         yield f"{MANIFEST}: {error.message}"
 
 
-def _file_problems(folder: Path, manifest: Mapping[str, Any], read: Callable[[str], bytes]) -> Iterator[str]:
+class _Digest:
+    """A file to write to, of which only hash and size are kept: shared files may be larger than the memory."""
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+        self.size = 0
+
+    def write(self, piece: bytes) -> int:
+        self._digest.update(piece)
+        self.size += len(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        """Do nothing: a file has it."""
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _file_problems(folder: Path, manifest: Mapping[str, Any], copy: Copier) -> Iterator[str]:
     listed = {MANIFEST, SIGNATURE, README}
     for each in manifest["files"]:
         path = str(each["path"])
@@ -152,12 +201,13 @@ def _file_problems(folder: Path, manifest: Mapping[str, Any], read: Callable[[st
         if path.startswith("/") or ".." in path.split("/"):
             yield f"{path}: lies outside of the export"
             continue
+        digest = _Digest()
         try:
-            content = read(path)
+            copy(path, digest)
         except MusterError as error:
             yield error.message
             continue
-        if len(content) != each["size"] or sha256(content).hexdigest() != each["sha256"]:
+        if digest.size != each["size"] or digest.hexdigest() != each["sha256"]:
             yield f"{path}: altered: it is not the file that the manifest lists"
     for place in sorted(folder.rglob("*")):
         path = place.relative_to(folder).as_posix()

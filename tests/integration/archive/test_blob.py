@@ -100,8 +100,10 @@ async def test_what_is_not_there_is_said(opened: Opened) -> None:
     """With its hash; removing it again is fine."""
     blobs = opened()
     received = await blobs.receive(pieces(b"x"), LIMIT)
+    assert await blobs.has(received.sha256)
     await blobs.remove(received.sha256)
     await blobs.remove(received.sha256)
+    assert not await blobs.has(received.sha256)
     with pytest.raises(MediaError, match=f"{received.sha256.hex()} is missing"):
         await whole(blobs, received.sha256)
 

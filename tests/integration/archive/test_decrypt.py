@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ from bridge.archive.cipher import open_channel
 from bridge.archive.decrypt import Decryptor
 from bridge.archive.device_keys import device_document, signed_keys
 from bridge.archive.encrypted_text import encryption_as_json
+from bridge.archive.encryption import is_wanted, read_encrypted
 from bridge.archive.ingest import ingest
 from bridge.archive.search import search
 from bridge.archive.search_index import SearchConsumer
@@ -31,7 +33,9 @@ from bridge.homeserver import wire
 from bridge.homeserver.device import Device
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId, archivist_of
+from tests.unit.archive.test_batch import an_event
 from tests.unit.archive.test_cipher import ANN, ROOM, Sender
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -431,3 +435,46 @@ async def test_plaintext_that_is_odd_is_kept(office: Office) -> None:
     story = await show(office.pool, EventId("$a"))
     assert text_of(story.original.event) == "nul\0 \ud800 end"
     assert await office.unread() == {"nothing readable inside": 1}
+
+
+ENCRYPTED_ROOM = """INSERT INTO managed_room (key, rule, kind, name, topic, parents, alias, settings)
+    VALUES ('board', 'board', 'room', 'Board', '', '{}', '#b:x', '{"encrypted": true}')"""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}},
+        {"type": "m.room.encrypted", "content": {}},
+    ],
+)
+async def test_device_is_wanted_once_a_room_is_seen_to_be_encrypted(pool: Pool, event: dict[str, object]) -> None:
+    """By its state, or by what is said in it; other events want none."""
+    await ingest(pool, [an_event("$a")])
+    assert not await is_wanted(pool)
+    await ingest(pool, [an_event("$b") | event])
+    assert await is_wanted(pool)
+
+
+async def test_device_is_made_when_the_policy_encrypts_a_room(pool: Pool, tmp_path: Path) -> None:
+    """Until then neither it nor its account is there; the room's row stands before the room does."""
+    homeserver = FakeHomeserver()
+    await ingest(pool, [an_event("$a")])
+    running = asyncio.create_task(read_encrypted(pool, homeserver, tmp_path, [], asyncio.Event()))
+    await wait_until(lambda: _has_handled(pool))
+    assert await crypto_store.read_device(pool) is None
+    assert not homeserver.published
+    await pool.execute(ENCRYPTED_ROOM)
+    await wait_until(lambda: _is_ready(pool))
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def _has_handled(pool: Pool) -> bool:
+    return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM feed_cursor WHERE consumer = 'decrypt')"))
+
+
+async def _is_ready(pool: Pool) -> bool:
+    row = await crypto_store.read_device(pool)
+    return row is not None and bool(row["ready"])

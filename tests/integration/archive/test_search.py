@@ -378,6 +378,22 @@ async def test_department_is_the_one_of_then(pool: Pool) -> None:
     assert await found(pool, "department:SALES x") == ["$after"]
 
 
+async def test_events_may_be_given_again(pool: Pool) -> None:
+    """After a crash some come again, beside new ones, to a new process or the same: all are found once, as before."""
+    first = [said(f"${number}", "arved", number) for number in range(1, 4)]
+    await archived(pool, *first, edited("$4", "$2", "arved", origin_server_ts=4))
+    await archived(pool, said("$5", "arved", 5))
+    rows = await pool.fetch("SELECT seq, body FROM event ORDER BY seq")
+    events = [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
+    consumer = SearchConsumer(pool, BOT)
+    for given in (events[1:], events[2:4], events):
+        await consumer.handle(given)
+    assert await found(pool, "arved") == ["$5", "$4", "$3", "$2", "$1"]
+    assert await found(pool, "arved is:edited") == ["$4", "$2"]
+    await archived(pool, said("$6", "arved", 6))
+    assert await found(pool, "arved", limit=2) == ["$6", "$5"]
+
+
 async def test_other_languages_have_everything_indexed_again(pool: Pool) -> None:
     """Only a change of the languages does, so that the index never mixes them."""
     await archived(pool, said("$a", "arved"))

@@ -9,14 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.archive.segment import LANGUAGES, folded, is_long, marks_of, pairs_of, runs_of, stems_of, vector_of
+from bridge.archive.segment import LANGUAGES, folded, marks_of, pairs_of, runs_of, stems_of
+from tests.unit.archive.test_search_vector import lexemes
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
-
-
-def lexemes(text: str, languages: tuple[str, ...] = LANGUAGES) -> set[str]:
-    """Return what a text is found by."""
-    return {each.split("'")[1] for each in vector_of(text, languages).split(" ") if each}
 
 
 @pytest.mark.parametrize(
@@ -53,14 +49,6 @@ def test_text_is_found_by(text: str, lexeme: str) -> None:
     assert lexeme in lexemes(text)
 
 
-def test_places_follow_the_text() -> None:
-    """Words and neighbours stand at places one after the other, repeated ones too; marked lexemes have none."""
-    assert vector_of("Der Häuser der 東京都 ok") == (
-        "'der':1A '~haus' 'häuser':2A 'der':3A '東京':4A '京都':5A '都':6A 'ok':7A"
-    )
-    assert vector_of("!? 👍") == ""
-
-
 def test_languages_of_the_company_decide_on_stems() -> None:
     """Estonian inflection is found once Estonian is among the languages."""
     both = [set(stems_of(word, ("english", "estonian"))) for word in ("arvete", "arved")]
@@ -84,23 +72,7 @@ def test_more_text_only_adds(text: str, more: str) -> None:
     assert lexemes(text) <= lexemes(f"{text} {more}")
 
 
-@given(TEXT)
-def test_quick_way_of_plain_text_is_the_long_way(text: str) -> None:
-    """Text of ASCII alone gives what it gives beside other text."""
-    plain = text.encode("ascii", "ignore").decode()
-    assert vector_of(f"{plain} é").rpartition(" ")[0].strip() == vector_of(plain)
-
-
 def test_word_of_any_length_is_cut_alike() -> None:
     """An endless word counts by its beginning's two hundred characters, and is no word of a language."""
     assert lexemes("x" * 5000) == {"x" * 200}
     assert marks_of("x" * 41, LANGUAGES) == []
-
-
-def test_vector_is_long_when_places_are_lost() -> None:
-    """PostgreSQL keeps 255 places of each word, up to the 16,383rd."""
-    assert not is_long(vector_of("word " * 255))
-    assert is_long(vector_of("word " * 256))
-    words = " ".join(f"a{number}" for number in range(16_382))
-    assert not is_long(vector_of(words))
-    assert is_long(vector_of(f"{words} one more"))

@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -276,6 +277,33 @@ async def test_an_encrypted_export_is_for_the_recipient(
         await muster(pool, "verify-export", str(folder), folder=tmp_path)
     words = ["verify-export", str(folder), "--identity", str(tmp_path / "key.txt")]
     assert (await run_json(pool, capsys, tmp_path, *words))["events"] == len(STORY)
+    altered = folder / "index.html.age"
+    altered.write_bytes(altered.read_bytes()[:-1])
+    (problem,) = (await run_json(pool, capsys, tmp_path, *words, code=1))["problems"]
+    assert "index.html.age was not encrypted to this key, or was altered" in problem
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_files_may_be_larger_than_the_memory(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str], encrypted: bool
+) -> None:
+    """Checking holds a piece of a file at a time, encrypted or not."""
+    folder, key, large = tmp_path / "export", pyrage.x25519.Identity.generate(), b"x" * (32 << 20)
+    await run_json(pool, capsys, tmp_path, "export", str(folder))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"].append({"path": "large", "sha256": sha256(large).hexdigest(), "size": len(large)})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    if encrypted:
+        (folder / "large.age").write_bytes(pyrage.encrypt(large, [key.to_public()]))
+    else:
+        (folder / "large").write_bytes(large)
+    tracemalloc.start()
+    verdict = verify_export(folder, identity=key)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (problem,) = verdict.problems
+    assert problem.startswith("manifest.json: ")
+    assert peak < len(large) // 4
 
 
 async def test_what_is_said_fits_the_terminal(pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,10 +21,8 @@ from bridge.config_announcements import FeedConfig
 from bridge.patience import Wake
 from bridge.policy.schema import Policy
 
-PolicyOf = Callable[[], Policy]
 
-
-def correspondence_routes(services: Services, policy: PolicyOf) -> list[web.RouteDef]:
+def correspondence_routes(services: Services, policy: Callable[[], Policy]) -> list[web.RouteDef]:
     """Return the endpoints: webhooks that announce, and public feeds."""
     config = services.config.announcements
     intake = _intake(services, policy)
@@ -34,7 +32,9 @@ def correspondence_routes(services: Services, policy: PolicyOf) -> list[web.Rout
     ]
 
 
-def correspondence_tasks(services: Services, policy: PolicyOf, wake: Wake) -> list[Coroutine[Any, Any, None]]:
+def correspondence_tasks(
+    services: Services, policy: Callable[[], Policy], wake: Wake
+) -> list[Coroutine[Any, Any, None]]:
     """Return what runs for as long as the service; `wake` is set when something may have been announced."""
     config, intake = services.config.announcements, _intake(services, policy)
     tasks = [_read_feed(services, name, feed, intake) for name, feed in config.feeds.items()]
@@ -57,7 +57,7 @@ def correspondence_tasks(services: Services, policy: PolicyOf, wake: Wake) -> li
     return tasks
 
 
-def _intake(services: Services, policy: PolicyOf) -> Intake:
+def _intake(services: Services, policy: Callable[[], Policy]) -> Intake:
     return Intake(policy, services.homeserver.bot, services.config.attributes)
 
 
