@@ -15,16 +15,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
-from bench.membership_apply import REGISTRATION, Scene, scene, user_id
+from bench.live import heard, running
+from bench.membership_apply import Scene, scene, user_id
 from bench.report import Figure
 from bridge.archive.feed import run_consumer
-from bridge.archive.ingest import ingest
 from bridge.clock import system_clock
 from bridge.database.listen import DIRECTORY, EVENTS, MEMBERSHIP, Listener
 from bridge.directory.selector import parse
-from bridge.homeserver.transactions import routes
 from bridge.ids import RoomId
 from bridge.membership.current import Membership
 from bridge.membership.upkeep import Upkeep
@@ -41,7 +38,7 @@ async def _latencies() -> tuple[list[float], list[float]]:
     """Return the seconds from each person's leaving until being back, and those of the same three requests alone."""
     port = free_port()
     names = [f"p{number}" for number in range(PEOPLE)]
-    async with scene(heard_at=f"http://127.0.0.1:{port}") as stage, _hearing(stage, port):
+    async with scene(heard_at=f"http://127.0.0.1:{port}") as stage, heard(stage.pool, port):
         await stage.make_accounts(names, known=True)
         await stage.tell(names, "staff")
         await stage.reconciler().reconcile(_policy(), cause="bench")
@@ -79,38 +76,15 @@ def _policy() -> Policy:
 
 
 @asynccontextmanager
-async def _hearing(stage: Scene, port: int) -> AsyncIterator[None]:
-    """Listen for Synapse as the service does."""
-    application = web.Application()
-    application.add_routes(routes(functools.partial(ingest, stage.pool), REGISTRATION.hs_token))
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def _upkeep(stage: Scene) -> AsyncIterator[None]:
     """Run what the service runs for memberships, woken as the service is; all that was heard is taken in before."""
     membership = Membership(stage.pool, bot=stage.homeserver.bot, clock=system_clock)
     upkeep = Upkeep(stage.reconciler(), stage.pool, _policy, clock=system_clock)
     listener = Listener(stage.database_url)
-    heard, wakes = listener.subscribe(EVENTS), [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP)]
+    events, wakes = listener.subscribe(EVENTS), [listener.subscribe(DIRECTORY), listener.subscribe(MEMBERSHIP)]
     await upkeep.catch_up()
-    tasks = [
-        asyncio.create_task(run_consumer(stage.pool, membership, heard)),
-        asyncio.create_task(upkeep.run(wakes)),
-        asyncio.create_task(listener.run()),
-    ]
-    try:
+    async with running(run_consumer(stage.pool, membership, events), upkeep.run(wakes), listener.run()):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @functools.cache

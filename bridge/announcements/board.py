@@ -1,4 +1,4 @@
-"""The live status of an announcement in its desk: one message, edited at most once a second.
+"""The live status of an announcement in its desk: one message, edited at most twice a second.
 
 `refresh` writes what it is to say and leaves the saying to the postman; `Boards` brings what nobody brought: a new
 announcement, deliveries, the end.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-APART = timedelta(seconds=1)
+APART = timedelta(milliseconds=500)
 """Between two edits of one board."""
 _RANK = Priority.IMPORTANT
 """A board does not wait for a queue of normal announcements."""
@@ -62,7 +62,7 @@ class Boards:
         self._timezone = timezone
 
     async def run(self, wake: Wake) -> None:
-        """Look until cancelled, at most once a second; `wake` is set when something may have changed."""
+        """Look until cancelled, at most twice a second; `wake` is set when something may have changed."""
         patience = Patience(_BACKOFF, _complain, _resume)
         while True:
             wake.clear()
