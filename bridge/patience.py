@@ -81,4 +81,5 @@ class Patience:
 async def woken(wake: Wake, seconds: float) -> None:
     """Return once there is something, or after so many seconds."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(wake.wait(), seconds)
+        async with asyncio.timeout(seconds):  # `wait_for` of Python 3.11 loses a cancellation that comes with the wake
+            await wake.wait()
