@@ -14,6 +14,9 @@ LOCAL_UV := .tools/uv-$(UV_VERSION)
 UV := $(if $(shell uv --version 2>/dev/null),uv,$(LOCAL_UV)/bin/uv)
 LOCAL := $(filter-out uv,$(UV))
 READY := .venv/.ready
+# The tests run in two processes, each with its own PostgreSQL and Synapse, and the one that is done first takes over
+# half of what the other has left. More than two gain nothing on two cores; ARGS="-n 0" is one process, as for --pdb.
+TEST_SPREAD := -n 2 --dist worksteal
 # Made by `make ldap`. That extra is compiled, which a first look at Muster should not need.
 LDAP := .venv/.ldap
 SYNC = $(UV) sync $$([ -t 2 ] || echo --quiet) --locked --extra demo --extra e2ee --extra s3 --extra timestamp \
@@ -33,7 +36,7 @@ run: $(READY) ## the service; CONFIG=config.yaml
 	@$(BIN)/muster run -c $(CONFIG) $(ARGS)
 
 test: $(READY) ## every test: unit, integration, acceptance; ARGS="-k brake"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TEST_SPREAD) $(ARGS)
 
 check: $(READY) ## what CI refuses: format, lint, types, layers
 	@$(BIN)/ruff format --check bridge tests bench

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -16,11 +21,16 @@ from bridge.database.embedded import EmbeddedPostgres
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-# A busy machine is slow now and then; no test asserts a time.
-settings.register_profile("muster", deadline=None)
+# A busy machine is slow now and then, so no test asserts a time; and what was not touched does not fail by chance.
+# What chance would find is looked for with `--hypothesis-profile=explore`.
+settings.register_profile("muster", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("muster")
 
 _TEMPLATE = "muster_template"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own is made in it
+_ROOM = 2 << 30
+_OURS = "muster-tests-"
 _TICKS = 10
 """Turns of the event loop that a task which is already ending gets to end."""
 
@@ -39,11 +49,25 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
     assert not leaked, f"the test left tasks behind: {', '.join(str(task.get_coro()) for task in leaked)}"
 
 
+def _place() -> Path | None:
+    """Return where the session's PostgreSQL goes: into memory where there is room, else where temporary files go.
+
+    A fresh database is a thousand files, which costs a second a test on some disks.
+    """
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    for left in _MEMORY.glob(f"{_OURS}*"):
+        if not psutil.pid_exists(int(left.name.split("-")[2])):  # a run that was killed; memory is not for keeping
+            shutil.rmtree(left, ignore_errors=True)
+    return _MEMORY
+
+
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """One embedded PostgreSQL for the session."""
-    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        yield server
+    with TemporaryDirectory(prefix=f"{_OURS}{os.getpid()}-", dir=_place()) as folder:
+        async with EmbeddedPostgres(Path(folder), durable=False) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.archive import hold_store, store
@@ -20,6 +19,7 @@ from bridge.archive.scope_store import read_bounds, read_portions
 from bridge.errors import DatabaseError, HomeserverError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
+from bridge.patience import woken
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -59,8 +59,7 @@ class HeldMedia:
                 if error.message != said:
                     log.warning("media of holds waits: %s", error.message, extra={"action": "hold.media"})
                 said = error.message
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), _PAUSE)
+            await woken(wake, _PAUSE)
 
     async def keep(self) -> None:
         """Protect the media of every hold in force that came since the last time, then let go that of others."""

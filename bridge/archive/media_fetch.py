@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,7 @@ from bridge.errors import (
 )
 from bridge.homeserver.download import Download
 from bridge.homeserver.event import Event
+from bridge.patience import woken
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -148,8 +149,7 @@ class MediaFetcher:
                 pause = 0.0
                 self._say("")
             else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), _LOOK_EVERY)
+                await woken(wake, _LOOK_EVERY)
 
     def _say(self, words: str) -> None:
         if words and not self._said:

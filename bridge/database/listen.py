@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from bridge.database import AWAY
-from bridge.patience import Backoff, Patience
+from bridge.patience import Backoff, Patience, woken
 
 if TYPE_CHECKING:
     from bridge.database import Connection
@@ -111,6 +110,5 @@ async def _until_lost(connection: Connection) -> None:
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     while not lost.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(lost.wait(), _CHECK_EVERY)
+        await woken(lost, _CHECK_EVERY)
         await connection.execute("SELECT 1", timeout=_CHECK_EVERY)

@@ -150,7 +150,7 @@ def _power(ruling: Ruling, power: Power, rulings: Rulings, witness: Witness) -> 
     if power.selector is not None:
         return PowerReason(power.level, rule, power.selector.text, _answers(power.selector, witness), ())
     steps = "manager of" if power.above == 1 else f"{power.above} levels above"
-    return PowerReason(power.level, rule, f"{steps} somebody in the room", (), named(power.reports, rulings))
+    return PowerReason(power.level, rule, f"{steps} somebody the rule asks for", (), named(power.reports, rulings))
 
 
 def _answers(selector: Selector, witness: Witness) -> tuple[Answer, ...]:

@@ -54,9 +54,9 @@ class Power:
     selector: Selector | None
     """None: by the manager relation."""
     above: int = 0
-    """How many levels above somebody in the room."""
+    """How many levels above somebody the rule asks for."""
     reports: tuple[PersonId, ...] = ()
-    """Some of those below, in the order of the census."""
+    """Some of those below, in the order of the census; a barrier may keep them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Rulings:
             exception=exception,
             barrier=barrier,
             side=0 if barrier is not None and self._matches(row, barrier.one) else 1,
-            power=self._power(room, row),
+            power=self._power(room, row, ruled),
             reports=self._reports(ruled, row, self._levels(key).values()) if as_manager else (),
         )
 
@@ -229,7 +229,8 @@ class Rulings:
         rule = self.policy.rooms.get(self.desired.rooms[key].rule)
         return rule.managers if rule is not None else {}
 
-    def _power(self, room: DesiredRoom, row: int) -> Power | None:
+    def _power(self, room: DesiredRoom, row: int, ruled: DesiredRoom) -> Power | None:
+        """Return what gives the power that barriers leave; who is above whom is by the rule alone."""
         level = max((level for level, people in room.power.items() if row in people), default=0)
         rule = self.policy.rooms.get(room.rule)
         if not level or rule is None:
@@ -237,16 +238,16 @@ class Rulings:
         rank, selector, above = next(
             each for each in patterns_of(self.policy).rooms[rule.id].ranks if LEVELS[each[0]] == level
         )
-        reports = self._reports(room, row, [above]) if selector is None else ()
+        reports = self._reports(ruled, row, [above]) if selector is None else ()
         return Power(level, rank, selector, above, reports)
 
     def _reports(self, room: DesiredRoom, row: int, levels: Collection[int]) -> tuple[PersonId, ...]:
-        """Return some of the room's people so many levels below somebody."""
+        """Return some of those the rule asks for, so many levels below somebody."""
         found = (each for above in levels for each in self._below(room, above).get(row, ()))
         return tuple(self.census.person(each).id for each in islice(dict.fromkeys(found), _NAMED))
 
     def _below(self, room: DesiredRoom, above: int) -> Mapping[int, Sequence[int]]:
-        """Return some of the room's people by the row of who stands so many levels above them."""
+        """Return some of those the rule asks for, by the row of who stands so many levels above them."""
         if (room.key, above) not in self._reporting:
             found: dict[int, list[int]] = {}
             for row in room.members:

@@ -117,7 +117,7 @@ day = Kind(_read_day, lambda: date.max)
 
 
 def role(selector: Kind[Selector], for_each: str | None) -> Kind[Selector | int]:
-    """Return the kind of what gives a rank: a selector, or how many levels above somebody in the room one stands.
+    """Return the kind of what gives a rank: a selector, or how many levels above somebody the rule asks for one stands.
 
     `manager`, where the rooms are made for each manager, is that manager: one level above.
     """

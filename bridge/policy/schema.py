@@ -150,7 +150,7 @@ class Room:
     """Nobody else may be here, also when somebody was invited by hand."""
     admins: Selector | None = None
     managers: Mapping[Rank, int] = field(default_factory=dict)
-    """Who has a rank by the manager relation: those who stand so many levels above somebody in the room."""
+    """Who has a rank by the manager relation: those who stand so many levels above somebody the rule asks for."""
     join: Join | None = None
     """None: by invitation, or through the space where Muster finds that this lets in nobody else."""
     settings: Settings = PLAIN

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from bridge.directory.notice_store import put_notice
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.presence import presences
+from bridge.patience import woken
 from bridge.selfservice import hold_notice, replies, store
 from bridge.selfservice.replies import Text
 from bridge.selfservice.request import verdict_of
@@ -59,8 +59,7 @@ class HoldNotices:
                     seconds = min(seconds, max(1.0, (due - self._clock()).total_seconds()))
             except AWAY as error:
                 log.warning("notices of holds wait: %s", type(error).__name__, extra={"action": "hold.notice"})
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), seconds)
+            await woken(wake, seconds)
 
     async def tell_due(self) -> None:
         """Have everybody told who is to be told by now."""

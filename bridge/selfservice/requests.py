@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from bridge.membership import barrier_store
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.exemption_store import put_exemption
 from bridge.membership.values import MODERATOR
+from bridge.patience import woken
 from bridge.policy.schema import Exemption, Policy, RoomKind
 from bridge.selfservice import replies, request, request_store, store
 from bridge.selfservice.answers import Asker
@@ -77,8 +77,7 @@ class Requests:
                     seconds = min(seconds, max(1.0, (due - self._clock()).total_seconds()))
             except AWAY as error:
                 log.warning("requests wait: %s", type(error).__name__, extra={"action": "selfservice.requests"})
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), seconds)
+            await woken(wake, seconds)
 
     async def go_on(self) -> None:
         """Do what is due with the requests that have waited long enough: remind, ask the next, or end them."""

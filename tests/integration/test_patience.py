@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bridge.patience import Backoff, Patience, woken
 
 
@@ -34,3 +36,18 @@ async def test_who_is_woken_waits_no_longer() -> None:
     await asyncio.wait_for(patience.wait_out("away", wake), 10)
     await asyncio.wait_for(woken(wake, 3600), 10)
     await woken(asyncio.Event(), 0)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_is_woken_and_stopped_at_once_stops(turns: int) -> None:
+    """However closely work and the end of the service come one after the other, the loop does not go on for ever."""
+    wake = asyncio.Event()
+    waiting = asyncio.create_task(woken(wake, 3600))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    wake.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    is_told_to_stop = waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert waiting.cancelled() == is_told_to_stop
