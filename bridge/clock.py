@@ -21,5 +21,5 @@ def system_clock() -> datetime:
 
 
 def from_milliseconds(timestamp: int) -> datetime:
-    """Return the moment of a Matrix `origin_server_ts`, which other servers choose; the last there is if it is later."""
+    """Return the moment of a Matrix `origin_server_ts`, which other servers choose; the last one if it is later."""
     return datetime.fromtimestamp(min(timestamp, _LAST) / 1000, UTC)
