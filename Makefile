@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .NOTPARALLEL:
+# Where this is set, each of the many processes that tests and demo start compiles everything anew: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= config.yaml
 PYTHON ?= 3.11
@@ -57,6 +59,7 @@ ldap: $(READY) ## install the LDAP extra as well, which wants a compiler; the te
 
 clean: ## remove what the other targets made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find bridge tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # Standard output belongs to the target: `make demo ONCE=1` ends with one JSON line. So set-up speaks on standard error.
 $(READY): pyproject.toml uv.lock | $(LOCAL)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
 """Returns the present moment, aware, in UTC."""
+_LAST = 253_402_300_799_999
+"""Milliseconds; the end of the year 9999, after which there are no dates."""
 
 
 def system_clock() -> datetime:
@@ -19,5 +21,5 @@ def system_clock() -> datetime:
 
 
 def from_milliseconds(timestamp: int) -> datetime:
-    """Return the moment of a Matrix `origin_server_ts`."""
-    return datetime.fromtimestamp(timestamp / 1000, UTC)
+    """Return the moment of a Matrix `origin_server_ts`, which other servers choose; the last one if it is later."""
+    return datetime.fromtimestamp(min(timestamp, _LAST) / 1000, UTC)

@@ -27,7 +27,6 @@ _TYPES: Mapping[Kind, str] = {
     Kind.LEAVE: "leave",
     Kind.OTHER: "unknown",
 }
-_LAST = 253_402_300_799_999
 _LONGEST_REACTION = 30
 
 
@@ -178,7 +177,7 @@ def _file(path: str) -> str:
 
 
 def _stamp(event: Event) -> str:
-    return _time(from_milliseconds(min(event.timestamp, _LAST)))
+    return _time(from_milliseconds(event.timestamp))
 
 
 def _time(value: datetime) -> str:

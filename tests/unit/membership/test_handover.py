@@ -141,6 +141,12 @@ def test_an_administrator_who_stays_is_enough() -> None:
     assert over(room_of(ROOM, state("11", ANN, {ANN: 100}, ANN, BOB)), BOB) is None
 
 
+def test_a_room_dated_beyond_all_dates_is_handed_over() -> None:
+    """Another server may date its events as it likes; nobody's leaving stands still for that."""
+    late = [replace(event, timestamp=2**53) for event in state("11", ANN, {ANN: 100}, ANN, BOB)]
+    assert over(room_of(ROOM, late), ANN) == HandOver(ROOM, ANN, BOB)
+
+
 def test_a_creators_power_cannot_be_passed_on() -> None:
     """In version 12 the heir gets 100, in version 11 what the leaver has; what else the levels say stays."""
     newer = room_of(ROOM, state("12", ANN, {BOB: 20}, ANN, BOB))
