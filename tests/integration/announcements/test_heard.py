@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.announcements import heard_store, progress_store
-from bridge.announcements.board import Boards
+from bridge.announcements.board import APART, Boards
 from bridge.announcements.evidence import Hearer
 from bridge.announcements.form import Form, Kind
 from bridge.announcements.heard import HeardConsumer, note_receipts
@@ -249,7 +249,7 @@ async def test_receipts_of_other_rooms_are_not_kept(pool: Pool, heard: HeardCons
 
 
 async def test_the_board_is_written_with_the_answer(pool: Pool, heard: HeardConsumer) -> None:
-    """One row for the first status, one for every change after it, a second apart; what comes too soon waits."""
+    """One row for the first status, one for every change after it, a while apart; what comes too soon waits."""
     await open_announcement(pool)
     await heard.handle([reaction(BO, NEWS, "$news")])
     [board] = await pool.fetch("SELECT * FROM outgoing WHERE role = 'board'")
@@ -260,5 +260,5 @@ async def test_the_board_is_written_with_the_answer(pool: Pool, heard: HeardCons
     assert await pool.fetchval("SELECT count(*) FROM outgoing WHERE role = 'board'") == 1
     await Boards(pool, clock=lambda: NOW).look()
     [_, live] = await pool.fetch("SELECT * FROM outgoing WHERE role = 'board' ORDER BY id")
-    assert (live["act"], live["target"], live["due_at"]) == ("edit", board["key"], NOW + timedelta(seconds=1))
+    assert (live["act"], live["target"], live["due_at"]) == ("edit", board["key"], NOW + APART)
     assert "2 of 3 acknowledged" in live["content"]["body"]

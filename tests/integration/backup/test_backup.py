@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import stat
 from collections.abc import AsyncIterator
@@ -91,7 +92,7 @@ _VERIFIED = ("key_rotation", "disposed")
 
 
 async def _fill(url: str) -> None:
-    """Put a row into each table that has none, as far as its checks let one of plain values in."""
+    """Put a row into each table that has none, as far as its checks let in plain values, and what a check lists."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
@@ -102,10 +103,22 @@ async def _fill(url: str) -> None:
                      AND NOT attisdropped
                GROUP BY attrelid"""
         )
+        checks = await connection.fetch(
+            "SELECT conrelid::regclass::text AS name, pg_get_constraintdef(oid) AS text FROM pg_constraint"
+            " WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+        )
+        listed = {
+            (check["name"], found[1]): found[2]
+            for check in checks
+            if (found := re.search(r"(\w+) = ANY \(ARRAY\[('[^']*'::text)", check["text"]))
+        }
         for row in rows * 3:  # a table may refer to one that comes later
             if row["name"] in _VERIFIED:
                 continue
-            values = ", ".join(_VALUES[kind] for kind in row["types"])
+            values = ", ".join(
+                listed.get((row["name"], column), _VALUES[kind])
+                for column, kind in zip(row["columns"], row["types"], strict=True)
+            )
             columns = ", ".join(row["columns"])
             with suppress(asyncpg.IntegrityConstraintViolationError):
                 await connection.execute(
