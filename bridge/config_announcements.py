@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Final
 
 from bridge import document
 from bridge.config_kinds import at_least, or_nothing, secret, source_name
-from bridge.document import Kind, Section, Value, a, boolean, integer, line, list_of, mapping_of, matching, url
+from bridge.document import Kind, Section, Value, a, boolean, integer, line, list_of, mapping_of, matching, nearest, url
+from bridge.errors import Problem
 from bridge.hook_signature import key_of
 
 _SHORTEST_TOKEN: Final = 24
@@ -77,6 +79,15 @@ class OutboundConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskNamed:
+    """Where the section names a desk; line and column are 1-based."""
+
+    desk: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnnouncementsConfig:
     """All of the section."""
 
@@ -88,6 +99,23 @@ class AnnouncementsConfig:
     """When in the day people without an account get theirs, on the clock of `directory.timezone`."""
     public: tuple[str, ...] = ()
     """The desks whose announcements anybody may read as a feed."""
+    named: tuple[DeskNamed, ...] = field(default=(), compare=False)
+    """Every desk that is named anywhere here, which a policy may have or not."""
+
+
+def unknown_desks(config: AnnouncementsConfig, known: Collection[str], file: str) -> list[Problem]:
+    """Return a warning for each desk that the configuration in this file names and the policy does not have (pure)."""
+    return [
+        Problem(
+            file,
+            each.line,
+            each.column,
+            f"the policy has no desk `{each.desk}`{nearest(each.desk, sorted(known))}",
+            "warning",
+        )
+        for each in config.named
+        if each.desk not in known
+    ]
 
 
 def announcements(folder: Path) -> Kind[AnnouncementsConfig]:
@@ -101,29 +129,43 @@ def announcements(folder: Path) -> Kind[AnnouncementsConfig]:
 
 
 def _announcements(section: Section, folder: Path) -> AnnouncementsConfig:
-    hook = a(partial(_hook, folder=folder))
-    mail = a(partial(_mail, folder=folder))
-    outbound = a(partial(_outbound, folder=folder))
-    return AnnouncementsConfig(
+    named: list[DeskNamed] = []
+    desk = _desk(named)
+    hook = a(partial(_hook, desk=desk, folder=folder))
+    mail = a(partial(_mail, desk=desk, folder=folder))
+    outbound = a(partial(_outbound, desk=desk, folder=folder))
+    found = AnnouncementsConfig(
         webhooks=section.optional("webhooks", mapping_of(hook, source_name), {}),
-        feeds=section.optional("feeds", mapping_of(a(_feed), source_name), {}),
+        feeds=section.optional("feeds", mapping_of(a(partial(_feed, desk=desk)), source_name), {}),
         mail=section.optional("mail", mapping_of(mail, source_name), {}),
         outbound=section.optional("outbound", mapping_of(outbound, source_name), {}),
         digest=section.optional("digest", or_nothing(_daily), None),
-        public=section.optional("public", list_of(line), ()),
+        public=section.optional("public", list_of(desk), ()),
     )
+    return replace(found, named=tuple(named))
 
 
-def _source(section: Section) -> SourceConfig:
+def _desk(named: list[DeskNamed]) -> Kind[str]:
+    """Return the kind of a desk's name, which notes where it stands."""
+
+    def make(value: Value) -> str:
+        name = line.make(value)
+        named.append(DeskNamed(name, value.line, value.column))
+        return name
+
+    return Kind(make, str)
+
+
+def _source(section: Section, desk: Kind[str]) -> SourceConfig:
     return SourceConfig(
-        desk=section.required("desk", line),
+        desk=section.required("desk", desk),
         author=section.optional("author", line, ""),
         confirmed=section.optional("confirmed", boolean, False),
     )
 
 
-def _hook(section: Section, folder: Path) -> AnnouncingHook:
-    source = _source(section)
+def _hook(section: Section, desk: Kind[str], folder: Path) -> AnnouncingHook:
+    source = _source(section, desk)
     keys = section.optional("keys", list_of(secret(folder, key_of, bytes), least=1), ())
     token = section.optional("token", secret(folder, _token, str), "")
     if section.place is not None and bool(keys) == bool(token):
@@ -136,17 +178,17 @@ def _hook(section: Section, folder: Path) -> AnnouncingHook:
     return AnnouncingHook(source, keys, token)
 
 
-def _feed(section: Section) -> FeedConfig:
+def _feed(section: Section, desk: Kind[str]) -> FeedConfig:
     return FeedConfig(
-        source=_source(section),
+        source=_source(section, desk),
         url=section.required("url", url),
         every=section.optional("every", at_least(timedelta(minutes=1), "1m"), timedelta(minutes=15)),
         at_most=section.optional("at_most", integer(1, 100), 5),
     )
 
 
-def _mail(section: Section, folder: Path) -> MailConfig:
-    source = _source(section)
+def _mail(section: Section, desk: Kind[str], folder: Path) -> MailConfig:
+    source = _source(section, desk)
     trust = section.optional("trust", line, "")
     if source.confirmed and not trust:
         section.problem(
@@ -164,11 +206,11 @@ def _mail(section: Section, folder: Path) -> MailConfig:
     )
 
 
-def _outbound(section: Section, folder: Path) -> OutboundConfig:
+def _outbound(section: Section, desk: Kind[str], folder: Path) -> OutboundConfig:
     return OutboundConfig(
         url=section.required("url", url),
         key=section.required("key", secret(folder, key_of, bytes)),
-        desks=section.optional("desks", list_of(line), ()),
+        desks=section.optional("desks", list_of(desk), ()),
     )
 
 

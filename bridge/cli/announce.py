@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import mimetypes
 import re
 import secrets
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bridge.announcements import announcing, announcing_store
 from bridge.announcements.announcing import Announced
 from bridge.announcements.draft import Wanted, wanted_of_markdown
 from bridge.announcements.header import Setting
 from bridge.announcements.preview import count_of, opened
+from bridge.announcements.sources.passage import Placed, with_files
 from bridge.announcements.tracking import read_id
 from bridge.announcements.values import State
 from bridge.cli.command import print_json, with_services
@@ -23,6 +25,8 @@ from bridge.directory.local_day import zone_of
 from bridge.errors import RefusedError, UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.app import Services
     from bridge.cli.command import Subparsers
     from bridge.policy.schema import Desk, Policy
@@ -30,6 +34,12 @@ if TYPE_CHECKING:
 _LINES = ("to", "ack", "statement", "quiz", "survey", "at", "for")
 """Options that are lines at the head of a message in a desk, and mean the same."""
 _WORDS = ("urgent", "important", "anonymous")
+
+
+class _File(NamedTuple):
+    name: str
+    kind: str
+    content: bytes
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -44,6 +54,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("text", nargs="*", metavar="TEXT", help="what to announce")
     parser.add_argument("--desk", metavar="DESK", help="a desk of the policy; needed when there are several")
     parser.add_argument("--file", type=Path, metavar="FILE", help="take the text from a file; `-` is standard input")
+    parser.add_argument(
+        "--attach", action="append", default=[], type=Path, metavar="FILE", help="a picture or file that goes with it"
+    )
     parser.add_argument(
         "--language", action="append", default=[], metavar="TAG=TEXT", help="the text in a language, such as et=…"
     )
@@ -71,10 +84,13 @@ async def announce(args: argparse.Namespace, services: Services) -> int:
     if args.retract or args.end:
         return await _finish(args, services)
     if args.edit:
+        if args.attach:
+            raise RefusedError("An edit changes the text: --attach goes with a new announcement.")
         return await _edit(args, services)
     policy = services.policy()
     desk = _desk(policy, args.desk)
     wanted = await _wanted(args, services, desk)
+    files = await asyncio.to_thread(_files, args.attach)
     seed, at, bot = secrets.token_bytes(16), services.clock(), services.homeserver.bot
     if not args.yes:
         async with services.pool.acquire() as db:
@@ -82,6 +98,7 @@ async def announce(args: argparse.Namespace, services: Services) -> int:
         if not await _agreed(shown):
             print("Nothing was announced.")
             return 1
+    wanted = await _with_files(wanted, files, services)
     async with services.pool.acquire() as db, db.transaction():
         announced = await announcing.announce(
             db,
@@ -152,6 +169,30 @@ async def _wanted(args: argparse.Namespace, services: Services, desk: Desk) -> W
         options = "|".join((*_LINES, *_WORDS))
         message = re.sub(rf"`!({options})", r"`--\1", re.sub(r"^Line [0-9]+: ", "", error.message)) if lines else None
         raise RefusedError(message or error.message) from error
+
+
+async def _with_files(wanted: Wanted, files: Sequence[_File], services: Services) -> Wanted:
+    """Put the files where the homeserver has them, and into the text of every language."""
+    placed = [
+        Placed(file.name, file.kind, len(file.content), await services.homeserver.upload(file.content, file.kind))
+        for file in files
+    ]
+    return replace(wanted, texts={language: with_files(body, placed) for language, body in wanted.texts.items()})
+
+
+def _files(paths: Sequence[Path]) -> list[_File]:
+    files = [_file(path) for path in paths]
+    if len([file for file in files if not file.kind.startswith("image/")]) > 1:
+        raise RefusedError("--attach takes any number of pictures and one other file: put several into one archive.")
+    return files
+
+
+def _file(path: Path) -> _File:
+    kind, encoding = mimetypes.guess_type(path.name)
+    try:
+        return _File(path.name, kind if kind and not encoding else "application/octet-stream", path.read_bytes())
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _read(file: Path) -> str:

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from bridge.cli.command import from_here, print_json, width
 from bridge.clock import system_clock
 from bridge.config import Config, load_config
+from bridge.config_announcements import unknown_desks
 from bridge.errors import DocumentError, MusterError, Problem, RefusedError
 from bridge.membership.doubts import Today, doubts
 from bridge.membership.rehearsal import rehearse
@@ -60,6 +62,8 @@ async def check(args: argparse.Namespace) -> int:
     day = system_clock().date()
     today = None if args.no_directory or not good else await _today(args.config)
     doubtful = [each for file, policy in good.items() for each in warnings(policy, file, day)]
+    if not args.files:
+        doubtful += [each for policy in good.values() for each in _without_desks(policy, args.config)]
     if isinstance(today, Today):
         doubtful += [each for file, policy in good.items() for each in doubts(policy, file, today, day)]
     if args.json and (problems or args.replay is None):
@@ -169,6 +173,13 @@ def checked(files: Collection[Path], config: Path) -> tuple[dict[str, Policy], l
         except DocumentError as error:
             problems += error.problems
     return good, problems
+
+
+def _without_desks(policy: Policy, config: Path) -> list[Problem]:
+    """Return what the configuration says of desks that its policy does not have; a bad one has been told of."""
+    with suppress(DocumentError):
+        return unknown_desks(load_config(config).announcements, policy.desks, str(config))
+    return []
 
 
 def _bad_pictures(policy: Policy, file: Path) -> list[Problem]:

@@ -129,6 +129,8 @@ class FakeHomeserver:
         self.pinned: dict[RoomId, list[str]] = defaultdict(list)
         self.aliases: dict[str, RoomId] = {}
         self.joined: dict[RoomId, set[UserId]] = defaultdict(set)
+        self.kept: list[tuple[bytes, str]] = []
+        """Files, with their media types."""
         self._transactions: dict[tuple[RoomId, str], EventId] = {}
 
     async def send(
@@ -155,6 +157,13 @@ class FakeHomeserver:
         self._transactions[room_id, transaction_id] = event_id
         await self.before_answer(room_id)
         return event_id
+
+    async def upload(self, content: bytes, kind: str) -> str:
+        """Keep a file, and return its address."""
+        if self.away:
+            raise HomeserverUnavailableError("The homeserver does not answer.")
+        self.kept.append((content, kind))
+        return f"mxc://company.example/{len(self.kept)}"
 
     async def messages(self, room_id: RoomId, *, before: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Return the events of a room, newest first."""

@@ -6,6 +6,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -74,6 +75,31 @@ async def test_announcing_from_the_command_line_reaches_the_same_rooms(
     expected = "📣 Nordwind Logistics\n\nThe gate is closed.\n\nReact with ✅ to acknowledge."
     assert homeserver.bodies(NEWS) == homeserver.bodies(NIGHT) == [expected]
     assert set(homeserver.rooms) == {NEWS, NIGHT}
+
+
+async def test_pictures_and_a_file_go_along(
+    muster: Muster, homeserver: FakeHomeserver, services: Services, tmp_path: Path
+) -> None:
+    """The homeserver keeps them; the file carries the text, and the picture stands in it."""
+    names = [tmp_path / name for name in ("map.png", "plan.pdf", "list.csv")]
+    for path in names:
+        path.write_bytes(path.name.encode())
+    attached = [word for path in names[:2] for word in ("--attach", str(path))]
+    assert await announce.announce(_args("announce", "--yes", *attached, "The gate is closed."), services) == 0
+    await muster.wait(days=1)
+    [content] = [event["content"] for event in homeserver.rooms[NEWS]]
+    kept = {f"mxc://company.example/{number}": file for number, file in enumerate(homeserver.kept, 1)}
+    assert kept[content["url"]] == (b"plan.pdf", "application/pdf")
+    assert (content["msgtype"], content["filename"], content["info"]["size"]) == ("m.file", "plan.pdf", 8)
+    [picture] = [address for address in kept if f'src="{address}"' in content["formatted_body"]]
+    assert kept[picture] == (b"map.png", "image/png")
+    with pytest.raises(RefusedError, match="one other file"):
+        await announce.announce(_args("announce", "--yes", *attached, "--attach", str(names[2]), "x"), services)
+    with pytest.raises(RefusedError, match=r"nothing\.png cannot be read \(No such file or directory\)"):
+        await announce.announce(_args("announce", "--yes", "--attach", "/nothing.png", "x"), services)
+    with pytest.raises(RefusedError, match="An edit changes the text"):
+        await announce.announce(_args("announce", "--yes", "--attach", str(names[0]), "--edit", "7kq2-m9xd"), services)
+    assert await muster.pool.fetchval("SELECT count(*) FROM announcement") == 1
 
 
 async def test_the_same_text_again_is_another_announcement(

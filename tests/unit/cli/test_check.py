@@ -108,6 +108,29 @@ async def test_the_configuration_says_where_the_policy_is(folder: Path, capsys: 
     assert "config.yaml:1:1: error: unknown key `polici`; did you mean `policy`?" in capsys.readouterr().err
 
 
+async def test_a_source_of_announcements_names_a_desk(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the configured policy; one that it does not have is a warning, with the place and the likely name."""
+    (folder / "policy.yaml").write_text(
+        "version: 1\ncompany: N\nannouncements:\n  newsroom: {name: N, posters: title pr, rooms: [n]}\n"
+        "rooms:\n  n: {name: X, members: title pr, kind: announcement}\n"
+    )
+    (folder / "config.yaml").write_text(
+        "homeserver: {url: 'http://127.0.0.1:8008', server_name: example.org}\n"
+        "announcements:\n"
+        "  feeds: {status: {desk: newsrom, url: 'https://status.example/feed'}}\n"
+        "  public: [newsroom]\n"
+    )
+    (folder / "registration.yaml").write_text(
+        "{id: muster, url: 'http://127.0.0.1:1', as_token: aaaaaaaaaaaaaaaaaaaaaaaa, "
+        "hs_token: bbbbbbbbbbbbbbbbbbbbbbbb, sender_localpart: muster, rate_limited: false, namespaces: {}}\n"
+    )
+    assert await run("--no-directory") == 0
+    told = capsys.readouterr().err
+    assert told == ("config.yaml:3:26: warning: the policy has no desk `newsrom`; did you mean `newsroom`?\n")
+    assert await run("policy.yaml", "--no-directory") == 0
+    assert capsys.readouterr().err == ""
+
+
 async def test_a_warning_refuses_nothing_unless_strict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is probably not meant is told on standard error, and counts only with `--strict`."""
     room = "{name: X, members: title pr}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from mailbox import Maildir
 from pathlib import Path
@@ -16,7 +16,7 @@ from bridge.announcements.sources.intake import Intake
 from bridge.announcements.sources.mailbox import Mailbox
 from bridge.config_announcements import MailConfig, SourceConfig
 from bridge.errors import HomeserverUnavailableError
-from tests.integration.announcements.company import NOW
+from tests.integration.announcements.company import NOW, FakeHomeserver
 from tests.integration.announcements.sources.desk_view import announcements, nothing_changed, notices
 from tests.unit.announcements.sources.test_letter import PASSED, letter
 
@@ -25,25 +25,11 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Files:
-    """A homeserver that keeps files."""
-
-    kept: list[tuple[bytes, str]] = field(default_factory=list)
-    away: bool = False
-
-    async def upload(self, content: bytes, kind: str) -> str:
-        if self.away:
-            raise HomeserverUnavailableError("The homeserver does not answer.")
-        self.kept.append((content, kind))
-        return f"mxc://company.example/{len(self.kept)}"
-
-
-@dataclass
 class Post:
     """A maildir, who delivers into it, and who reads it."""
 
     maildir: Path
-    files: Files
+    files: FakeHomeserver
     mailbox: Mailbox
 
     def deliver(self, content: bytes) -> None:
@@ -60,7 +46,7 @@ class Post:
 @pytest.fixture
 def post(pool: Pool, intake: Intake, tmp_path: Path) -> Post:
     """Letters of the press department, announced at once where our server vouches."""
-    files, maildir = Files(), tmp_path / "mail"
+    files, maildir = FakeHomeserver(), tmp_path / "mail"
     config = MailConfig(
         SourceConfig("desk", "Press", True),
         maildir,
