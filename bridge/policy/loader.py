@@ -33,6 +33,7 @@ from bridge.document import (
 from bridge.policy import acknowledge, desk_section, retention, room_section
 from bridge.policy.accounts import joiners, leavers, profile_field
 from bridge.policy.emergency import Emergency, read_emergency
+from bridge.policy.expectations import Expectations
 from bridge.policy.hours import read_hours
 from bridge.policy.reports import read_reports
 from bridge.policy.schema import (
@@ -43,7 +44,6 @@ from bridge.policy.schema import (
     Desk,
     Guests,
     Policy,
-    PolicyTest,
     Requests,
     Room,
     RoomKind,
@@ -78,7 +78,7 @@ class _Reader:
         self._desks: dict[RuleId, Desk] = {}
         self._listed: dict[RuleId, tuple[Placed[str], ...]] = {}
         """Space → the spaces it lists."""
-        self._expectations: list[Placed[str]] = []
+        self._expectations = Expectations(vocabulary)
         self._barriers: set[str] = set()
         self._retained: dict[RuleId, retention.Kept] = {}
         self._cases: tuple[tuple[Selector, ...], tuple[int, int]] = (), (0, 0)
@@ -102,10 +102,10 @@ class _Reader:
         unmanaged = section.optional("unmanaged_rooms", choice(*UnmanagedRooms), UnmanagedRooms.REPORT)
         hours = section.optional("hours", a(lambda each: read_hours(each, self._vocabulary)), None)
         emergency = section.optional("emergency", a(self._emergency), Emergency())
-        tests = section.optional("tests", list_of(a(self._test)), ())
+        tests = section.optional("tests", list_of(a(self._expectations.read)), ())
         self._check_listed_spaces()
         self._check_open_rooms(section)
-        self._check_expectations()
+        self._expectations.check(self._rooms, (*self._spaces, *self._desks))
         return Policy(
             company,
             accounts,
@@ -298,33 +298,6 @@ class _Reader:
             section.problem("`review` is in whole days, one at least, such as 90d", key="review")
         return guests
 
-    def _test(self, section: Section) -> PolicyTest:
-        given = section.required("given", self._vocabulary.person)
-        expected = section.optional("in", list_of(placed(line)), ())
-        unexpected = section.optional("not_in", list_of(placed(line)), ())
-        self._expectations += (*expected, *unexpected)
-        power = section.optional("power", mapping_of(choice(*Rank), Kind(self._expect, str)), {})
-        company = section.optional("with", list_of(self._vocabulary.person), ())
-        day = section.optional("day", room_section.day, None)
-        if not expected and not unexpected and not power:
-            section.problem("this test expects nothing; say `in`, `not_in` or `power`")
-        return PolicyTest(
-            given=given,
-            in_rooms=tuple(key.value for key in expected),
-            not_in_rooms=tuple(key.value for key in unexpected),
-            line=section.place.line if section.place else 0,
-            column=section.place.column if section.place else 0,
-            power=power,
-            company=company,
-            day=day,
-        )
-
-    def _expect(self, value: Value) -> str:
-        """Take the key of a room that a test speaks of."""
-        key = placed(line).make(value)
-        self._expectations += (key,)
-        return key.value
-
     def _one_of(self, known: Mapping[RuleId, object], what: str) -> Kind[Placed[str]]:
         """Return the kind of ids that exist."""
 
@@ -365,19 +338,6 @@ class _Reader:
             seen.update(further)
             ways += [(*way, each) for each in further]
         return ()
-
-    def _check_expectations(self) -> None:
-        """Refuse room keys that no rule can make: that nobody is in a misspelt room proves nothing."""
-        known = {**self._rooms, **self._spaces, **self._desks, RESERVED: None}
-        for key in self._expectations:
-            rule, _, value = key.value.partition("/")
-            for_each = self._rooms[rule].for_each if rule in self._rooms else None
-            if rule not in known:
-                key.problem(f"there is no room, space or desk `{rule}`{nearest(rule, known)}")
-            elif for_each is not None and not value:
-                key.problem(f"`{rule}` makes a room for each {for_each}: write `{rule}/` and the value")
-            elif for_each is None and value:
-                key.problem(f"`{rule}` is one room: write `{rule}`")
 
 
 def _refuse_repetition(listed: Iterable[Placed[str]]) -> None:
