@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bridge.announcements import outbox_store
 from bridge.announcements.sources import store as source_store
 from bridge.clock import Clock
 from bridge.database import AWAY
@@ -43,6 +44,7 @@ KEPT: tuple[tuple[timedelta, Forget], ...] = (
     (LONG, door_store.forget_removals),
     (LONG, lifecycle_store.forget_takeovers),
     (LONG, source_store.forget_items),
+    (LONG, outbox_store.forget_content),
 )
 """How long what is kept."""
 

@@ -6,6 +6,7 @@ What becomes of the rows is `postman`'s, with the statements in `postman_store`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bridge.announcements.values import Copy, Outgoing, Role, Sent
@@ -110,3 +111,13 @@ async def of_event(db: Database, event_ids: Collection[EventId]) -> Mapping[Even
         )
         for row in rows
     }
+
+
+async def forget_content(db: Pool, before: datetime) -> None:
+    """Forget what each copy said that was done before this, except of what is current: its texts are kept once."""
+    await db.execute(
+        """UPDATE outgoing SET content = '{}' WHERE state <> 'waiting' AND content <> '{}' AND done_at < $1
+               AND NOT EXISTS (SELECT FROM announcement WHERE announcement.id = outgoing.announcement
+                               AND announcement.state = 'open')""",
+        before,
+    )

@@ -60,6 +60,34 @@ async def test_rows_that_only_steered_are_forgotten_in_time(pool: Pool) -> None:
         assert await counts(pool) == dict.fromkeys(TABLES, 1)
 
 
+async def test_copies_of_what_is_over_are_emptied(pool: Pool) -> None:
+    """Where and when each was said stays; what is current, waits or was said lately keeps its words."""
+    for state in ("open", "over"):
+        await pool.execute(
+            "INSERT INTO announcement (id, desk, author, author_name, audience, created_at, state)"
+            " VALUES ($1, 'd', '@a', 'A', '{}', $2, $1)",
+            state,
+            NOW,
+        )
+    long_ago = NOW - LONG - timedelta(seconds=1)
+    rows = [
+        ("current", "open", "done", long_ago),
+        ("past", "over", "done", long_ago),
+        ("lately", "over", "done", NOW - LONG + timedelta(seconds=1)),
+        ("waits", "over", "waiting", None),
+        ("answer", None, "done", long_ago),
+    ]
+    await pool.executemany(
+        "INSERT INTO outgoing (key, announcement, state, done_at, act, role, rank, due_at, room_id, content)"
+        " VALUES ($1, $2, $3, $4, 'send', 'copy', 3, '2026-01-01Z', '!r', '{\"body\": \"Hello\"}')",
+        rows,
+    )
+    await tidy(pool, NOW)
+    said = await pool.fetch("SELECT key FROM outgoing WHERE content->>'body' = 'Hello'")
+    assert {row["key"] for row in said} == {"current", "lately", "waits"}
+    assert await pool.fetchval("SELECT count(*) FROM outgoing") == len(rows)
+
+
 async def test_what_is_not_done_is_never_forgotten(pool: Pool) -> None:
     """However long it has waited."""
     for statement in WAITING:
