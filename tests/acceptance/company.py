@@ -47,7 +47,7 @@ rooms:
     moderators: title co "Head"
     exclusive: true
 announcements:
-  desk: {name: Desk, rooms: [news]}
+  desk: {name: Desk, rooms: [news], undo: 0s}
 brake: {removals: 25, fraction: 0.1, floor: 2, window: 24h, approvers: ['title eq "Chief Information Officer"']}
 """
 
