@@ -115,8 +115,8 @@ async def start(
     for first in range(0, len(alarms), _AT_ONCE):
         await outbox_store.put(db, alarms[first : first + _AT_ONCE])
     await emergency_store.wake(db)
-    log.warning(
-        "roll call %s%s: %d people, %d rooms",
+    log.info(
+        "roll call %s%s: people %d, rooms %d",
         call.id,
         " (drill)" if call.drill else "",
         len(counted),
@@ -137,7 +137,7 @@ async def end(db: Connection, announcement: str | None, *, desk: Desk | None, by
     await outbox_store.cancel(db, call.id)
     await channel_store.cancel(db, call.id)
     await emergency_store.wake(db)
-    log.warning("roll call %s was ended", call.id, extra={"action": "emergency.end"})
+    log.info("roll call %s was ended", call.id, extra={"action": "emergency.end"})
     return call
 
 

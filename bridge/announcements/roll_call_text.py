@@ -151,13 +151,16 @@ def board(
 
 
 def started_answer(announcement: str, people: int, rooms: int, *, site: str | None, drill: bool) -> str:
-    """Return what whoever started a roll call is told."""
+    """Return what whoever started a roll call in a desk is told there."""
+    started = started_line(announcement, people, rooms, site=site, drill=drill)
+    return f"{started} The board is in this room. To end it write: !emergency end"
+
+
+def started_line(announcement: str, people: int, rooms: int, *, site: str | None, drill: bool) -> str:
+    """Return that a roll call has started, and for how many."""
     kind = "DRILL started" if drill else "🚨 Roll call started"
     where = f" at {site}" if site else ""
-    return (
-        f"{kind}{where}: {announcement}, {_people(people)}, {rooms:,} {'room' if rooms == 1 else 'rooms'}. "
-        "The board is in this room. To end it write: !emergency end"
-    )
+    return f"{kind}{where}: {announcement}, {_people(people)}, {rooms:,} {'room' if rooms == 1 else 'rooms'}."
 
 
 def ended_answer(call: RollCall) -> str:

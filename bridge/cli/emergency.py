@@ -12,11 +12,12 @@ from bridge.announcements.emergency import Author
 from bridge.announcements.emergency_command import Start, storable
 from bridge.announcements.roll_call import Present, RollCall, count
 from bridge.announcements.roll_call_report import as_json
-from bridge.announcements.roll_call_text import ended_answer, started_answer
+from bridge.announcements.roll_call_text import ended_answer, started_line
 from bridge.announcements.roll_calls import board_of, load_report, report_text
 from bridge.announcements.tracking import read_id
+from bridge.archive.rendering import wrapped
 from bridge.channels import store as channel_store
-from bridge.cli.command import print_json, system_user, with_services
+from bridge.cli.command import print_json, system_user, width, with_services
 from bridge.directory.selector import parse
 from bridge.errors import RefusedError, UnknownNameError
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from bridge.cli.command import Subparsers
     from bridge.database import Connection
     from bridge.policy.schema import Desk, Policy
+
+
+_INDENT = "    "
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -76,8 +80,9 @@ async def start_call(args: argparse.Namespace, services: Services) -> int:
     if args.json:
         print_json(asdict(started))
     else:
-        print(started_answer(started.id, started.people, started.rooms, site=started.site, drill=started.drill))
-        print(f"Follow it here with: muster emergency board {started.id}")
+        print(started_line(started.id, started.people, started.rooms, site=started.site, drill=started.drill))
+        print(f"Follow it with: muster emergency board {started.id}")
+        print(f"End it with:    muster emergency end {started.id}")
     return 0
 
 
@@ -91,7 +96,7 @@ async def show_board(args: argparse.Namespace, services: Services) -> int:
     if args.json:
         print_json(_board_as_json(call, people))
     else:
-        print(board_of(call, people, line, tallies, services.policy(), services.config.directory.timezone))
+        print(filled(board_of(call, people, line, tallies, services.policy(), services.config.directory.timezone)))
     return 0
 
 
@@ -115,7 +120,7 @@ async def show_report(args: argparse.Namespace, services: Services) -> int:
         if args.json:
             print_json(as_json(call, await load_report(db, call, people), people))
         else:
-            print(await report_text(db, call, people, services.config.directory.timezone))
+            print(filled(await report_text(db, call, people, services.config.directory.timezone)))
     return 0
 
 
@@ -134,6 +139,12 @@ async def _find(db: Connection, typed: str | None) -> RollCall:
     if typed is not None and announcement is None:
         raise UnknownNameError(f"There is no roll call {typed!r}; `muster emergency board` shows the newest.")
     return await emergency.find(db, announcement)
+
+
+def filled(text: str) -> str:
+    """Return the text with its long lines broken at the terminal's width, and what follows indented."""
+    paragraphs = (wrapped(line, width() - len(_INDENT), "") if line else [""] for line in text.split("\n"))
+    return "\n".join(f"\n{_INDENT}".join(lines) for lines in paragraphs)
 
 
 def _board_as_json(call: RollCall, people: list[Present]) -> dict[str, Any]:
