@@ -6,8 +6,6 @@ and their acknowledgements, breaches of barriers. How long what is kept is in `d
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,19 +13,15 @@ from typing import TYPE_CHECKING
 from bridge.announcements import outbox_store
 from bridge.announcements.sources import store as source_store
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory import door_store, hook_store, notice_store
 from bridge.membership import audit_store, drift_store, lifecycle_store
-from bridge.patience import Backoff, Patience
 from bridge.selfservice import store as selfservice_store
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-log = logging.getLogger(__name__)
-
 EVERY = timedelta(days=1)
-_BACKOFF = Backoff(60.0, 3600.0)
 
 Forget = Callable[["Pool", datetime], Awaitable[None]]
 """Forgets what is older than the moment."""
@@ -51,22 +45,15 @@ KEPT: tuple[tuple[timedelta, Forget], ...] = (
 
 async def keep_house(pool: Pool, clock: Clock) -> None:
     """Tidy up at once and every day, until cancelled; while PostgreSQL is away, try again with back-off."""
-    patience = Patience(_BACKOFF, _complain)
-    while True:
-        try:
-            await tidy(pool, clock())
-        except AWAY as error:
-            await patience.wait_out(type(error).__name__)
-        else:
-            patience.recover()
-            await asyncio.sleep(EVERY.total_seconds())
+
+    async def turn() -> float:
+        await tidy(pool, clock())
+        return EVERY.total_seconds()
+
+    await take_turns(turn, None, what="tidying up", action="tidy")
 
 
 async def tidy(pool: Pool, now: datetime) -> None:
     """Forget everything that is too old; again it changes nothing."""
     for kept, forget in KEPT:
         await forget(pool, now - kept)
-
-
-def _complain(problem: str) -> None:
-    log.warning("tidying up waits: %s", problem, extra={"action": "tidy"})

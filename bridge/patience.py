@@ -1,7 +1,8 @@
 """Waiting while something is away: ever longer, and with each problem said once.
 
 Who waits has a loop of its own, which knows what can go wrong and when there is more to do; it asks `Patience` how
-long, and tells it when things go on. `Backoff` is pure.
+long, and tells it when things go on; what works off the database takes turns, by `bridge.database.turns`. `Backoff` and
+`until` are pure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 _DOUBLINGS = 64
@@ -38,6 +40,11 @@ class Backoff:
     def pause(self, failures: int) -> float:
         """Return how long to wait after so many failures in a row before this one."""
         return min(self.first * float(2 ** min(failures, _DOUBLINGS)), self.longest)
+
+
+def until(moment: datetime | None, now: datetime, longest: float) -> float:
+    """Return the seconds until a moment, from 0 to `longest`; None is a moment that nobody knows yet."""
+    return longest if moment is None else min(max((moment - now).total_seconds(), 0.0), longest)
 
 
 class Patience:
@@ -78,8 +85,8 @@ class Patience:
         self._said = problem
 
 
-async def woken(wake: Wake, seconds: float) -> None:
-    """Return once there is something, or after so many seconds."""
+async def woken(wake: Wake, seconds: float | None) -> None:
+    """Return once there is something, or after so many seconds; None is never."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):  # `wait_for` of Python 3.11 loses a cancellation that comes with the wake
             await wake.wait()

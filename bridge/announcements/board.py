@@ -6,8 +6,6 @@ announcement, deliveries, the end.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,16 +15,14 @@ from bridge.announcements.progress import Progress, board_of
 from bridge.announcements.progress_store import Posted
 from bridge.announcements.values import Act, Outgoing, Priority, Role
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import values_of
 from bridge.directory.store import load_people
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-log = logging.getLogger(__name__)
 
 APART = timedelta(milliseconds=500)
 """Between two edits of one board."""
@@ -34,7 +30,6 @@ _RANK = Priority.IMPORTANT
 """A board does not wait for a queue of normal announcements."""
 _AT_ONCE = 2_000
 _LOOK_SECONDS = 60.0
-_BACKOFF = Backoff(1.0, 60.0)
 
 
 async def refresh(db: Connection, announcements: Collection[str], now: datetime, *, apart: timedelta = APART) -> None:
@@ -63,18 +58,12 @@ class Boards:
 
     async def run(self, wake: Wake) -> None:
         """Look until cancelled, at most twice a second; `wake` is set when something may have changed."""
-        patience = Patience(_BACKOFF, _complain, _resume)
-        while True:
-            wake.clear()
-            try:
-                more = await self.look()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({error}).", wake)
-                continue
-            patience.recover()
-            await asyncio.sleep(APART.total_seconds())
-            if not more:
-                await woken(wake, _LOOK_SECONDS)
+
+        async def turn() -> float:
+            return 0.0 if await self.look() else _LOOK_SECONDS
+
+        breath = APART.total_seconds()
+        await take_turns(turn, wake, what="keeping boards current", action="announcements.board", breath=breath)
 
     async def look(self) -> bool:
         """Note departments, let new texts count, refresh what is not current; tell whether there is more to do."""
@@ -126,11 +115,3 @@ def _key(announcement: str) -> str:
 
 def _live(announcement: str) -> str:
     return f"{announcement}/board/live"
-
-
-def _complain(problem: str) -> None:
-    log.warning("boards wait: %s", problem, extra={"action": "announcements.board"})
-
-
-def _resume() -> None:
-    log.info("boards go on", extra={"action": "announcements.board"})

@@ -6,7 +6,6 @@ done at the start. When something goes from where it is queued is the postman's.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,17 +13,14 @@ from typing import TYPE_CHECKING
 from bridge.announcements import announcing, announcing_store
 from bridge.announcements.values import State
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.ids import UserId
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake, until
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-log = logging.getLogger(__name__)
-
-_BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
 
@@ -41,17 +37,11 @@ class Calendar:
 
     async def run(self, wake: Wake) -> None:
         """Do what is due until cancelled; `wake` is set when a moment may have changed (channel `ANNOUNCEMENTS`)."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                due = await self.turn()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({error}).", wake)
-                continue
-            patience.recover()
-            pause = (due - self._clock()).total_seconds() if due is not None else _LOOK_SECONDS
-            await woken(wake, min(max(pause, 0.0), _LOOK_SECONDS))
+
+        async def turn() -> float:
+            return until(await self.turn(), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(turn, wake, what="keeping the calendar of announcements", action="announce.calendar")
 
     async def turn(self) -> datetime | None:
         """Do everything that is due now; return the next moment at which something is."""
@@ -74,7 +64,3 @@ class Calendar:
                     await announcing.end(db, row.id, at=now)
                 case State.DRAFT if row.lapses_at is not None and row.lapses_at <= now:
                     await announcing.lapse(db, row, now)
-
-
-def _complain(problem: str) -> None:
-    log.warning("the calendar of announcements waits: %s", problem, extra={"action": "announce.calendar"})

@@ -22,12 +22,12 @@ from bridge.announcements.release import Release
 from bridge.announcements.values import Act, Outgoing, Priority, Role
 from bridge.announcements.wording import Body, Wording
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import attributes_of
 from bridge.directory.selector import matches
 from bridge.ids import RoomId, UserId, server_of
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake, until
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ SETTLING = timedelta(minutes=10)
 """So long a new account gets to be in its rooms, before what stands there is looked up."""
 _LATER = timedelta(days=1)
 """After so long whoever is on leave is looked at again."""
-_BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
+_BREATH_SECONDS = 0.1
 
 
 class Newcomers:
@@ -65,17 +65,11 @@ class Newcomers:
 
     async def run(self, wake: Wake) -> None:
         """Do what is due until cancelled; `wake` is set when somebody in the directory changed."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                due = await self.turn()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({type(error).__name__}).", wake)
-                continue
-            patience.recover()
-            pause = (due - self._clock()).total_seconds() if due is not None else _LOOK_SECONDS
-            await woken(wake, min(max(pause, 0.1), _LOOK_SECONDS))
+
+        async def turn() -> float:
+            return until(await self.turn(), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(turn, wake, what="welcoming newcomers", action="announce.newcomer", breath=_BREATH_SECONDS)
 
     async def turn(self) -> datetime | None:
         """Find who is new, give everybody the digest that is due, and return when the next is."""
@@ -183,7 +177,3 @@ def _copies(
     )
     releases: dict[RoomId | UserId, Release] = {user_id: Release(now) for user_id in readers}
     return copies(wording, (), readers, releases, pinned=announcement.lasts is not None, at=now)
-
-
-def _complain(problem: str) -> None:
-    log.warning("newcomers wait: %s", problem, extra={"action": "announce.newcomer"})

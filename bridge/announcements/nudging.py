@@ -6,7 +6,6 @@ to the postman.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -19,9 +18,9 @@ from bridge.announcements.hours import Hours, next_start
 from bridge.announcements.nudge import Subject, nudges
 from bridge.announcements.nudge_store import Waiting
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.ids import UserId
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake, until
 from bridge.policy.acknowledge import Acknowledge
 from bridge.policy.schema import Policy
 
@@ -32,7 +31,6 @@ log = logging.getLogger(__name__)
 
 _LONGEST = timedelta(minutes=15)
 """After so long it looks again: the hours and the leave of people may have changed."""
-_BACKOFF = Backoff(1.0, 60.0)
 
 
 class Nudging:
@@ -51,17 +49,11 @@ class Nudging:
 
     async def run(self, wake: Wake) -> None:
         """Look until cancelled, at most once a second; `wake` is set when there may be a new announcement."""
-        patience = Patience(_BACKOFF, _complain, _resume)
-        while True:
-            wake.clear()
-            try:
-                due = await self.look()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({error}).", wake)
-                continue
-            patience.recover()
-            await asyncio.sleep(1.0)
-            await woken(wake, max((due - self._clock()).total_seconds(), 0.0))
+
+        async def turn() -> float:
+            return until(await self.look(), self._clock(), _LONGEST.total_seconds())
+
+        await take_turns(turn, wake, what="reminding", action="announcements.nudge", breath=1.0)
 
     async def look(self) -> datetime:
         """Take every step that is due, and return when to look again."""
@@ -125,11 +117,3 @@ def _begins(hours: Mapping[UserId, Hours]) -> Begins:
         return starts(hours[user_id], moment) if user_id in hours else moment
 
     return begins
-
-
-def _complain(problem: str) -> None:
-    log.warning("reminders wait: %s", problem, extra={"action": "announcements.nudge"})
-
-
-def _resume() -> None:
-    log.info("reminders go on", extra={"action": "announcements.nudge"})

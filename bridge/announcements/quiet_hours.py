@@ -21,13 +21,13 @@ from bridge.announcements.hours_store import load_persons
 from bridge.announcements.quiet import HORIZON, Stand, Wish, rest_of, stand
 from bridge.announcements.release import URGENT
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.directory.store import directory_version
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import UserId
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake, until
 from bridge.policy.schema import Policy
 from bridge.policy.working_time import Times
 
@@ -40,7 +40,6 @@ QUIET_RULE: Final = "io.muster.quiet"
 URGENT_RULE: Final = "io.muster.urgent"
 AT_ONCE: Final = 20
 """People whose rules are switched at one time."""
-_BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself: HR or the policy may say something else."""
 _WHOLE = timedelta(hours=1)
@@ -92,18 +91,13 @@ class QuietHours:
 
     async def run(self, wake: Wake) -> None:
         """Keep quiet what is to be, until cancelled; `wake` is set when somebody chose (channel `QUIET`)."""
-        patience = Patience(_BACKOFF, _complain, _resume)
-        while True:
-            wake.clear()
-            try:
-                away, seconds = await self.keep(), await self._seconds()
-            except AWAY as error:
-                away, seconds = f"the database is away ({type(error).__name__}).", _LOOK_SECONDS
-            if away:
-                await patience.wait_out(away, wake)
-                continue
-            patience.recover()
-            await woken(wake, seconds)
+
+        async def turn() -> float:
+            if away := await self.keep():
+                raise HomeserverUnavailableError(away)
+            return until(await quiet_store.next_due(self._pool), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(turn, wake, what="keeping quiet hours", action="quiet")
 
     async def keep(self) -> str:
         """Do everything that is due; return why the homeserver cannot be reached, empty when it can."""
@@ -181,12 +175,6 @@ class QuietHours:
             return error
         return None
 
-    async def _seconds(self) -> float:
-        """Return how long nothing is due, and no longer than until it looks by itself."""
-        due = await quiet_store.next_due(self._pool)
-        wait = _LOOK_SECONDS if due is None else (due - self._clock()).total_seconds()
-        return min(_LOOK_SECONDS, max(0.0, wait))
-
 
 SILENCE: Final[Mapping[str, object]] = {"conditions": [], "actions": []}
 """Matches everything, and does nothing: no push, no sound, no count (spec, "Push rules")."""
@@ -209,14 +197,6 @@ def _is_away(error: HomeserverError) -> bool:
 
 def _is_final(error: HomeserverError) -> bool:
     return not _is_away(error) and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
-
-
-def _complain(problem: str) -> None:
-    log.warning("quiet hours wait: %s", problem, extra=_ACTION)
-
-
-def _resume() -> None:
-    log.info("quiet hours go on", extra=_ACTION)
 
 
 _ACTION = {"action": "quiet"}

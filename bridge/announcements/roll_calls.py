@@ -6,8 +6,6 @@ whose keys say what they are. So it may be done again at any moment, by any proc
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -34,17 +32,15 @@ from bridge.announcements.values import Act, Outgoing, Priority, Role
 from bridge.channels import store as channel_store
 from bridge.channels.store import Outward, Tally
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import zone_of
 from bridge.directory.notice_store import put_notice
 from bridge.ids import RoomId, UserId
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Backoff, Wake, until
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-log = logging.getLogger(__name__)
 
 _BACKOFF = Backoff(1.0, 30.0)
 _LOOK_SECONDS = 60.0
@@ -85,20 +81,13 @@ class RollCalls:
 
     async def run(self, wake: Wake) -> None:
         """Look whenever something changed or is due, until cancelled (channel `EMERGENCY`)."""
-        patience = Patience(_BACKOFF, _complain, _resume)
-        while True:
-            wake.clear()
-            try:
-                next_at = await self.go_on()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({type(error).__name__})", wake)
-                continue
-            patience.recover()
-            seconds = _LOOK_SECONDS
-            if next_at is not None:
-                seconds = min(seconds, max(0.0, (next_at - self._clock()).total_seconds()))
-            await asyncio.sleep(_BREATH_SECONDS)
-            await woken(wake, seconds)
+
+        async def turn() -> float:
+            return until(await self.go_on(), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(
+            turn, wake, what="holding roll calls", action="emergency", breath=_BREATH_SECONDS, backoff=_BACKOFF
+        )
 
     async def go_on(self) -> datetime | None:
         """Do what is due with every roll call, and return when there is more to do by the clock."""
@@ -285,11 +274,3 @@ def _told(
         announcement=scene.call.id,
         version=1,
     )
-
-
-def _complain(problem: str) -> None:
-    log.warning("roll calls wait: %s", problem, extra={"action": "emergency"})
-
-
-def _resume() -> None:
-    log.info("roll calls go on", extra={"action": "emergency"})

@@ -10,21 +10,17 @@ protected it before.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.archive import hold_store, store
 from bridge.archive.hold import Hold, media_ids
 from bridge.archive.scope_store import read_bounds, read_portions
-from bridge.errors import DatabaseError, HomeserverError
+from bridge.database.turns import take_turns
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
-from bridge.patience import woken
 
 if TYPE_CHECKING:
     from bridge.database import Pool
-
-log = logging.getLogger(__name__)
 
 _PAUSE = 60.0
 """Seconds between two looks for new media."""
@@ -49,17 +45,12 @@ class HeldMedia:
 
     async def run(self, wake: asyncio.Event) -> None:
         """Do so until cancelled; what is away is tried again."""
-        said = ""
-        while True:
-            wake.clear()
-            try:
-                await self.keep()
-                said = ""
-            except (HomeserverError, DatabaseError) as error:
-                if error.message != said:
-                    log.warning("media of holds waits: %s", error.message, extra={"action": "hold.media"})
-                said = error.message
-            await woken(wake, _PAUSE)
+
+        async def turn() -> float:
+            await self.keep()
+            return _PAUSE
+
+        await take_turns(turn, wake, what="protecting media of holds", action="hold.media")
 
     async def keep(self) -> None:
         """Protect the media of every hold in force that came since the last time, then let go that of others."""

@@ -7,7 +7,6 @@ checkpoints out of the house is left to `anchors`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from bridge.archive.ledger import BLOCK, EMPTY, Frontier, root, whole_blocks
 from bridge.archive.rendering import explained
 from bridge.archive.rotation import raw
 from bridge.archive.verify import Signer, frontier_of_checkpoint, inspect, signer_of
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
-from bridge.errors import InputError, MusterError, RefusedError
+from bridge.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -71,21 +70,14 @@ class Notary:
 
         `publish` is called whenever it may have something to do; what it raises is told once and tried again.
         """
-        said = ""
-        while True:
-            problem = ""
-            try:
-                if await self._is_due(every):
-                    await self.make()
-                await publish()
-            except MusterError as error:
-                problem = error.message
-            except AWAY as error:
-                problem = f"PostgreSQL is away ({type(error).__name__})"
-            if problem and problem != said:
-                log.warning("a checkpoint waits: %s", problem, extra={"action": "archive.checkpoint"})
-            said = problem
-            await asyncio.sleep(_LOOK_SECONDS)
+
+        async def turn() -> float:
+            if await self._is_due(every):
+                await self.make()
+            await publish()
+            return _LOOK_SECONDS
+
+        await take_turns(turn, None, what="signing the archive", action="archive.checkpoint")
 
     async def make(self) -> Noted:
         """Sign the ledger as it is now, and keep the checkpoint; when nothing has come since the last, return that.

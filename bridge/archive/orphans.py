@@ -12,7 +12,6 @@ every event are noted. When it is cut off between removing and recording, it is 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from bridge.archive.entry import Entry
 from bridge.archive.log import append_entry
 from bridge.archive.nightly import SERVICE
 from bridge.clock import Clock
-from bridge.errors import DatabaseError, MediaUnavailableError
+from bridge.database.turns import take_turns
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -45,16 +44,12 @@ class Orphans:
 
     async def run(self) -> None:
         """Remove them until cancelled; what is away is tried again."""
-        said = ""
-        while True:
-            try:
-                await self.remove()
-                said = ""
-            except (DatabaseError, MediaUnavailableError) as error:
-                if error.message != said:
-                    log.warning("removing files waits: %s", error.message, extra={"action": "media.remove"})
-                said = error.message
-            await asyncio.sleep(_PAUSE)
+
+        async def turn() -> float:
+            await self.remove()
+            return _PAUSE
+
+        await take_turns(turn, None, what="removing files", action="media.remove")
 
     async def remove(self) -> int:
         """Remove what nothing refers to; return how many files went.

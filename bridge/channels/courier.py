@@ -17,12 +17,12 @@ from bridge.channels import store
 from bridge.channels.message import Channel, Note
 from bridge.channels.store import Claimed
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.directory.store import load_people
 from bridge.errors import ChannelError
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Backoff, Wake, until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -36,7 +36,6 @@ MOST_ATTEMPTS = 30
 LEASE = timedelta(seconds=90)
 """So long nobody else takes a claimed message; longer than any sending takes."""
 _BETWEEN = Backoff(5.0, 300.0)
-_AWAY = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 
 
@@ -50,15 +49,13 @@ class Courier:
 
     async def run(self, wake: Wake) -> None:
         """Send until cancelled; `wake` is set when something may wait (channel `CHANNELS`)."""
-        patience = Patience(_AWAY, _complain)
-        while True:
-            wake.clear()
-            try:
-                if not await self.deliver():
-                    await woken(wake, await self._pause())
-                patience.recover()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({type(error).__name__})", wake)
+
+        async def turn() -> float:
+            if await self.deliver():
+                return 0.0
+            return until(await store.next_due(self._pool, self._channel.name), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(turn, wake, what=f"sending by {self._channel.name}", action="channel.send")
 
     async def deliver(self, limit: int = AT_ONCE) -> int:
         """Try at most so many messages that are due, and return how many were tried."""
@@ -109,13 +106,3 @@ class Courier:
             f"wait goes by the other channels. To mend it: see `channels: {name}:` in the configuration."
         )
         await put_notice(self._pool, Notice(f"channel:{name}", body))
-
-    async def _pause(self) -> float:
-        due = await store.next_due(self._pool, self._channel.name)
-        if due is None:
-            return _LOOK_SECONDS
-        return min(_LOOK_SECONDS, max(0.0, (due - self._clock()).total_seconds()))
-
-
-def _complain(problem: str) -> None:
-    log.warning("second channels wait: %s", problem, extra={"action": "channel.send"})

@@ -22,14 +22,14 @@ from bridge.clock import Clock, system_clock
 from bridge.concern import store, wording
 from bridge.concern.course import Ask, Due, Report, due, needs_room
 from bridge.concern.intake import SERVICE, key_of
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import zone_of
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
-from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.rooms import power_levels
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Backoff, Wake, until
 from bridge.policy.schema import RoomKind
 from bridge.selfservice import replies
 from bridge.selfservice.store import Act, Kind, add_act
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 _BACKOFF = Backoff(1.0, 30.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
+_BREATH_SECONDS = 0.1
 
 
 class Homeserver(Protocol):
@@ -72,20 +73,17 @@ class Reports:
 
     async def run(self, wake: Wake) -> None:
         """Do what is due until cancelled; `wake` is set when something may be (channel `SELFSERVICE`)."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                problem = await self.go_on()
-                next_at = await store.next_due(self._pool)
-            except AWAY as error:
-                problem, next_at = f"the database is away ({type(error).__name__}).", None
+
+        async def turn() -> float:
+            problem = await self.go_on()
+            next_at = await store.next_due(self._pool)
             if problem:
-                await patience.wait_out(problem, wake)
-                continue
-            patience.recover()
-            pause = (next_at - self._clock()).total_seconds() if next_at is not None else _LOOK_SECONDS
-            await woken(wake, min(max(pause, 0.1), _LOOK_SECONDS))
+                raise MusterError(problem)
+            return until(next_at, self._clock(), _LOOK_SECONDS)
+
+        await take_turns(
+            turn, wake, what="looking after reports", action="report.wait", breath=_BREATH_SECONDS, backoff=_BACKOFF
+        )
 
     async def go_on(self) -> str:
         """Do what is due with every report; return why some of it must wait, or an empty text."""
@@ -269,7 +267,3 @@ def _room(report: Report) -> dict[str, object]:
             {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "joined"}},
         ],
     }
-
-
-def _complain(problem: str) -> None:
-    log.warning("reports wait: %s", problem, extra={"action": "report.wait"})

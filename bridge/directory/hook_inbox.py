@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory import history_store, hook_store, notice_store, resource_store, reuse_store
 from bridge.directory.csv_file import CsvFile, Row
 from bridge.directory.hook_mapping import HookEvent, fresh
@@ -24,14 +25,12 @@ from bridge.directory.intake import write_plan
 from bridge.directory.scim_schema import shapes_for
 from bridge.directory.scim_shape import comparison_key
 from bridge.errors import ImportFileError
-from bridge.patience import Backoff, Patience, Wake
+from bridge.patience import Wake
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
 log = logging.getLogger(__name__)
-
-_BACKOFF: Final = Backoff(0.25, 30.0)
 
 
 class HookInbox:
@@ -43,17 +42,11 @@ class HookInbox:
 
     async def run(self, wake: Wake) -> None:
         """Act on whatever comes until cancelled; while the database is away, wait."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                while await self.handle_next():
-                    patience.recover()
-            except AWAY as error:
-                await patience.wait_out(type(error).__name__)
-            else:
-                patience.recover()
-                await wake.wait()
+
+        async def turn() -> float | None:
+            return 0.0 if await self.handle_next() else None
+
+        await take_turns(turn, wake, what="acting on webhooks", action="hook.wait")
 
     async def handle_next(self) -> bool:
         """Act on the event that has waited longest; return whether there was one."""
@@ -151,7 +144,3 @@ def _file(source: str, subject: str, news: Mapping[str, str], found: Known | Non
     name = {"userName": found.document["userName"]} if found is not None else {}
     values = {**name, "externalId": subject, **news}
     return CsvFile(source, tuple(values), (Row(1, values),))
-
-
-def _complain(problem: str) -> None:
-    log.warning("webhooks wait: %s", problem, extra={"action": "hook.wait"})

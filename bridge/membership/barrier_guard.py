@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.clock import Clock
-from bridge.database import AWAY
-from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
+from bridge.database.turns import take_turns
+from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import PersonId, RoomId, UserId
 from bridge.membership import audit_store, barrier_store, direct_room, elsewhere, place_store, run_store, store
 from bridge.membership.audit import Run
@@ -22,14 +22,12 @@ from bridge.membership.barrier_store import OpenBreach
 from bridge.membership.barriers import BARRIERS
 from bridge.membership.guests import is_outside
 from bridge.membership.values import ACTIONS, Action, Change
-from bridge.patience import Backoff, Patience, Wake
+from bridge.patience import Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
-
-_BACKOFF = Backoff(0.5, 60.0)
 
 
 class Homeserver(direct_room.Homeserver, elsewhere.Rooms, Protocol):
@@ -51,16 +49,11 @@ class BarrierGuard:
 
     async def run(self, wake: Wake) -> None:
         """Put breaches right whenever there are some, until cancelled; wait while something is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                await self.catch_up()
-            except (MusterError, *AWAY) as error:
-                await patience.wait_out(str(error) or type(error).__name__)
-            else:
-                patience.recover()
-                await wake.wait()
+
+        async def turn() -> None:
+            await self.catch_up()
+
+        await take_turns(turn, wake, what="keeping barriers", action="barrier")
 
     async def catch_up(self) -> int:
         """Take out everybody who must go, then tell them; return how many there were.
@@ -136,7 +129,3 @@ class BarrierGuard:
         except HomeserverError as error:
             log.warning("somebody cannot be told of a barrier: %s", error.message, extra={"action": "barrier"})
         await barrier_store.mark_told(self._pool, breach.id, self._clock())
-
-
-def _complain(problem: str) -> None:
-    log.warning("barriers wait: %s", problem, extra={"action": "barrier"})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.directory.person import Person
@@ -28,7 +28,6 @@ from bridge.membership.face import PhotoFile, Source, colour_of, initials_of, so
 from bridge.membership.face_store import Face, Waiting
 from bridge.membership.photos import PhotoUnavailableError, files_of, insist_on_https, read_file
 from bridge.membership.uploads import Homeserver, uploaded
-from bridge.patience import Backoff, Patience, woken
 from bridge.policy.schema import Avatars, Policy
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ AGAIN: Final = timedelta(days=1)
 """After so long an address is asked again: another photo may be there."""
 RETRY: Final = timedelta(hours=1)
 """The same after an address did not answer."""
-_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -79,19 +77,11 @@ class Faces:
 
     async def run(self, wake: asyncio.Event) -> None:
         """Make what is missing until cancelled; wait with back-off while somebody is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                while await self.turn():
-                    pass
-            except (HomeserverError, PhotoUnavailableError) as error:
-                await patience.wait_out(error.message)
-            except AWAY as error:
-                await patience.wait_out(type(error).__name__)
-            else:
-                patience.recover()
-                await woken(wake, LOOK_EVERY)
+
+        async def turn() -> float:
+            return 0.0 if await self.turn() else LOOK_EVERY
+
+        await take_turns(turn, wake, what="making pictures of people", action="faces")
 
     async def turn(self) -> int:
         """Make the pictures of the next few people, and return how many there were."""
@@ -173,10 +163,6 @@ class Faces:
             "Whoever has no usable photo is shown by initials."
         )
         await put_notice(self._pool, Notice("photos", body))
-
-
-def _complain(problem: str) -> None:
-    log.warning("pictures of people wait: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "faces"}

@@ -7,25 +7,21 @@ of its own, in `held`.
 from __future__ import annotations
 
 import hashlib
-import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice_store import mark_told, read_untold
-from bridge.errors import HomeserverError
 from bridge.homeserver.voice import Voice
 from bridge.membership import place_store
 from bridge.membership.desired import ADMINISTRATORS
-from bridge.patience import Backoff, Patience, Wake
+from bridge.patience import Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-log = logging.getLogger(__name__)
-
-_BACKOFF: Final = Backoff(1.0, 60.0)
-"""Between tries while somebody is away, or there is no room yet."""
+_LOOK_SECONDS: Final = 10.0
+"""After so long it looks whether there is a room by now."""
 
 
 class Noticeboard:
@@ -37,19 +33,11 @@ class Noticeboard:
 
     async def run(self, wake: Wake) -> None:
         """Tell whatever comes until cancelled; while nobody can be told, try again with back-off."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                if await self.tell():
-                    patience.recover()
-                    await wake.wait()
-                else:
-                    await patience.wait_out("")
-            except HomeserverError as error:
-                await patience.wait_out(error.message)
-            except AWAY as error:
-                await patience.wait_out(type(error).__name__)
+
+        async def turn() -> float | None:
+            return None if await self.tell() else _LOOK_SECONDS
+
+        await take_turns(turn, wake, what="telling the administrators", action="notice")
 
     async def tell(self) -> bool:
         """Say what nobody has said yet; return whether all is said, which it cannot be before there is a room."""
@@ -68,10 +56,6 @@ class Noticeboard:
             )
             await mark_told(self._pool, notice.topic)
         return True
-
-
-def _complain(problem: str) -> None:
-    log.warning("the administrators cannot be told: %s", problem, extra={"action": "notice"})
 
 
 def _transaction_id(topic: str, raised_at: datetime) -> str:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.ids import EventId, UserId
 from bridge.membership import drift_store, member_store, profile_store, store
@@ -24,7 +24,6 @@ from bridge.membership.fighting import profile_intervention
 from bridge.membership.profile import fields_of, managed_part
 from bridge.membership.profile_store import Position
 from bridge.membership.reconcile import LOCK
-from bridge.patience import Backoff, Patience
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few accounts, each is compared at most once in this time."""
 AT_A_TURN: Final = 20
 """So many profiles are read before the next pause: each is one short request."""
-_BACKOFF: Final = Backoff(1.0, 300.0)
 
 
 class Homeserver(Protocol):
@@ -68,26 +66,19 @@ class ProfileAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare some profiles every so often until cancelled; wait with back-off while somebody is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            try:
-                await asyncio.sleep((await self.turn(every)).total_seconds())
-                patience.recover()
-            except (HomeserverError, *AWAY) as error:
-                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
-                await patience.wait_out("" if others_tell else str(error))
+
+        async def turn() -> float:
+            return (await self.turn(every)).total_seconds()
+
+        await take_turns(turn, None, what="comparing profiles", action="drift.profiles")
 
     async def watch(self, wake: asyncio.Event) -> None:
         """Look at whatever is doubtful until cancelled; wait with back-off while somebody is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                await self.settle_doubts()
-                patience.recover()
-                await wake.wait()
-            except (HomeserverUnavailableError, *AWAY):  # of which others tell
-                await patience.wait_out("")
+
+        async def turn() -> None:
+            await self.settle_doubts()
+
+        await take_turns(turn, wake, what="looking at doubtful profiles", action="drift.profiles")
 
     async def settle_doubts(self) -> Compared:
         """Compare the profiles that an event has shown otherwise, and return what it came to."""
@@ -165,10 +156,6 @@ class ProfileAudit:
             log.warning("the profile of %s cannot be read: %s", user_id, error.message, extra=_ACTION)
             return None
         return None if profile is None else managed_part(profile, fields)
-
-
-def _complain(problem: str) -> None:
-    log.info("comparing profiles waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.profiles"}

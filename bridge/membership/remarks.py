@@ -6,22 +6,19 @@ A remark that was sent twice because of a crash is the same event on the homeser
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.membership import drift_store
 from bridge.membership.direct_room import Homeserver, tell
-from bridge.patience import Backoff, Patience, Wake
+from bridge.patience import Wake
 
 if TYPE_CHECKING:
     from bridge.database import Pool
 
 log = logging.getLogger(__name__)
-
-_BACKOFF: Final = Backoff(1.0, 60.0)
-"""Between tries while somebody is away."""
 
 
 class Remarks:
@@ -34,16 +31,7 @@ class Remarks:
 
     async def run(self, wake: Wake) -> None:
         """Tell whatever comes until cancelled; while somebody is away, try again with back-off."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            try:
-                await self.tell()
-            except (HomeserverUnavailableError, *AWAY) as error:
-                await patience.wait_out(type(error).__name__)
-            else:
-                patience.recover()
-                await wake.wait()
+        await take_turns(self.tell, wake, what="telling why changes by hand did not last", action="drift.remark")
 
     async def tell(self) -> None:
         """Tell everybody what waits; whom the homeserver refuses to reach is left out."""
@@ -56,10 +44,6 @@ class Remarks:
                 except HomeserverError as error:
                     log.warning("%s cannot be told: %s", user_id, error.message, extra=_ACTION)
                 await drift_store.mark_sent(self._pool, number, self._clock())
-
-
-def _complain(problem: str) -> None:
-    log.warning("remarks wait: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.remark"}

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.errors import HomeserverError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.homeserver.voice import StateVoice
@@ -28,7 +28,7 @@ from bridge.membership.member_store import note_drift
 from bridge.membership.reconcile import LOCK
 from bridge.membership.room_audit_store import Pass
 from bridge.membership.rooms import SETTINGS
-from bridge.patience import Backoff, Patience
+from bridge.patience import until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PASS: Final = timedelta(hours=1)
 """Where there are few rooms, each is compared at most once in this time."""
-_BACKOFF: Final = Backoff(1.0, 300.0)
 _RECORDED_EVERY: Final = timedelta(seconds=1)
 """Where one room follows upon another; after a crash those of one second are compared again."""
 
@@ -71,17 +70,13 @@ class RoomAudit:
 
     async def run(self, every: timedelta) -> None:
         """Compare one room every so often until cancelled; wait with back-off while somebody is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            try:
-                begun = await self._begun()
-                await self._go_through(begun, every.total_seconds())
-                left = begun.started_at + SHORTEST_PASS - self._clock()
-                patience.recover()
-                await asyncio.sleep(max(left.total_seconds(), 0))
-            except (HomeserverError, *AWAY) as error:
-                others_tell = isinstance(error, (HomeserverUnavailableError, *AWAY))
-                await patience.wait_out("" if others_tell else str(error))
+
+        async def turn() -> float:
+            begun = await self._begun()
+            await self._go_through(begun, every.total_seconds())
+            return until(begun.started_at + SHORTEST_PASS, self._clock(), SHORTEST_PASS.total_seconds())
+
+        await take_turns(turn, None, what="comparing rooms", action="drift.compare")
 
     async def scan(self, progress: Callable[[int, int], None] = lambda over, total: None) -> Pass:
         """Compare every room now, one after another, and return what it came to."""
@@ -185,10 +180,6 @@ class RoomAudit:
             await store.wait_for_applier(connection, LOCK)
             if await gone_rooms.retire(self._pool, self._homeserver, missing, self._clock()):
                 await note_drift(self._pool, ())
-
-
-def _complain(problem: str) -> None:
-    log.info("comparing rooms waits: %s", problem, extra=_ACTION)
 
 
 _ACTION = {"action": "drift.compare"}

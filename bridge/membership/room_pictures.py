@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
-from bridge.errors import HomeserverError, PictureError, Problem
+from bridge.errors import PictureError, Problem
 from bridge.membership import face_store, picture
 from bridge.membership.photos import read_file
 from bridge.membership.uploads import Homeserver, uploaded
-from bridge.patience import Backoff, Patience
 from bridge.policy.pictures import rooms_by_picture
 from bridge.policy.schema import Policy
 
@@ -32,7 +31,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the policy's files."""
-_BACKOFF: Final = Backoff(LOOK_EVERY, 300.0)
 
 
 class RoomPictures:
@@ -51,17 +49,12 @@ class RoomPictures:
 
     async def run(self) -> None:
         """Look again and again until cancelled; wait with back-off while somebody is away."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            try:
-                await self.look()
-            except HomeserverError as error:
-                await patience.wait_out(error.message)
-            except AWAY as error:
-                await patience.wait_out(type(error).__name__)
-            else:
-                patience.recover()
-                await asyncio.sleep(LOOK_EVERY)
+
+        async def turn() -> float:
+            await self.look()
+            return LOOK_EVERY
+
+        await take_turns(turn, None, what="uploading pictures of rooms", action="room pictures")
 
     async def look(self) -> None:
         """Upload what is new or has changed."""
@@ -92,10 +85,6 @@ class RoomPictures:
             await put_notice(self._pool, Notice(f"room picture:{name}", body))
             return
         await face_store.put_room_picture(self._pool, name, address)
-
-
-def _complain(problem: str) -> None:
-    log.warning("pictures of rooms wait: %s", problem, extra=_ACTION)
 
 
 def picture_problems(policy: Policy, file: Path) -> list[Problem]:

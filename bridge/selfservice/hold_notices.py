@@ -7,7 +7,6 @@ after `MOST_TIMES` the administrators are. Acknowledged is by ✅ on such a mess
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,12 +17,12 @@ from bridge.archive.hold import Custodian, Hold
 from bridge.archive.holds import acknowledge, known_hold
 from bridge.archive.state_store import read_memberships
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice_store import put_notice
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.presence import presences
-from bridge.patience import woken
+from bridge.patience import until
 from bridge.selfservice import hold_notice, replies, store
 from bridge.selfservice.replies import Text
 from bridge.selfservice.request import verdict_of
@@ -31,8 +30,6 @@ from bridge.selfservice.store import Act, Kind
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
-
-log = logging.getLogger(__name__)
 
 _PREFIX = "hold:"
 _LONGEST_PAUSE = 600.0
@@ -50,16 +47,12 @@ class HoldNotices:
 
     async def run(self, wake: asyncio.Event) -> None:
         """Tell whoever is to be told, whenever it is due, until cancelled."""
-        while True:
-            wake.clear()
-            seconds = _LONGEST_PAUSE
-            try:
-                await self.tell_due()
-                if (due := await hold_store.next_due(self._pool)) is not None:
-                    seconds = min(seconds, max(1.0, (due - self._clock()).total_seconds()))
-            except AWAY as error:
-                log.warning("notices of holds wait: %s", type(error).__name__, extra={"action": "hold.notice"})
-            await woken(wake, seconds)
+
+        async def turn() -> float:
+            await self.tell_due()
+            return until(await hold_store.next_due(self._pool), self._clock(), _LONGEST_PAUSE)
+
+        await take_turns(turn, wake, what="telling of holds", action="hold.notice", breath=1.0)
 
     async def tell_due(self) -> None:
         """Have everybody told who is to be told by now."""

@@ -7,14 +7,13 @@ directory at the moment of the question, so nobody is shown a day too long.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.census import Census
 from bridge.directory.local_day import LocalDays, place_of
 from bridge.directory.people_set import PeopleSet
@@ -29,12 +28,8 @@ from bridge.selfservice.phone_book import Found, Listing, job_of, job_words, nam
 if TYPE_CHECKING:
     from bridge.database import Pool
 
-log = logging.getLogger(__name__)
-
 MOST_LOOKED_AT = 500
 _AT_ONCE = 5000
-_PAUSE = 5.0
-"""Seconds until the next try while the database is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +65,7 @@ async def look_up(pool: Pool, text: str, now: datetime, timezone: str, view: Vie
 
 async def keep(pool: Pool, wake: asyncio.Event) -> None:
     """Keep the phone book up with the directory until cancelled, so that no question waits for its first making."""
-    while True:
-        wake.clear()
-        try:
-            await refresh(pool)
-        except AWAY as error:
-            log.warning("the phone book waits: %s", type(error).__name__, extra={"action": "selfservice.phone_book"})
-            await asyncio.sleep(_PAUSE)
-        else:
-            await wake.wait()
+    await take_turns(lambda: refresh(pool), wake, what="keeping the phone book", action="selfservice.phone_book")
 
 
 async def refresh(pool: Pool) -> None:

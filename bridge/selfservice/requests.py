@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.directory.store import load_people
@@ -24,7 +24,7 @@ from bridge.membership import barrier_store
 from bridge.membership.desired import ADMINISTRATORS
 from bridge.membership.exemption_store import put_exemption
 from bridge.membership.values import MODERATOR
-from bridge.patience import woken
+from bridge.patience import until
 from bridge.policy.schema import Exemption, Policy, RoomKind
 from bridge.selfservice import replies, request, request_store, store
 from bridge.selfservice.answers import Asker
@@ -68,16 +68,12 @@ class Requests:
 
     async def run(self, wake: asyncio.Event) -> None:
         """Do what is due with requests whenever it is, until cancelled."""
-        while True:
-            wake.clear()
-            seconds = _LONGEST_PAUSE
-            try:
-                await self.go_on()
-                if (due := await request_store.next_due(self._pool)) is not None:
-                    seconds = min(seconds, max(1.0, (due - self._clock()).total_seconds()))
-            except AWAY as error:
-                log.warning("requests wait: %s", type(error).__name__, extra={"action": "selfservice.requests"})
-            await woken(wake, seconds)
+
+        async def turn() -> float:
+            await self.go_on()
+            return until(await request_store.next_due(self._pool), self._clock(), _LONGEST_PAUSE)
+
+        await take_turns(turn, wake, what="settling requests", action="selfservice.requests", breath=1.0)
 
     async def go_on(self) -> None:
         """Do what is due with the requests that have waited long enough: remind, ask the next, or end them."""

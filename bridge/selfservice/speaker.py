@@ -13,12 +13,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
-from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.database.turns import take_turns
+from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
 from bridge.membership import direct_room
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Wake
 from bridge.selfservice import replies, request_store, store
 from bridge.selfservice.store import Act, Kind
 
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 10
 """An act that is refused with a 5xx so often is given up; a 4xx is final at once."""
-_BACKOFF = Backoff(1.0, 60.0)
 _LOOK_SECONDS = 60.0
 """After so long it looks by itself."""
 
@@ -64,16 +63,14 @@ class Speaker:
 
     async def run(self, wake: Wake) -> None:
         """Do what comes until cancelled; while something is away or refused, try again with back-off."""
-        patience = Patience(_BACKOFF, _complain)
-        while True:
-            wake.clear()
-            progress = await self._try()
+
+        async def turn() -> float:
+            progress = await self.act()
             if progress.problem:
-                await patience.wait_out(progress.problem, wake)
-                continue
-            patience.recover()
-            if not progress.settled:
-                await woken(wake, _LOOK_SECONDS)
+                raise MusterError(progress.problem)
+            return 0.0 if progress.settled else _LOOK_SECONDS
+
+        await take_turns(turn, wake, what="answering", action="selfservice.wait")
 
     async def act(self) -> Progress:
         """Do the first act that waits, and record what came of it."""
@@ -84,12 +81,6 @@ class Speaker:
             async with db.transaction():
                 act = await store.lock_act(db, key)
                 return await self._settle(db, act) if act is not None else Progress(settled=False)
-
-    async def _try(self) -> Progress:
-        try:
-            return await self.act()
-        except AWAY as error:
-            return Progress(settled=False, problem=f"the database is away ({type(error).__name__}).")
 
     async def _settle(self, db: Connection, act: Act) -> Progress:
         try:
@@ -127,10 +118,6 @@ class Speaker:
         """Return a room of somebody and the bot alone, whoever made it; there is one afterwards."""
         found = await request_store.direct_room(self._pool, self._homeserver.bot, user_id)
         return found if found is not None else await direct_room.room_with(self._pool, self._homeserver, user_id)
-
-
-def _complain(problem: str) -> None:
-    log.warning("the bot's answers wait: %s", problem, extra={"action": "selfservice.wait"})
 
 
 def _is_final(error: HomeserverError, act: Act) -> bool:

@@ -26,10 +26,10 @@ from bridge.announcements.outlets.said import Said
 from bridge.announcements.outlets.store import Call
 from bridge.clock import Clock
 from bridge.config_announcements import OutboundConfig
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
-from bridge.patience import Backoff, Patience, Wake, woken
+from bridge.patience import Backoff, Wake, until
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -44,7 +44,6 @@ LEASE: Final = timedelta(seconds=60)
 """So long nobody else takes a claimed call; longer than any takes."""
 _SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 60.0
-_AWAY: Final = Backoff(1.0, 60.0)
 
 
 class Calls:
@@ -61,15 +60,13 @@ class Calls:
 
     async def run(self, wake: Wake) -> None:
         """Tell until cancelled; `wake` is set when something may have been announced (channel `ANNOUNCEMENTS`)."""
-        patience = Patience(_AWAY, _complain)
-        while True:
-            wake.clear()
-            try:
-                if not await self.tell():
-                    await woken(wake, await self._pause())
-                patience.recover()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({type(error).__name__})", wake)
+
+        async def turn() -> float:
+            if await self.tell():
+                return 0.0
+            return until(await store.next_call(self._pool, [*self._outlets]), self._clock(), _LOOK_SECONDS)
+
+        await take_turns(turn, wake, what="telling outlets", action="outlet.call")
 
     async def tell(self, limit: int = AT_ONCE) -> int:
         """Note what there is to tell, try at most so many calls that are due, and return how many were tried."""
@@ -114,12 +111,6 @@ class Calls:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return f"it does not answer ({type(error).__name__})", False
 
-    async def _pause(self) -> float:
-        due = await store.next_call(self._pool, [*self._outlets])
-        if due is None:
-            return _LOOK_SECONDS
-        return min(_LOOK_SECONDS, max(0.0, (due - self._clock()).total_seconds()))
-
 
 def _given_up(call: Call, problem: str) -> Notice:
     return Notice(
@@ -128,7 +119,3 @@ def _given_up(call: Call, problem: str) -> Notice:
         f"{problem}. Muster has tried {call.attempts} times and gives up on it. To mend it: see `announcements: "
         "outbound:` in the configuration.",
     )
-
-
-def _complain(problem: str) -> None:
-    log.warning("outlets wait: %s", problem, extra={"action": "outlet.call"})

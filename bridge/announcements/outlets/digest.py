@@ -20,14 +20,14 @@ from bridge.announcements.outlets.store import Letter
 from bridge.announcements.values import State
 from bridge.channels.message import Note
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database.turns import take_turns
 from bridge.directory.census import Census
 from bridge.directory.local_day import LocalDays, zone_of
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.directory.store import load_people
 from bridge.errors import ChannelError
-from bridge.patience import Backoff, Patience
+from bridge.patience import Backoff
 from bridge.policy.schema import Policy
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ LEASE: Final = timedelta(seconds=90)
 MOST_ATTEMPTS: Final = 20
 """With the pauses between them, some 17 hours."""
 _BETWEEN: Final = Backoff(60.0, 3600.0)
-_AWAY: Final = Backoff(1.0, 60.0)
 _LOOK_SECONDS: Final = 30.0
 
 
@@ -72,15 +71,12 @@ class Digest:
 
     async def run(self) -> None:
         """Write and send until cancelled."""
-        patience = Patience(_AWAY, _complain)
-        while True:
-            try:
-                await self.begin()
-                if not await self.send():
-                    await asyncio.sleep(_LOOK_SECONDS)
-                patience.recover()
-            except AWAY as error:
-                await patience.wait_out(f"the database is away ({type(error).__name__})")
+
+        async def turn() -> float:
+            await self.begin()
+            return 0.0 if await self.send() else _LOOK_SECONDS
+
+        await take_turns(turn, None, what="mailing digests", action="digest.send")
 
     async def begin(self) -> bool:
         """Settle who gets what today, if it is time and nobody has; return whether this did."""
@@ -145,7 +141,3 @@ class Digest:
                     "tries again. To mend it: see `channels: mail:` in the configuration.",
                 ),
             )
-
-
-def _complain(problem: str) -> None:
-    log.warning("digests wait: %s", problem, extra={"action": "digest.send"})
