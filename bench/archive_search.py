@@ -5,8 +5,9 @@ compounds, phrases, filters, both orders), held against the tenth of a second th
 same on 5,000,000, which takes many minutes and is measured only when it is asked for by name. `ingest.search` is the
 CPU, ours and PostgreSQL's, that indexing adds to durable ingest over HTTP, in percent, held against the 35 that are
 promised. As in the service another consumer has read the events before (`Newest`); what it spends on that does not
-count. The index is whole at the end of each round: nothing waits to be merged. All run on the embedded PostgreSQL.
-Messages are made by PostgreSQL from words with Zipf's frequencies.
+count. The index is whole at the end of each round: nothing waits to be merged. `ingest.search.unindexed` is what of it
+is left without any index: making the rows that say what each message is found by, and storing them in a bare table. All
+run on the embedded PostgreSQL. Messages are made by PostgreSQL from words with Zipf's frequencies.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench.archive_ingest import Laboratory, laboratory, our_handler
+from bench.archive_ingest import Laboratory, laboratory, make_event, our_handler
 from bench.report import Figure
 from bridge.archive import store
 from bridge.archive.newest import Newest
 from bridge.archive.search import search
 from bridge.archive.search_index import SearchConsumer
 from bridge.archive.search_query import Order, parse
+from bridge.archive.search_vector import file_of, row_of, vector_of
 from bridge.archive.segment import LANGUAGES, folded, marks_of, pairs_of, runs_of
 from bridge.database import open_database
 from bridge.database.embedded import EmbeddedPostgres
@@ -211,8 +215,34 @@ async def _index(lab: Laboratory, newest: Newest, consumer: SearchConsumer) -> f
     return spent + await lab.spent(merge)
 
 
+async def measure_unindexed() -> Figure:
+    """Return the percent of CPU that rows for each message add to ingest when nothing finds them."""
+    ingest, rows = list[float](), list[float]()
+    async with laboratory() as lab, our_handler(lab.pool) as port:
+        await lab.pool.execute("CREATE TABLE bare (origin_ts bigint, seq bigint, room integer, tokens tsvector)")
+        for _ in range(_ROUNDS):
+            first = lab.first
+            ingest.append(await lab.answer(port, _TRANSACTIONS))
+            events = [make_event(number) for number in range(first, lab.first)]
+            rows.append(await lab.spent(partial(_store_bare, lab.pool, events)))
+    percent = 100 * statistics.median(rows) / statistics.median(ingest)
+    return Figure("ingest.search.unindexed", percent, "%", "limit", _PROMISED_PERCENT)
+
+
+async def _store_bare(pool: Pool, events: Sequence[Mapping[str, Any]]) -> None:
+    """Make and store the rows, as many at once as the consumer does."""
+    async with pool.acquire() as db:
+        for first in range(0, len(events), _BATCH):
+            rows = [
+                row_of(event["origin_server_ts"], number, 1, vector_of(event["content"]["body"]))
+                for number, event in enumerate(events[first : first + _BATCH], first)
+            ]
+            await db.copy_to_table("bare", source=BytesIO(file_of(rows)), format="binary")
+
+
 FIGURES: Mapping[str, Callable[[], Awaitable[Figure]]] = {
     "ingest.search": measure_overhead,
+    "ingest.search.unindexed": measure_unindexed,
     "search.p95": measure_p95,
 }
 WHEN_NAMED: Mapping[str, Callable[[], Awaitable[Figure]]] = {"search.p95.large": measure_p95_large}
