@@ -1,4 +1,4 @@
-"""The live status of an announcement in its desk: one message, edited at most twice a second.
+"""The live status of an announcement in its desk: one message, edited at most three times a second.
 
 `refresh` writes what it is to say and leaves the saying to the postman; `Boards` brings what nobody brought: a new
 announcement, deliveries, the end.
@@ -24,7 +24,7 @@ from bridge.patience import Wake
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
-APART = timedelta(milliseconds=500)
+APART = timedelta(milliseconds=300)
 """Between two edits of one board."""
 _RANK = Priority.IMPORTANT
 """A board does not wait for a queue of normal announcements."""
@@ -57,7 +57,7 @@ class Boards:
         self._timezone = timezone
 
     async def run(self, wake: Wake) -> None:
-        """Look until cancelled, at most twice a second; `wake` is set when something may have changed."""
+        """Look until cancelled, at most three times a second; `wake` is set when something may have changed."""
 
         async def turn() -> float:
             return 0.0 if await self.look() else _LOOK_SECONDS
