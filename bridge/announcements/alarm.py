@@ -16,7 +16,7 @@ from bridge.announcements import emergency, emergency_store, outbox_store, store
 from bridge.announcements.emergency import Author
 from bridge.announcements.emergency_command import End, Start, Unclear, parse
 from bridge.announcements.form import VOTES, answer_of, answered_event
-from bridge.announcements.postman import confirm_said
+from bridge.announcements.postman import confirm
 from bridge.announcements.roll_call_text import SAFETY, Turn, content, ended_answer, started_answer, verdict_of
 from bridge.announcements.roll_calls import ask_key
 from bridge.announcements.tracking import valid_event_id
@@ -77,7 +77,7 @@ class EmergencyConsumer:
         """Decide each event, in order; events that were decided before change nothing."""
         for event in events:
             if event.sender == self._bot:
-                await self._confirm(event)
+                await confirm(self._pool, event, self._clock)
         heard = [event for event in events if event.sender != self._bot]
         for event in heard:
             command = _command(event)
@@ -91,11 +91,6 @@ class EmergencyConsumer:
         for event in heard:
             if event.type == "m.room.redaction":
                 await self._take_back(event)
-
-    async def _confirm(self, event: Event) -> None:
-        """Record what came back to us, should its sender not have lived to do so, so that answers find it."""
-        async with self._pool.acquire() as db, db.transaction():
-            await confirm_said(db, event, self._clock)
 
     async def _obey(self, event: Event, command: Start | End | Unclear) -> None:
         desks = await store.load_desks(self._pool)

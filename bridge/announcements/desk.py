@@ -17,7 +17,7 @@ from bridge.announcements.draft import Wanted, deed_of, wanted_of
 from bridge.announcements.header import HELP, Setting
 from bridge.announcements.message import Edit, Help, Message, Order, Refusal, Reply, read_event, render_answer
 from bridge.announcements.outbox_store import has, put
-from bridge.announcements.postman import confirm_said
+from bridge.announcements.postman import confirm
 from bridge.announcements.tracking import acknowledged_event, valid_event_id
 from bridge.announcements.values import Act, Outgoing, Priority, Role, State, answer_key
 from bridge.announcements.wording import Body
@@ -58,13 +58,9 @@ class DeskConsumer:
         desks = await store.load_desks(self._pool)
         for event in events:
             if event.sender == self._bot:
-                await self._record(event)
+                await confirm(self._pool, event, self._clock)
             elif event.room_id in desks:
                 await self._decide(desks[event.room_id], event)
-
-    async def _record(self, event: Event) -> None:
-        async with self._pool.acquire() as db, db.transaction():
-            await confirm_said(db, event, self._clock)
 
     async def _decide(self, desk: RuleId, event: Event) -> None:
         async with self._pool.acquire() as db, db.transaction():

@@ -213,18 +213,25 @@ class Postman:
         return Refused(one.id, error.message, None if outcome.final else self._clock() + pause)
 
 
-async def confirm_said(db: Connection, event: Event, clock: Clock) -> bool:
-    """Record what came back to us over the feed, should its sender not have lived to do so; tell whether it was ours.
+async def confirm_said(db: Connection, event: Event, clock: Clock) -> None:
+    """Record what came back to us over the feed, should its sender not have lived to do so.
 
     The feed shows what the bot said before any answer to it, so whoever counts answers finds it recorded.
     """
     mark = read_mark(event.content) if event.state_key is None else None
     if mark is None:
-        return False
+        return
     row = await postman_store.find_waiting(db, mark.key, mark.turn, Act.EDIT if mark.edits else Act.SEND)
     if row is not None:
         await postman_store.mark_done(db, [Said(row, mark.content, event.event_id, event.room_id)], clock())
-    return True
+
+
+async def confirm(pool: Pool, event: Event, clock: Clock) -> None:
+    """Do the same in a database transaction of its own; of what the queue did not send none is begun."""
+    if read_mark(event.content) is None:
+        return
+    async with pool.acquire() as db, db.transaction():
+        await confirm_said(db, event, clock)
 
 
 def _room_left(busy: int, *, trial: bool) -> tuple[int, Priority]:
