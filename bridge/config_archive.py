@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge import document
-from bridge.archive.segment import LANGUAGES, STEMMERS
+from bridge.archive.search.segment import LANGUAGES, STEMMERS
 from bridge.document import Kind, Section, Value, choice, duration, line, list_of, nearest, number, url
 
 _SHORTEST_EVERY = timedelta(minutes=1)

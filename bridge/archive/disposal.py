@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.archive import disposal_store, store
 from bridge.archive.disposition import Order, entry_for
 from bridge.archive.log import append_entry
+from bridge.archive.search.forget import forget
 from bridge.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -63,5 +64,6 @@ async def dispose(pool: Pool, seqs: Sequence[int], order: Order, held: Held, at:
         gone = await disposal_store.dispose_events(connection, entry.seq)
         if gone != len(positions):
             raise RefusedError(f"Expected to dispose of {len(positions)} records, PostgreSQL of {gone}; nothing was.")
-        await disposal_store.forget_words(connection, positions)
+        await disposal_store.forget_quotes(connection, positions)
+        await forget(connection, positions)
     return Outcome(gone, tuple(sorted(kept)))

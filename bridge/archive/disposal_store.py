@@ -101,9 +101,18 @@ async def lock_traces(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _TRACES_LOCK)
 
 
-async def hold_off_disposal(connection: Connection) -> None:
-    """Let nobody dispose of events until the database transaction ends; whoever does so now comes first."""
-    await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _TRACES_LOCK)
+async def hold_off_disposal(connection: Connection, *, lasting: bool = True) -> None:
+    """Let nobody dispose of events until the database transaction ends; whoever does so now comes first.
+
+    What is not `lasting` does not wait for the disk when it commits, and may be lost when PostgreSQL crashes before
+    something else has waited for it.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock_shared($1),"
+        " CASE WHEN $2 THEN '' ELSE set_config('synchronous_commit', 'off', true) END",
+        _TRACES_LOCK,
+        lasting,
+    )
 
 
 async def read_gone(connection: Connection, first: int, last: int) -> set[int]:
@@ -127,21 +136,19 @@ async def dispose_events(connection: Connection, entry_seq: int) -> int:
     return found
 
 
-async def forget_words(connection: Connection, seqs: Collection[int]) -> None:
-    """Remove the words by which these events were found, what consumers quoted, and what encrypted ones said.
+async def forget_quotes(connection: Connection, seqs: Collection[int]) -> None:
+    """Remove what consumers quoted of these events, and what encrypted ones said.
 
-    Their files are left to `orphans`.
+    What they are found by is left to `search.forget`, their files to `orphans`.
     """
     await connection.execute(
         """WITH quoted AS (DELETE FROM set_aside WHERE seq = ANY($1)),
                 said AS (DELETE FROM plaintext WHERE seq = ANY($1)),
                 unsaid AS (DELETE FROM undecrypted WHERE seq = ANY($1)),
-                unlinked AS (DELETE FROM media_reference WHERE seq = ANY($1) RETURNING mxc),
-                left_over AS (INSERT INTO media_orphan SELECT DISTINCT mxc FROM unlinked ORDER BY mxc
-                              -- Waits for who is looking at it now, and may see the reference still.
-                              ON CONFLICT (mxc) DO UPDATE SET mxc = excluded.mxc)
-           DELETE FROM event_text found USING event
-           WHERE event.seq = ANY($1) AND (found.origin_ts, found.seq) = (event.origin_ts, event.seq)""",
+                unlinked AS (DELETE FROM media_reference WHERE seq = ANY($1) RETURNING mxc)
+           INSERT INTO media_orphan SELECT DISTINCT mxc FROM unlinked ORDER BY mxc
+           -- Waits for who is looking at it now, and may see the reference still.
+           ON CONFLICT (mxc) DO UPDATE SET mxc = excluded.mxc""",
         list(seqs),
     )
 

@@ -8,6 +8,7 @@ on. What waits for something that is away (homeserver, database) waits.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -40,9 +41,11 @@ class Consumer(Protocol):
 
 
 async def run_consumer(
-    pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500, newest: Newest | None = None
+    pool: Pool, consumer: Consumer, wake: Wake, *, batch: int = 500, rest: float = 0.0, newest: Newest | None = None
 ) -> None:
     """Give the consumer every event after its cursor, at most `batch` at a time, until cancelled.
+
+    After it was given all there were it rests so many seconds, so that more come together.
 
     A batch that fails is given again in halves until the events that fail alone are found and set aside. Consumers
     that share `newest` have events read once.
@@ -66,6 +69,7 @@ async def run_consumer(
             size = max(given // 2, 1)
         elif given < size:
             size = batch
+            await asyncio.sleep(rest)
             await wake.wait()
         else:
             size = min(size * 2, batch)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Newest:
     """Reads events for consumers, and keeps the newest at hand."""
 
-    def __init__(self, pool: Pool, *, kept: int = 1000) -> None:
+    def __init__(self, pool: Pool, *, kept: int = 2000) -> None:
         self._pool = pool
         self._kept = kept
         self._behind = 0

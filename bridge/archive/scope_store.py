@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.archive.scope import Scope, Stay, stays_of
-from bridge.archive.segment import folded
+from bridge.archive.search.segment import folded
 from bridge.archive.state_store import EVER, read_people_memberships
 from bridge.archive.store import MOMENT
 from bridge.ids import RoomId, UserId

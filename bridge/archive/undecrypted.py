@@ -27,10 +27,12 @@ async def undecryptable_by_room(db: Connection | Pool) -> Mapping[RoomId, Mappin
     return {room_id: dict(reasons) for room_id, reasons in found.items()}
 
 
-async def as_said(db: Connection | Pool, events: Sequence[Event]) -> list[Event]:
+async def as_said(db: Connection | Pool, events: Sequence[Event]) -> Sequence[Event]:
     """Return the events with what those say that were encrypted and could be read by now in their place."""
     encrypted = [event.seq for event in events if event.type == "m.room.encrypted"]
-    said = await crypto_store.read_plaintexts(db, encrypted) if encrypted else {}
+    if not encrypted:
+        return events
+    said = await crypto_store.read_plaintexts(db, encrypted)
     return [Event.of(wire.decode(said[event.seq]), event.seq) if event.seq in said else event for event in events]
 
 

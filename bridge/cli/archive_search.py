@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.archive.access import Access
 from bridge.archive.rendering import wrapped
-from bridge.archive.search import search
-from bridge.archive.search_document import Kind
-from bridge.archive.search_query import Order, Query, Term, filter_of, parse, united
-from bridge.archive.search_rendering import found_as_json, found_as_text
+from bridge.archive.search.document import Kind
+from bridge.archive.search.query import Order, Query, Term, filter_of, parse, united
+from bridge.archive.search.rendering import found_as_json, found_as_text
+from bridge.archive.search.search import search
 from bridge.cli.actor import add_actor
 from bridge.cli.archive_case import access_of, add_case_option
 from bridge.cli.command import counted, print_json, width, with_services

@@ -14,10 +14,12 @@ from bridge.archive.anchors import Anchor, FileAnchor, RoomAnchor, TimestampAnch
 from bridge.archive.backfill import audit, backfill
 from bridge.archive.blob import open_blobs
 from bridge.archive.checkpoint import origin_of
+from bridge.archive.feed import run_consumer
 from bridge.archive.media_fetch import MediaConsumer, MediaFetcher
+from bridge.archive.newest import Newest
 from bridge.archive.notary import Notary
 from bridge.archive.orphans import Orphans
-from bridge.archive.search_index import SearchConsumer
+from bridge.archive.search.index import SearchConsumer
 from bridge.errors import DatabaseError, HomeserverError, HomeserverUnavailableError, MusterError, SecretError
 from bridge.homeserver.attendance import attend
 from bridge.ids import RoomId
@@ -31,6 +33,12 @@ _BACKOFF = Backoff(1.0, 60.0)
 """Between two tries of a comparison that failed."""
 _AUDIT_AFTER = timedelta(hours=1)
 """A room is compared at most so often between two whole comparisons."""
+
+
+async def make_findable(services: Services, wake: Wake, newest: Newest) -> None:
+    """Index what comes, in large parts."""
+    search = SearchConsumer(services.pool, services.homeserver.bot, services.config.archive.languages)
+    await run_consumer(services.pool, search, wake, batch=search.batch, rest=search.rest, newest=newest)
 
 
 async def fetch_media(services: Services, wake: asyncio.Event) -> None:

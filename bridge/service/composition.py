@@ -23,7 +23,7 @@ from bridge.archive.media_fetch import MediaConsumer
 from bridge.archive.newest import Newest
 from bridge.archive.nightly import Nightly
 from bridge.archive.residence import can_decrypt
-from bridge.archive.search_index import SearchConsumer, prepare_index
+from bridge.archive.search.index import prepare_index
 from bridge.concern.hearing import Hearing
 from bridge.concern.intake import Intake
 from bridge.concern.reports import Reports
@@ -71,7 +71,7 @@ from bridge.selfservice.hold_notices import HoldNotices
 from bridge.selfservice.requests import Requests
 from bridge.selfservice.speaker import Speaker
 from bridge.service.announcements import announcement_consumers, announcement_tasks
-from bridge.service.archive import fetch_media, keep_audited, keep_complete, keep_signed, read_encrypted
+from bridge.service.archive import fetch_media, keep_audited, keep_complete, keep_signed, make_findable, read_encrypted
 from bridge.service.listening import listening
 
 
@@ -101,6 +101,7 @@ def _tasks(services: Services, source: PolicySource) -> list[Coroutine[Any, Any,
     profiles = ProfileAudit(pool, services.homeserver, policy, clock=clock)
     tasks = [
         *(run_consumer(pool, one, listener.subscribe(EVENTS), newest=newest) for one in _consumers(services, source)),
+        make_findable(services, listener.subscribe(EVENTS), newest),
         *announcement_tasks(services, policy, listener),
         HookInbox(pool, custom=config.attributes).run(listener.subscribe(HOOKS)),
         BarrierGuard(pool, services.homeserver, clock=clock).run(listener.subscribe(BARRIERS)),
@@ -191,7 +192,6 @@ def _consumers(services: Services, source: PolicySource) -> tuple[Consumer, ...]
         ),
         HoldNotices(pool, bot=bot, clock=clock),
         Hearing(pool, bot=bot, clock=clock),
-        SearchConsumer(pool, bot, services.config.archive.languages),
         OriginalsConsumer(pool, services.homeserver),
         MediaConsumer(pool, services.homeserver.server_name),
     )

@@ -21,9 +21,9 @@ from bridge.archive.device_keys import device_document, signed_keys
 from bridge.archive.encrypted_text import encryption_as_json
 from bridge.archive.encryption import is_wanted, read_encrypted
 from bridge.archive.ingest import ingest
-from bridge.archive.search import search
-from bridge.archive.search_index import SearchConsumer
-from bridge.archive.search_query import Scope, parse
+from bridge.archive.search.index import SearchConsumer
+from bridge.archive.search.query import Scope, parse
+from bridge.archive.search.search import search
 from bridge.archive.show import show
 from bridge.archive.undecrypted import read_encryption, undecryptable_by_room
 from bridge.archive.values import text_of
@@ -207,7 +207,7 @@ async def test_index_that_is_made_anew_holds_what_was_read(office: Office) -> No
     await office.take_in(await office.give_key(ann))
     event = raw(ann.say("The merger is called Walnut"), "$a")
     await office.archive(event)
-    await office.pool.execute("DELETE FROM event_text")
+    await office.pool.execute("DELETE FROM search_tail")
     await SearchConsumer(office.pool, BOT).handle([Event.of(event, 1)])
     assert len(await found(office.pool, "walnut")) == 1
 

@@ -50,16 +50,14 @@ async def _left(pool: Pool) -> list[int]:
 
 
 async def test_payload_and_salt_go_and_the_leaf_stays(pool: Pool) -> None:
-    """The log names positions, reason and leaves; what was found by words is not any more."""
+    """The log names positions, reason and leaves; `test_blocks` says that it is not found by words any more."""
     await signed(pool, 25)
-    await pool.execute("INSERT INTO event_text SELECT origin_ts, seq, 1, 'lunch' FROM event WHERE seq IN (7, 9)")
     await pool.execute("INSERT INTO set_aside (consumer, seq, error) VALUES ('desk', 7, 'quotes')")
     leaves = await pool.fetch("SELECT leaf FROM event WHERE seq <= 25 ORDER BY seq")
     assert await dispose(pool, [5, 6, 7, 20], ORDER, held_seqs, AT) == Outcome(4)
     assert await _left(pool) == [seq for seq in range(1, 26) if seq not in (5, 6, 7, 20)]
     assert await pool.fetch("SELECT leaf FROM event WHERE seq <= 25 ORDER BY seq") == leaves
     assert await pool.fetchval("SELECT count(*) FROM event WHERE salt IS NULL") == 4
-    assert [row["seq"] for row in await pool.fetch("SELECT seq FROM event_text")] == [9]
     assert await pool.fetchval("SELECT count(*) FROM set_aside") == 0
     (entry,) = await entries(pool)
     assert entry.entry.details["positions"] == [[5, 7], [20, 20]]

@@ -9,9 +9,12 @@ from bridge.archive import disposal_store, store
 from bridge.archive.disposal import dispose
 from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
-from bridge.archive.search_index import SearchConsumer
+from bridge.archive.search import store as search_store
+from bridge.archive.search.index import SearchConsumer
+from bridge.archive.search.postings import Tail, stored
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
+from tests.integration.archive.test_blocks import indexed
 from tests.integration.archive.test_disposal import AT, ORDER
 from tests.integration.archive.test_search import BOT, archived, said
 from tests.waiting import wait_until
@@ -30,7 +33,7 @@ async def test_words_of_what_was_disposed_of_are_not_indexed(pool: Pool) -> None
     consumer = SearchConsumer(pool, BOT)
     for given in (events[1:], events):
         await consumer.handle(given)
-        assert [row["seq"] for row in await pool.fetch("SELECT seq FROM event_text ORDER BY seq")] == [2, 4]
+        assert await indexed(pool) == {2, 4}
 
 
 async def test_disposal_waits_for_words_that_are_being_indexed(pool: Pool) -> None:
@@ -41,9 +44,9 @@ async def test_disposal_waits_for_words_that_are_being_indexed(pool: Pool) -> No
         disposing = asyncio.create_task(dispose(pool, [1], ORDER, held_seqs, AT))
         await wait_until(lambda: _somebody_waits(pool))
         assert await disposal_store.read_gone(connection, 1, 1) == set()
-        await connection.execute("UPDATE event_text SET tokens = 'arve'")
+        await search_store.add_to_tail(connection, Tail.of([1], stored(7) + stored(0)).columns(), 1, {})
     await disposing
-    assert await pool.fetchval("SELECT count(*) FROM event_text") == 0
+    assert await indexed(pool) == set()
 
 
 async def _somebody_waits(pool: Pool) -> bool:

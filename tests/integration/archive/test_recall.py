@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.archive import search_store
-from bridge.archive.search_vector import file_of, row_of, vector_of
+from tests.integration.archive.test_blocks import closed
 from tests.integration.archive.test_search import archived, found, said
-from tests.unit.archive.test_search_vector import read
 
 if TYPE_CHECKING:
     from bridge.database import Pool
@@ -106,27 +104,17 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize(("language", "text", "sought", "least"), CASES, ids=[case[0] for case in CASES])
-async def test_what_holds_a_text_is_found(pool: Pool, language: str, text: str, sought: str, least: float) -> None:
+async def test_what_holds_a_text_is_found(
+    pool: Pool, language: str, text: str, sought: str, least: float, *, old: bool
+) -> None:
     """Of the messages that hold the text, at least so many are found, among those of all the other languages."""
     lines = [line for _, each, _, _ in CASES for line in each.split("\n")]
     await archived(pool, *(said(f"${number}", line, number) for number, line in enumerate(lines)))
+    if old:
+        await closed(pool)
     assert await recall(pool, lines, sought.split(" ")) >= least
-
-
-async def test_postgresql_reads_in_the_bytes_what_stands_in_them(pool: Pool) -> None:
-    """Of texts in every language, long ones and those that repeat words, it keeps lexemes, places and weights."""
-    lines = [*(line for _, each, _, _ in CASES for line in each.split("\n")), "ei " * 300, "a' b\\ 'c", "x" * 500]
-    rows = [row_of(0, seq, 1, vector_of(line)) for seq, line in enumerate(lines)]
-    async with pool.acquire() as connection:
-        await search_store.add_rows(connection, file_of(rows))
-    for seq, line in enumerate(lines):
-        text = " ".join(
-            "'{}'{}{}".format(lexeme.replace("'", "''"), ":" * bool(places), ",".join(f"{at}{w}" for at, w in places))
-            for lexeme, places in read(vector_of(line)).items()
-        )
-        kept = "SELECT tokens::text = $2::text::tsvector::text FROM event_text WHERE seq = $1"
-        assert await pool.fetchval(kept, seq, text), line
 
 
 async def recall(pool: Pool, lines: Sequence[str], sought: Sequence[str]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.announcements.quiet_choices import QuietChoices
 from bridge.archive import store as archive_store
-from bridge.archive.search_index import SearchConsumer
+from bridge.archive.search.index import SearchConsumer
 from bridge.concern.hearing import Hearing
 from bridge.concern.intake import Intake
 from bridge.concern.reports import Reports

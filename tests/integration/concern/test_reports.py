@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.archive.log import entries
-from bridge.archive.search import search
-from bridge.archive.search_query import parse
+from bridge.archive.search.query import parse
+from bridge.archive.search.search import search
 from bridge.concern.store import load_lines
 from bridge.directory.notice_store import read_untold
 from bridge.directory.selector import parse as selector

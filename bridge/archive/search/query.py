@@ -20,8 +20,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Self
 
-from bridge.archive.search_document import Kind
-from bridge.archive.segment import folded, runs_of
+from bridge.archive.search.document import Kind
+from bridge.archive.search.segment import folded, runs_of
 from bridge.errors import InputError
 from bridge.ids import RoomId
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.archive.hits import Found, Hit
 from bridge.archive.rendering import moment, printable, wrapped, writable
-from bridge.archive.search_document import Kind
-from bridge.archive.snippet import Snippet
+from bridge.archive.search.document import Kind
+from bridge.archive.search.hits import Found, Hit
+from bridge.archive.search.snippet import Snippet
 
 _MARK = "**"
 

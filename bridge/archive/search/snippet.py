@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import combining
 
-from bridge.archive.search_query import Term
-from bridge.archive.segment import PART, SHORTEST_PART, folded, runs_of, stems_of
+from bridge.archive.search.query import Term
+from bridge.archive.search.segment import PART, SHORTEST_PART, folded, runs_of, stems_of
 
 _BEFORE = 40
 """Characters shown before the first hit."""

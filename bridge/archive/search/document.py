@@ -6,9 +6,8 @@ Pure and total: anybody in a room can send an event of any shape. Which words th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.archive.values import edited_by
 from bridge.homeserver.event import Event
@@ -28,17 +27,21 @@ class Kind(StrEnum):
     ROOM = "room"
     """A room's name or topic."""
 
+    __hash__ = str.__hash__
+    """Enumerations' own is slow."""
 
-@dataclass(frozen=True, slots=True)
-class Document:
+
+class Document(NamedTuple):
     """What can be found of one event."""
 
     text: str
     kind: Kind
-    has_file: bool
 
 
 _FILES = {"m.image": Kind.IMAGE, "m.file": Kind.FILE, "m.video": Kind.VIDEO, "m.audio": Kind.AUDIO}
+_MESSAGE = Kind.MESSAGE
+FILES = frozenset(_FILES.values())
+"""Kinds of what has a file."""
 _POLLS = ("m.poll.start", "org.matrix.msc3381.poll.start")
 _TEXTS = ("m.text", "org.matrix.msc1767.text")
 _ROOM = {"m.room.name": "name", "m.room.topic": "topic"}
@@ -50,26 +53,30 @@ def document_of(event: Event) -> Document | None:
     if kind == "m.room.message":
         return _message(event)
     if kind == "m.reaction":
-        return Document(_text(_relation(event).get("key")), Kind.REACTION, has_file=False)
+        return Document(_text(_relation(event).get("key")), Kind.REACTION)
     if kind == "m.sticker":
-        return Document(_text(event.content.get("body")), Kind.STICKER, has_file=False)
+        return Document(_text(event.content.get("body")), Kind.STICKER)
     if kind in _POLLS:
-        return Document("\n".join(_poll_texts(event.content)), Kind.POLL, has_file=False)
+        return Document("\n".join(_poll_texts(event.content)), Kind.POLL)
     if kind in _ROOM and event.state_key == "":
         text = _text(event.content.get(_ROOM[kind]))
-        return Document(text, Kind.ROOM, has_file=False) if text else None
+        return Document(text, Kind.ROOM) if text else None
     return None
 
 
 def _message(event: Event) -> Document:
     content = event.content
-    if edited_by(event) and isinstance(new := content.get("m.new_content"), dict):
+    if "m.relates_to" in content and edited_by(event) and isinstance(new := content.get("m.new_content"), dict):
         content = new
-    kind = _FILES.get(_text(content.get("msgtype")), Kind.MESSAGE)
-    body, name = _text(content.get("body")), _text(content.get("filename"))
+    body, kind = content.get("body"), content.get("msgtype")
+    text = body if isinstance(body, str) else ""
+    if kind == "m.text":
+        return Document(text, _MESSAGE)
+    kind = _FILES.get(_text(kind), _MESSAGE)
+    name = _text(content.get("filename"))
     # Since Matrix 1.10 the body beside a file name is what was said about the file.
-    text = body if not name or name == body else f"{body}\n{name}"
-    return Document(text, kind, has_file=kind is not Kind.MESSAGE)
+    text = text if not name or name == text else f"{text}\n{name}"
+    return Document(text, kind)
 
 
 def _poll_texts(content: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.archive.search_query import Term
-from bridge.archive.segment import LANGUAGES
-from bridge.archive.snippet import snippet_of
+from bridge.archive.search.query import Term
+from bridge.archive.search.segment import LANGUAGES
+from bridge.archive.search.snippet import snippet_of
 
 TEXT = st.text(st.characters(codec=None), max_size=60)
 

@@ -1,7 +1,4 @@
-"""What is found by which words, in any language.
-
-Whether a text is found is decided here as PostgreSQL does; `tests/integration/archive/test_recall.py` asks PostgreSQL.
-"""
+"""What is found by which words, in any language; `tests/integration/archive/test_recall.py` asks the index."""
 
 from __future__ import annotations
 
@@ -9,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.archive.segment import LANGUAGES, folded, marks_of, pairs_of, runs_of, stems_of
-from tests.unit.archive.test_search_vector import lexemes
+from bridge.archive.search.segment import LANGUAGES, folded, marks_of, pairs_of, runs_of, stems_of
+from bridge.archive.search.words import spaced
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
+
+
+def lexemes(text: str) -> set[str]:
+    """Return what a text is found by."""
+    words = spaced(text).split()
+    return {*words, *(mark for word in words for mark in marks_of(word, LANGUAGES))}
 
 
 @pytest.mark.parametrize(
@@ -58,11 +61,11 @@ def test_languages_of_the_company_decide_on_stems() -> None:
 
 @given(TEXT)
 def test_lexemes_are_what_a_search_index_can_hold(text: str) -> None:
-    """No word holds a character of the index's own language, or is empty or longer than PostgreSQL takes."""
+    """No word holds a blank, or a mark of what is no word, or is empty or longer than PostgreSQL's indexes take."""
     for run in runs_of(folded(text)):
         words = [run.text] if run.parted else pairs_of(run.text)
         assert all(words)
-        assert not any(set(word) & set("\0\x1f '\\:&|!()<>~=*") for word in words)
+        assert not any(set(word) & set("\0\x1f \n<>~=") for word in words)
     assert all(0 < len(lexeme.encode()) < 2046 for lexeme in lexemes(text))
 
 

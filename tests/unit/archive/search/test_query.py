@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.archive.search_document import Kind
-from bridge.archive.search_query import Order, Page, Query, Scope, Term, parse, united
+from bridge.archive.search.document import Kind
+from bridge.archive.search.query import Order, Page, Query, Scope, Term, parse, united
 from bridge.errors import InputError
 from bridge.ids import RoomId
 

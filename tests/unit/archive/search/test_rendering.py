@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bridge.archive.hits import Found, Hit
-from bridge.archive.search_document import Kind
-from bridge.archive.search_rendering import found_as_json, found_as_text
-from bridge.archive.snippet import Snippet
+from bridge.archive.search.document import Kind
+from bridge.archive.search.hits import Found, Hit
+from bridge.archive.search.rendering import found_as_json, found_as_text
+from bridge.archive.search.snippet import Snippet
 from bridge.ids import EventId, RoomId, UserId
 
 HIT = Hit(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.archive.search_document import Kind
-from bridge.archive.snippet import Snippet
+from bridge.archive.search.document import Kind
+from bridge.archive.search.snippet import Snippet
 from bridge.ids import EventId, RoomId, UserId
 
 
