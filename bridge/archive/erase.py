@@ -17,6 +17,7 @@ from bridge.archive.entry import Actor, Entry, Recorded
 from bridge.archive.erasure import Erasure, decide, required_by_policy
 from bridge.archive.erasure_text import is_about
 from bridge.archive.log import entries, record
+from bridge.archive.search.forget import sweep
 from bridge.clock import Clock
 from bridge.ids import PersonId, RoomId, RoomKey
 from bridge.policy.schema import Policy
@@ -57,6 +58,8 @@ async def carry_out(
     order = Order(actor, REASON, {"person": erasure.person, "request": request})
     for place in range(0, len(erasure.going), BATCH):
         outcome += await dispose(pool, erasure.going[place : place + BATCH], order, held, clock())
+    if outcome.disposed:
+        await sweep(pool)
     details = {
         "person": erasure.person,
         "request": request,

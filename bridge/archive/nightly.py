@@ -16,7 +16,6 @@ from bridge.archive.disposal import Held
 from bridge.archive.entry import Actor
 from bridge.archive.retention import carry_out, preview
 from bridge.archive.schedule import seconds_to_night
-from bridge.archive.search.forget import sweep
 from bridge.clock import Clock
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
@@ -85,7 +84,6 @@ class Nightly:
                 await put_notice(connection, Notice(_TOPIC, said))
             return 0
         outcome = await carry_out(self._pool, found, SERVICE, self._held, self._clock)
-        await sweep(self._pool)
         log.info(
             "records disposed of: %d; held back: %d",
             outcome.disposed,

@@ -16,6 +16,7 @@ from bridge.archive.disposal import BATCH, Held, Outcome, dispose
 from bridge.archive.disposition import Order
 from bridge.archive.entry import Actor
 from bridge.archive.schedule import Limit, Preview, Share, limits
+from bridge.archive.search.forget import sweep
 from bridge.clock import Clock
 from bridge.errors import RefusedError
 from bridge.ids import UserId
@@ -91,6 +92,8 @@ async def carry_out(
             outcome += await dispose(pool, batch, order, held, clock())
             after, looked_at = batch[-1], looked_at + len(batch)
             progress(looked_at)
+    if outcome.disposed:
+        await sweep(pool)
     return outcome
 
 

@@ -50,8 +50,8 @@ class Group:
     """Words of which a message must hold one."""
 
     ranges: tuple[Range, ...]
-    exact: str | None = None
-    """The word by which a hit is a good one; None when all are, or when it is none to be ranked by."""
+    whole: str | None = None
+    """The word that makes a hit a good one when it stands there as it is; None of what hits are not ranked by."""
 
 
 def room_lexeme(number: int) -> str:
@@ -128,7 +128,7 @@ def _of_term(term: Term, languages: tuple[str, ...]) -> Iterator[Group]:
         if not run.parted:
             yield from _stretch(run.text)
         elif term.exact:
-            yield exactly(run.text[:LONGEST])
+            yield _whole(run.text[:LONGEST])
         else:
             yield _word(run.text[:LONGEST], languages)
 
@@ -136,8 +136,12 @@ def _of_term(term: Term, languages: tuple[str, ...]) -> Iterator[Group]:
 def _stretch(text: str) -> Iterator[Group]:
     """Yield the pairs of a stretch that does not part words; a single character begins a pair, or ends a stretch."""
     if len(text) == 1:
-        yield Group((Range.beginning(text),))
-    yield from map(exactly, pairs_of(text)[:-1])
+        yield Group((Range.beginning(text),), text)
+    yield from map(_whole, pairs_of(text)[:-1])
+
+
+def _whole(word: str) -> Group:
+    return Group((Range(word, word),), word)
 
 
 def _word(word: str, languages: tuple[str, ...]) -> Group:

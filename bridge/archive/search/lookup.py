@@ -41,14 +41,17 @@ class Lookup:
         """Return whether any word of the group is known at all."""
         return bool(self._words[group].size)
 
-    async def masks(self, block: int, following: Sequence[int] = ()) -> Sequence[Mask]:
-        """Return for each group the positions of a block that hold one of its words.
+    async def read(self, block: int, following: Sequence[int] = ()) -> None:
+        """Have the `masks` of a block.
 
-        With the block as many of the `following` are read as were before: who looks far asks seldom.
+        With it as many of the `following` are read as were before: who looks far asks seldom.
         """
         if block not in self._masks:
             ahead = (each for each in following if each != block and each not in self._masks)
             await self._read([block, *islice(ahead, len(self._masks))])
+
+    def masks(self, block: int) -> Sequence[Mask]:
+        """Return for each group the positions of a block, which has been read, that hold one of its words."""
         return self._masks[block]
 
     async def _read(self, blocks: Sequence[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bridge.archive.search.segment import LONGEST, Run, folded, runs_of
 
@@ -12,11 +12,16 @@ _Piece = tuple[str, bool]
 
 def holds(text: str, phrases: Sequence[Sequence[Run]]) -> bool:
     """Return whether a text holds all the phrases, each as runs of normalised text."""
-    pieces = list(_pieces(runs_of(folded(text))))
-    return all(_stands_in(list(_pieces(phrase)), pieces) for phrase in phrases)
+    text = folded(text)
+    if not all(run.text in text for phrase in phrases for run in phrase):
+        return False
+    # Neighbours in a stretch that does not part words are neighbours wherever they stand.
+    longer = [phrase for phrase in phrases if len(phrase) > 1]
+    pieces = list(_pieces(runs_of(text))) if longer else []
+    return all(_stands_in(list(_pieces(phrase)), pieces) for phrase in longer)
 
 
-def _pieces(runs: Iterator[Run] | Sequence[Run]) -> Iterator[_Piece]:
+def _pieces(runs: Iterable[Run]) -> Iterator[_Piece]:
     for run in runs:
         if run.parted:
             yield run.text[:LONGEST], False

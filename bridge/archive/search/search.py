@@ -31,8 +31,6 @@ from bridge.homeserver.event import Event
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
 
-_LOOKED_AT = 1000
-"""Matches that are looked at in any case, the newest, so that those of closed rooms are counted among them."""
 _RANKED = 2000
 """Matches that are ranked at most, the newest."""
 _PART_WEIGHT = 0.1
@@ -40,7 +38,7 @@ _PART_WEIGHT = 0.1
 _MOST_ROOMS = 200
 """Allowed rooms that are looked up; of more, what was said elsewhere is left out one by one."""
 _LATEST = 2**53
-_FLAGS = _DELETED, _EDITED = exactly(DELETED), exactly(EDITED)
+_FLAGS = exactly(DELETED), exactly(EDITED)
 
 
 async def search(
@@ -70,12 +68,9 @@ async def search(
             behind.newest if behind else await store.indexed_until(connection),
             query.scope,
         )
-        whole = [exactly(group.exact) for group in required if group.exact is not None]
+        whole = [exactly(group.whole) for group in required if group.whole is not None]
         walk = await Walk.of(connection, required, [*_FLAGS, *whole], window, phrases_of(query.terms))
-        if order is Order.TIME:
-            looked = await _newest(walk, behind, limit + 1)
-        else:
-            looked = await _best(walk, behind, limit + 1, len(whole))
+        looked = await (_newest if order is Order.TIME else _best)(walk, behind, limit + 1)
         ranked = looked.ranked[:limit]
         hits = await _hits(connection, walk, [match.seq for _, match in ranked], query, languages)
     next_page = None
@@ -105,12 +100,12 @@ async def _newest(walk: Walk, behind: Page | None, limit: int) -> _Looked:
         seen, closed = seen + len(matches), closed + sum(match.is_closed for match in matches)
         new = [match for match in matches if not match.is_closed and _is_behind(match.timestamp, match.seq, behind)]
         hits = nlargest(limit, [*hits, *new])
-        if len(hits) == limit and hits[-1].timestamp > next_newest and (behind or seen >= _LOOKED_AT):
+        if len(hits) == limit and hits[-1].timestamp > next_newest and (behind or seen >= walk.least):
             break
     return _Looked([(float(match.timestamp), match) for match in hits], closed, next_newest < 0)
 
 
-async def _best(walk: Walk, behind: Page | None, limit: int, words: int) -> _Looked:
+async def _best(walk: Walk, behind: Page | None, limit: int) -> _Looked:
     newest: list[Match] = []
     seen, next_newest = 0, -1
     async for matches, next_newest in walk.portions():
@@ -118,16 +113,16 @@ async def _best(walk: Walk, behind: Page | None, limit: int, words: int) -> _Loo
         newest = nlargest(_RANKED, [*newest, *matches])
         if len(newest) == _RANKED and newest[-1].timestamp > next_newest:
             break
-    ranked = [(await _rank(walk, match, words), match) for match in newest if not match.is_closed]
+    ranked = [(_rank(walk, match), match) for match in newest if not match.is_closed]
     hits = [(rank, match) for rank, match in ranked if _is_behind(rank, match.seq, behind)]
     best = nlargest(limit, hits, key=lambda hit: (hit[0], hit[1].seq))
     return _Looked(best, sum(match.is_closed for match in newest), next_newest < 0 and seen <= _RANKED)
 
 
-async def _rank(walk: Walk, match: Match, words: int) -> float:
+def _rank(walk: Walk, match: Match) -> float:
     """Return how well it matches: by whole words among those that were sought, and by its length."""
-    found = [await walk.holds_other(match.seq, len(_FLAGS) + word) for word in range(words)]
-    return fsum(1.0 if is_whole else _PART_WEIGHT for is_whole in found) / (1 + log(match.size))
+    words = walk.others_of(match.seq)[len(_FLAGS) :]
+    return fsum(1.0 if is_whole else _PART_WEIGHT for is_whole in words) / (1 + log(match.size))
 
 
 def _is_behind(rank: float, seq: int, page: Page | None) -> bool:
@@ -169,6 +164,7 @@ async def _hits(
         event = Event.of(wire.decode(bodies[seq]), seq)
         document = document_of(event)
         assert document is not None
+        is_deleted, is_edited, *_ = walk.others_of(seq)
         hit = Hit(
             seq=seq,
             event_id=event.event_id,
@@ -179,8 +175,8 @@ async def _hits(
             text=document.text,
             snippet=snippet_of(document.text, query.terms, languages),
             edits=edited_by(event),
-            edited=await walk.holds_other(seq, _FLAGS.index(_EDITED)),
-            deleted=await walk.holds_other(seq, _FLAGS.index(_DELETED)),
+            edited=is_edited,
+            deleted=is_deleted,
         )
         hits.append(hit)
     return hits

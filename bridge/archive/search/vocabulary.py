@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 END = "="
 """Stands behind the words of a message."""
-_MOST_WORDS = 1 << 19
+_MOST_WORDS = 1 << 18
 _SHORT_NUMBER = 4
 """Digits of numbers that come again."""
 

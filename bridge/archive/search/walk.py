@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PORTION = 500
 """Events, about, that are asked for at once."""
+_LEAST = 1000
 _CHUNKS = BLOCK // CHUNK
 
 
@@ -76,9 +77,14 @@ class Walk:
         window: Window,
         phrases: Sequence[Sequence[Run]],
     ) -> Walk:
-        """Return the walk to what holds all the `required` groups and the phrases; `holds_other` knows the others."""
+        """Return the walk to what holds all the `required` groups and the phrases; `others_of` knows the others."""
         lookup = await Lookup.of(connection, [*required, *others])
         return cls(connection, lookup, len(required), window, phrases)
+
+    @property
+    def least(self) -> int:
+        """How many matches are worth a look, to count those of closed rooms; none when each has to be read."""
+        return 0 if self._phrases else _LEAST
 
     async def portions(self) -> AsyncIterator[Portion]:
         """Yield the matches, portion by portion; nothing comes twice."""
@@ -89,19 +95,19 @@ class Walk:
         blocks = list(dict.fromkeys(chunk // _CHUNKS for chunk, _ in chunks))
         seqs: list[int] = []
         for place, (chunk, _) in enumerate(chunks, 1):
-            masks = await self._lookup.masks(chunk // _CHUNKS, blocks)
+            await self._lookup.read(chunk // _CHUNKS, blocks)
+            masks = self._lookup.masks(chunk // _CHUNKS)[: self._required]
             first = chunk % _CHUNKS * CHUNK
-            held = np.logical_and.reduce([mask[first : first + CHUNK] for mask in masks[: self._required]])
+            held = np.logical_and.reduce([mask[first : first + CHUNK] for mask in masks])
             seqs += (np.flatnonzero(held) + chunk * CHUNK).tolist()
             is_last = place == len(chunks)
             if len(seqs) >= _PORTION or is_last:
                 yield Portion(await self._matches(seqs), -1 if is_last else chunks[place][1])
                 seqs = []
 
-    async def holds_other(self, seq: int, group: int) -> bool:
-        """Return whether a match holds one of the other groups, which are counted from 0."""
-        masks = await self._lookup.masks(seq // BLOCK)
-        return bool(masks[self._required + group][seq % BLOCK])
+    def others_of(self, seq: int) -> Sequence[bool]:
+        """Return for each of the other groups whether a match holds it."""
+        return [bool(mask[seq % BLOCK]) for mask in self._lookup.masks(seq // BLOCK)[self._required :]]
 
     async def _matches(self, seqs: Sequence[int]) -> list[Match]:
         rows = await store.read_candidates(self._connection, self._window, seqs) if seqs else []
