@@ -27,7 +27,7 @@ _SEQ = np.dtype("<i8")
 _NUMBER = np.dtype("<i4")
 _PLACE = np.dtype("<u2")
 _SIZE = np.dtype("<u2")
-"""An event has at most 65,536 bytes, and a word at least one."""
+"""Enough for `words.MOST_WORDS`."""
 _PACK = Struct("<i").pack
 
 Mask = NDArray[np.bool_]

@@ -23,6 +23,7 @@ from bridge.directory.notice_store import read_untold
 from bridge.errors import RefusedError
 from bridge.ids import UserId
 from bridge.policy.loader import load
+from tests.integration.archive.test_search import archived
 from tests.unit.archive.test_batch import an_event
 
 if TYPE_CHECKING:
@@ -93,6 +94,18 @@ async def _gone(pool: Pool) -> set[str]:
 
 def _clock() -> datetime:
     return NOW
+
+
+async def test_words_that_nobody_says_any_more_go_too(pool: Pool) -> None:
+    """When a disposal is through, not even the list of words knows what only the records said that went."""
+    word = {"content": {"msgtype": "m.text", "body": "lunch with salamander"}}
+    kept = {"content": {"msgtype": "m.text", "body": "lunch"}}
+    await archived(pool, _said("$goes", "!canteen", 35, **word), _said("$stays", "!canteen", 5, **kept))
+    known = "SELECT count(*) FROM search_word WHERE word IN ('lunch', 'salamander')"
+    assert await pool.fetchval(known) == 2
+    await carry_out(pool, await _look(pool), DPO, held_seqs, _clock)
+    assert await pool.fetchval(known) == 1
+    assert await pool.fetchval("SELECT count(*) FROM search_form WHERE form LIKE '~salamand%'") == 0
 
 
 async def test_what_is_over_is_shown_by_rule_and_room(pool: Pool) -> None:

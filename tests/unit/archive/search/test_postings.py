@@ -21,6 +21,7 @@ from bridge.archive.search.postings import (
     stored,
     without,
 )
+from bridge.archive.search.words import MOST_WORDS
 
 NUMBER = st.integers(-(2**31), 2**31 - 1).filter(bool) | st.sampled_from([1, 2, 4097, -1, -4097])
 SEQ = st.integers(1, 4 * BLOCK) | st.sampled_from([1, BLOCK - 1, BLOCK, 2 * BLOCK])
@@ -107,8 +108,9 @@ def test_tail_is_stored_as_the_upgrade_says() -> None:
 
 
 def test_message_of_the_most_words_is_held_whole() -> None:
-    """Sixty-four kilobytes of single letters with blanks between are half as many words."""
-    words = list(range(1, 32_769))
+    """However many a message has, those behind it stay its neighbours'."""
+    words = list(range(1, MOST_WORDS + 1))
     tail = tail_of([(5, words), (6, [7])])
-    assert tail.sizes.tolist() == [32_768, 1]
-    assert tail.holding(numbers_of([32_768])).tolist() == [5]
+    assert tail.sizes.tolist() == [MOST_WORDS, 1]
+    assert tail.holding(numbers_of([MOST_WORDS])).tolist() == [5]
+    assert set(tail.holding(numbers_of([7])).tolist()) == {5, 6}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.archive.search.segment import LONGEST, folded, pairs_of, runs_of
-from bridge.archive.search.words import own_number, spaced
+from bridge.archive.search.words import MOST_WORDS, own_number, spaced
 
 TEXT = st.text(st.characters(codec=None), max_size=40)
 LATIN = st.text(st.sampled_from("aäbßéŒ 1_-'\\.жλ“👍\u0301\xad\xaa\xb5¼²"), max_size=30)
@@ -27,10 +27,17 @@ def test_text_beside_others_keeps_its_words(text: str, other: str) -> None:
     assert f"{spaced(text)} {spaced(other)}".split() == spaced(text).split() + spaced(other).split()
 
 
-@pytest.mark.parametrize("word", ["x" * 5000, "ü" * 5000, "ж" * 5000])
+@pytest.mark.parametrize("word", ["x" * 5000, "ü" * 5000, "ж" * 5000, "ﬃ" * 150])
 def test_word_of_any_length_is_cut(word: str) -> None:
     """It counts by its first two hundred characters."""
-    assert spaced(f"a {word}").split() == ["a", word[:LONGEST]]
+    assert spaced(f"a {word}").split() == ["a", folded(word)[:LONGEST]]
+
+
+def test_long_texts_have_each_word_once() -> None:
+    """So that no event has more words than can be counted, though normalising makes four of one character."""
+    assert spaced("ein bitte " * 50).split() == ["ein", "bitte"]
+    assert len(spaced("\ufdfa" * 21_800).split()) < 100
+    assert len(spaced(" ".join(f"w{number}" for number in range(MOST_WORDS + 9))).split()) == MOST_WORDS
 
 
 def test_digits_are_their_own_number() -> None:
