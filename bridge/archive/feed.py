@@ -8,8 +8,8 @@ on. What waits for something that is away (homeserver, database) waits.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import sleep
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,7 +69,7 @@ async def run_consumer(
             size = max(given // 2, 1)
         elif given < size:
             size = batch
-            await asyncio.sleep(rest)
+            await sleep(rest)
             await wake.wait()
         else:
             size = min(size * 2, batch)

@@ -11,7 +11,7 @@ under a mark that no text holds:
     <  a long word backwards, so that its end is found like a beginning: Arbeitsvertrag by Vertrag
     >  a very long word from each place in its middle on: Kraftfahrzeugsteuerbescheid by Steuer
 
-What of it is stored is left to `search_vector`, what a query means to `search_query`.
+How words are stored is left to `vocabulary` and `postings`, what a query means to `lexemes`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.archive import feed
 from bridge.archive.feed import Consumer, run_consumer
 from bridge.archive.ingest import ingest
 from bridge.database.listen import EVENTS, Listener
@@ -44,10 +45,10 @@ class Recorder:
 
 @asynccontextmanager
 async def running(
-    pool: Pool, consumer: Consumer, *, wake: asyncio.Event | None = None, batch: int = 500
+    pool: Pool, consumer: Consumer, *, wake: asyncio.Event | None = None, batch: int = 500, rest: float = 0.0
 ) -> AsyncIterator[None]:
     """Run the consumer for the length of the block."""
-    task = asyncio.create_task(run_consumer(pool, consumer, wake or asyncio.Event(), batch=batch))
+    task = asyncio.create_task(run_consumer(pool, consumer, wake or asyncio.Event(), batch=batch, rest=rest))
     try:
         yield
     finally:
@@ -88,6 +89,30 @@ async def test_consumer_is_given_everything_in_order_and_in_batches(pool: Pool) 
         await reached(pool, 25)
     assert recorder.handled == ids(1, 25)
     assert recorder.batches == [10, 10, 5]
+
+
+async def test_consumer_that_rests_is_given_together_what_came_meanwhile(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first event at once, and those after it in one batch, though it was woken for each."""
+    wake, recorder, is_over, rests = asyncio.Event(), Recorder(), asyncio.Event(), list[float]()
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await is_over.wait()
+
+    monkeypatch.setattr(feed, "sleep", rest)
+    await fill(pool, 1, 1)
+    async with running(pool, recorder, wake=wake, rest=7.0):
+        await reached(pool, 1)
+        for number in range(2, 6):
+            await fill(pool, number, number)
+            wake.set()
+        is_over.set()
+        await reached(pool, 5)
+    assert recorder.handled == ids(1, 5)
+    assert recorder.batches == [1, 4]
+    assert set(rests) == {7.0}
 
 
 async def test_consumer_goes_on_where_it_was(pool: Pool) -> None:
