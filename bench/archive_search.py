@@ -108,7 +108,7 @@ async def fill(pool: Pool, messages: int, words: list[str]) -> None:
     await pool.execute(_DELETE, messages)
     await pool.execute("VACUUM ANALYZE event")
     newest, consumer = Newest(pool), SearchConsumer(pool, _BOT)
-    while events := await newest.read(consumer.name, consumer.batch):
+    while events := (await newest.read(consumer.name, consumer.batch)).events:
         await consumer.handle(events)
         await store.move_cursor(pool, consumer.name, events[-1].seq)
     await pool.execute("VACUUM ANALYZE")
@@ -220,12 +220,12 @@ async def _index(lab: Laboratory, newest: Newest, consumer: SearchConsumer) -> f
     """Give the consumer what has come, as the feed does, and return the CPU seconds of it."""
 
     async def give() -> None:
-        events = await newest.read(consumer.name, consumer.batch)
+        events, _ = await newest.read(consumer.name, consumer.batch)
         await consumer.handle(events)
         await store.move_cursor(lab.pool, consumer.name, events[-1].seq)
 
     spent = 0.0
-    while events := await newest.read(_OTHER, consumer.batch):
+    while events := (await newest.read(_OTHER, consumer.batch)).events:
         spent += await lab.spent(give)
         await store.move_cursor(lab.pool, _OTHER, events[-1].seq)
     return spent

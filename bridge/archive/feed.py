@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.archive import store
 from bridge.archive.batch import storable
-from bridge.archive.newest import Newest
+from bridge.archive.newest import Given, Newest
 from bridge.errors import DatabaseUnavailableError, HomeserverUnavailableError
 from bridge.homeserver.event import Event
 from bridge.patience import Backoff, Patience, Wake
@@ -66,8 +66,8 @@ async def run_consumer(
             continue
         patience.recover()
         if not handled:
-            size = max(given // 2, 1)
-        elif given < size:
+            size = max(len(given.events) // 2, 1)
+        elif given.is_all:
             size = batch
             await sleep(rest)
             await wake.wait()
@@ -75,26 +75,26 @@ async def run_consumer(
             size = min(size * 2, batch)
 
 
-async def _give(pool: Pool, newest: Newest, consumer: Consumer, limit: int) -> tuple[int, bool]:
-    """Give the next events; return how many there were, and whether they are done with."""
+async def _give(pool: Pool, newest: Newest, consumer: Consumer, limit: int) -> tuple[Given, bool]:
+    """Give the next events; return which they were, and whether they are done with."""
     with store.database_errors():
-        events = await newest.read(consumer.name, limit)
-    if not events:
-        return 0, True
-    last = events[-1].seq
+        given = await newest.read(consumer.name, limit)
+    if not given.events:
+        return given, True
+    last = given.events[-1].seq
     try:
         with store.database_errors():
-            await consumer.handle(events)
+            await consumer.handle(given.events)
     except (HomeserverUnavailableError, DatabaseUnavailableError):
         raise
     except Exception as error:
-        if len(events) > 1:
-            return len(events), False
+        if len(given.events) > 1:
+            return given, False
         await _set_aside(pool, consumer, last, error)
     else:
         with store.database_errors():
             await store.move_cursor(pool, consumer.name, last)
-    return len(events), True
+    return given, True
 
 
 async def _set_aside(pool: Pool, consumer: Consumer, seq: int, error: Exception) -> None:

@@ -155,9 +155,11 @@ async def move_cursor(db: Connection | Pool, consumer: str, seq: int) -> None:
 
 
 async def read_events(
-    db: Connection | Pool, consumer: str, limit: int, *, at_hand: tuple[int, int] = (-1, -1)
+    db: Connection | Pool, consumer: str, limit: int, *, most_bytes: int, at_hand: tuple[int, int] = (-1, -1)
 ) -> list[Row]:
     """Return (cursor, gone, seq, body) of the next events after the consumer's cursor, but for what was disposed of.
+
+    No event comes behind those whose bodies have `most_bytes` together.
 
     With everything from one position to another `at_hand`, a cursor there reads on behind it, and so many fewer; `gone`
     is what of that was disposed of since. Without events there is a row without seq.
@@ -171,14 +173,19 @@ async def read_events(
             SELECT CASE WHEN cursor BETWEEN $3 AND $4 THEN $4 ELSE cursor END AS behind
         ) AS known
         LEFT JOIN LATERAL (
-            SELECT seq, body FROM event WHERE seq > behind AND body IS NOT NULL
-            ORDER BY seq LIMIT greatest($2 - (behind - cursor), 0)
+            SELECT seq, body FROM (
+                SELECT seq, body, sum(length(body)) OVER (ORDER BY seq) - length(body) AS before FROM (
+                    SELECT seq, body FROM event WHERE seq > behind AND body IS NOT NULL
+                    ORDER BY seq LIMIT greatest($2 - (behind - cursor), 0)
+                ) AS following
+            ) AS measured WHERE before < $5
         ) AS event ON true
         ORDER BY seq
         """,
         consumer,
         limit,
         *at_hand,
+        most_bytes,
     )
 
 

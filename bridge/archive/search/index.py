@@ -40,7 +40,7 @@ class SearchConsumer:
     """The consumer that makes events findable."""
 
     name = "search"
-    batch = 2000
+    batch = 4000
     """Events that it had best be given at once: much of what it costs is the same for one as for all of them."""
     rest = 1.0
     """Seconds in which it is not given the next."""
