@@ -101,9 +101,9 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
         timestamps=[_timestamp(event.get("origin_server_ts")) for event in events],
         event_ids=[event["event_id"] for event in events],
         room_ids=room_columns(events),
-        types=[_column(event.get("type")) for event in events],
-        senders=[_column(event.get("sender")) for event in events],
-        state_keys=[_column(event["state_key"]) if "state_key" in event else None for event in events],
+        types=[as_column(event.get("type")) for event in events],
+        senders=[as_column(event.get("sender")) for event in events],
+        state_keys=[as_column(event["state_key"]) if "state_key" in event else None for event in events],
         relates_to=[_related_to(event) for event in events],
         salts=parts,
         leaves=[leaf_hash(salt, body) for salt, body in zip(parts, bodies, strict=True)],
@@ -113,7 +113,7 @@ def columns_of(events: Sequence[Mapping[str, Any]], salts: bytes) -> Columns:
 
 def room_columns(events: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the events' rooms as a column holds them."""
-    return [_column(event.get("room_id")) for event in events]
+    return [as_column(event.get("room_id")) for event in events]
 
 
 def storable(text: str, length: int) -> str:
@@ -129,7 +129,12 @@ def _malformed(entry: object, reason: str) -> Malformed:
     return Malformed(canonical.encode_value(entry), reason)
 
 
-def _column(value: object) -> str:
+def fits_column(text: str) -> bool:
+    """Return whether a column holds the text as it is; a name that none holds so is nobody's."""
+    return as_column(text) == text
+
+
+def as_column(value: object) -> str:
     """Return the text, shortened, with stand-ins for control characters; the body keeps what was received."""
     if not isinstance(value, str):
         return ""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.archive.batch import fits_column
 from bridge.archive.search import store
 from bridge.archive.search.lexemes import DELETED, EDITED
-from bridge.archive.search.storable import is_storable
 from bridge.archive.store import known_events
 from bridge.archive.values import edited_by
 from bridge.homeserver.event import Event
@@ -43,7 +43,7 @@ class Amendments:
 async def read_amendments(db: Connection | Pool, events: Sequence[Event], *, pending: bool) -> Amendments:
     """Return what the events amend and how they were amended; `pending` says whether any are waited for."""
     relating = [event for event in events if "m.relates_to" in event.content]
-    edits = {event.event_id: target for event in relating if (target := edited_by(event)) and is_storable(target)}
+    edits = {event.event_id: target for event in relating if (target := edited_by(event)) and fits_column(target)}
     redactions = [event for event in events if event.redacts]
     if not (edits or redactions or pending):
         return Amendments()
@@ -59,7 +59,7 @@ async def read_amendments(db: Connection | Pool, events: Sequence[Event], *, pen
         (edits[event.event_id], event.room_id, event.sender) for event in events if event.event_id in edits
     ]
     for flag, targets in ((DELETED, deleting), (EDITED, editing)):
-        if storable := [each for each in targets if all(map(is_storable, each))]:
+        if storable := [each for each in targets if all(map(fits_column, each))]:
             flagged += [(seq, flag) for seq in await store.read_flagged(db, storable)]
             known = await known_events(db, [target for target, _, _ in storable])
             ahead[flag] = [each for each in storable if each[0] not in known]
@@ -73,7 +73,7 @@ async def _redacted(db: Connection | Pool, event_ids: set[EventId]) -> set[tuple
 
 async def _waited_for(db: Connection | Pool, events: Sequence[Event]) -> dict[str, list[tuple[int, str]]]:
     """Return those events that were waited for, with their flags, as far as who amended them may do so."""
-    given = {event.event_id: event for event in events if is_storable(event.event_id)}
+    given = {event.event_id: event for event in events if fits_column(event.event_id)}
     found: dict[str, list[tuple[int, str]]] = {}
     for row in await store.read_pending(db, given):
         event = given[row["event_id"]]

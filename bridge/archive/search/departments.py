@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+from bridge.archive.batch import fits_column
 from bridge.archive.search import store
 from bridge.archive.search.lexemes import department_lexeme
-from bridge.archive.search.storable import is_storable
 from bridge.directory.history import HistoryEntry
 from bridge.directory.past_store import load_states_of
 from bridge.directory.person import values_of
@@ -67,7 +67,7 @@ class Departments:
         if version == self._version:
             unknown.difference_update(self._pasts)
         # No account is called what no column holds.
-        unknown = set(filter(is_storable, unknown))
+        unknown = set(filter(fits_column, unknown))
         for row in await store.read_states_held(connection, unknown) if unknown else ():
             user, newest = UserId(row["user_id"]), row["version"] or 0
             past = self._pasts.get(user)

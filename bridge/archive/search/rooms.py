@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bridge.archive import direct_room
+from bridge.archive.batch import as_column
 from bridge.archive.direct_room import RoomFacts
 from bridge.archive.search import store
 from bridge.archive.search.segment import folded
-from bridge.archive.search.storable import storable
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.database import Connection
 
 _MOST_REMEMBERED = 100_000
+_LONGEST_NAME = 255
 
 
 class Rooms:
@@ -45,10 +46,10 @@ class Rooms:
         wanted = {*states, *({event.room_id for event in found} - self._numbers.keys())}
         if not wanted:
             return
-        rows = await store.read_rooms(connection, [storable(room_id) for room_id in wanted])
+        rows = await store.read_rooms(connection, [as_column(room_id) for room_id in wanted])
         known = {row["room_id"]: row for row in rows}
         for room_id in sorted(wanted):
-            row = known.get(storable(room_id))
+            row = known.get(as_column(room_id))
             before = facts_of(row["facts"]) if row else RoomFacts()
             facts = before
             for event in states.get(room_id, ()):
@@ -58,8 +59,8 @@ class Rooms:
                 continue
             self._numbers[room_id] = await store.write_room(
                 connection,
-                storable(room_id),
-                storable(folded(facts.name).strip()),
+                as_column(room_id),
+                _storable(folded(facts.name).strip()),
                 facts.open_from,
                 facts_as_json(facts),
             )
@@ -79,9 +80,14 @@ def facts_of(stored: Mapping[str, Any]) -> RoomFacts:
 def facts_as_json(facts: RoomFacts) -> dict[str, Any]:
     """Return a room's facts to be stored."""
     return {
-        "people": {storable(user): since for user, since in facts.people.items()},
+        "people": {as_column(user): since for user, since in facts.people.items()},
         "said_direct": facts.said_direct,
         "named_at": facts.named_at,
-        "name": storable(facts.name),
+        "name": _storable(facts.name),
         "renamed_at": facts.renamed_at,
     }
+
+
+def _storable(name: str) -> str:
+    """Return as much of a room's name as PostgreSQL can hold."""
+    return name[:_LONGEST_NAME].replace("\0", "").encode("utf-8", "replace").decode()

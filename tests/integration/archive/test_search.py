@@ -417,4 +417,5 @@ async def test_what_no_column_holds_holds_nothing_up(pool: Pool) -> None:
         redacted("$c", "$\0", origin_server_ts=3),
         said("$d", "walnut", 4),
     )
-    assert "$d" in await found(pool, "walnut")
+    assert await found(pool, "walnut") == ["$d"]
+    assert (await looked_up(pool, "walnut")).closed == 2
