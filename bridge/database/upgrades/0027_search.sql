@@ -9,7 +9,7 @@ CREATE TABLE event_text (
     origin_ts bigint NOT NULL,
     seq       bigint NOT NULL,
     room      integer NOT NULL,                  -- in search_room
-    tokens    tsvector NOT NULL,                 -- words (bridge.archive.search.segment) and what filters ask (search_expression)
+    tokens    tsvector NOT NULL,                 -- words (bridge.archive.segment) and what filters ask (search_expression)
     PRIMARY KEY (origin_ts, seq)
 );
 
