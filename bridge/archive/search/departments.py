@@ -63,6 +63,8 @@ class Departments:
 
     async def learn(self, connection: Connection, senders: Collection[UserId], version: int) -> None:
         """Have what the directory, which is at a version, says of the senders."""
+        if len(self._pasts) > _MOST_REMEMBERED:
+            self._pasts.clear()
         unknown = set(senders)
         if version == self._version:
             unknown.difference_update(self._pasts)

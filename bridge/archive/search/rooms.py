@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bridge.archive import direct_room
-from bridge.archive.batch import as_column
+from bridge.archive.batch import as_column, storable
 from bridge.archive.direct_room import RoomFacts
 from bridge.archive.search import store
 from bridge.archive.search.segment import folded
@@ -90,4 +90,4 @@ def facts_as_json(facts: RoomFacts) -> dict[str, Any]:
 
 def _storable(name: str) -> str:
     """Return as much of a room's name as PostgreSQL can hold."""
-    return name[:_LONGEST_NAME].replace("\0", "").encode("utf-8", "replace").decode()
+    return storable(name.replace("\0", ""), _LONGEST_NAME)
