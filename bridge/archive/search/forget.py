@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bridge.archive import disposal_store
-from bridge.archive.search import store
+from bridge.archive.search import posting_store, store
 from bridge.archive.search.postings import Tail, distinct, masks_of, without
 from bridge.archive.store import transaction
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 async def forget(connection: Connection, seqs: Collection[int]) -> None:
     """Remove the events at these positions from the index; the caller keeps everybody else from adding to it."""
     gone = np.array(sorted(seqs))
-    for part, columns in await store.read_tail(connection):
+    for part, columns in await posting_store.read_tail(connection):
         tail = Tail.read([columns])
         kept = ~np.isin(tail.seqs, gone)
         if not kept.all():
-            await store.replace_tail(connection, [part], tail.kept(kept).columns())
+            await posting_store.replace_tail(connection, [part], tail.kept(kept).columns())
     for block, mask in masks_of(gone).items():
-        buckets = await store.read_block(connection, block)
+        buckets = await posting_store.read_block(connection, block)
         left = await asyncio.to_thread(lambda: [without(bucket, mask) for bucket in buckets])  # noqa: B023 - awaited
-        await store.replace_buckets(connection, [bucket for bucket in left if bucket is not None])
+        await posting_store.replace_buckets(connection, [bucket for bucket in left if bucket is not None])
 
 
 async def sweep(pool: Pool) -> int:
     """Remove the words that no message has any more, and return how many those were."""
     async with transaction(pool) as connection:
         await disposal_store.lock_traces(connection)
-        tail = Tail.read([columns for _, columns in await store.read_tail(connection)])
-        stored = await store.read_words_of_blocks(connection)
+        tail = Tail.read([columns for _, columns in await posting_store.read_tail(connection)])
+        stored = await posting_store.read_words_of_blocks(connection)
         return await store.keep_words(connection, distinct([tail.words.tobytes(), *stored]))

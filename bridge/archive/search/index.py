@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bridge.archive import disposal_store
-from bridge.archive.search import store
+from bridge.archive.search import posting_store, store
 from bridge.archive.search.amendments import read_amendments
 from bridge.archive.search.departments import Departments
 from bridge.archive.search.document import FILES, Document, Kind, document_of
@@ -86,7 +86,7 @@ class SearchConsumer:
         tail = Tail.of([*seqs, *flagged], await self._vocabulary.numbers(connection, words))
         tail = tail.joined(Tail.packed(seqs, await self._marks_of(connection, said, found)))
         if tail.seqs.size:
-            await store.add_to_tail(connection, tail.columns(), len(tail.seqs), _chunks(said))
+            await posting_store.add_to_tail(connection, tail.columns(), len(tail.seqs), _chunks(said))
         await amendments.write(connection)
         if events and (block := events[-1].seq // BLOCK) > state.closed:
             await close_before(connection, block)
@@ -130,13 +130,13 @@ async def prepare_index(pool: Pool, languages: Sequence[str]) -> bool:
 
 async def close_before(connection: Connection, block: int) -> None:
     """Put what is before a block where it is looked up, and leave the rest in the tail."""
-    if not await store.begin_closing(connection, block):
+    if not await posting_store.begin_closing(connection, block):
         return
-    parts = await store.read_tail(connection)
+    parts = await posting_store.read_tail(connection)
     tail = Tail.read([columns for _, columns in parts])
     over = tail.blocks() < block
-    await store.add_buckets(connection, await asyncio.to_thread(lambda: list(tail.kept(over).buckets())))
-    await store.replace_tail(connection, [part for part, _ in parts], tail.kept(~over).columns())
+    await posting_store.add_buckets(connection, await asyncio.to_thread(lambda: list(tail.kept(over).buckets())))
+    await posting_store.replace_tail(connection, [part for part, _ in parts], tail.kept(~over).columns())
 
 
 def _chunks(events: Sequence[Event]) -> dict[int, tuple[int, int]]:

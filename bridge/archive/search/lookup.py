@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bridge.archive.search import store
+from bridge.archive.search import posting_store, store
 from bridge.archive.search.lexemes import Group
 from bridge.archive.search.postings import Bucket, Mask, Shelf, Tail, bucket_of, masks_of, numbers_of
 from bridge.archive.search.words import own_number
@@ -34,7 +34,7 @@ class Lookup:
         for group, known in zip(groups, words, strict=True):
             own = (own_number(each.low) for each in group.ranges if each.low == each.high)
             known += [number for number in own if number is not None]
-        parts = await store.read_tail(connection)
+        parts = await posting_store.read_tail(connection)
         return cls(connection, words, Tail.read([columns for _, columns in parts]))
 
     def is_known(self, group: int) -> bool:
@@ -56,7 +56,7 @@ class Lookup:
 
     async def _read(self, blocks: Sequence[int]) -> None:
         buckets: defaultdict[int, list[Bucket]] = defaultdict(list)
-        for bucket in await store.read_buckets(self._connection, blocks, self._buckets):
+        for bucket in await posting_store.read_buckets(self._connection, blocks, self._buckets):
             buckets[bucket.block].append(bucket)
         for block in blocks:
             shelf = Shelf.read(buckets[block])

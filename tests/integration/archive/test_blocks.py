@@ -14,7 +14,7 @@ from bridge.archive import store
 from bridge.archive.disposal import dispose
 from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
-from bridge.archive.search import store as search_store
+from bridge.archive.search import posting_store
 from bridge.archive.search.forget import sweep
 from bridge.archive.search.index import SearchConsumer, close_before
 from bridge.archive.search.postings import BLOCK, CHUNK, Shelf, Tail
@@ -42,10 +42,10 @@ QUERIES = ["vertrag", "leping", "2026", "北京开会", '"annual report"', "repo
 async def indexed(pool: Pool) -> set[int]:
     """Return the positions that the index holds."""
     async with pool.acquire() as connection:
-        tail = Tail.read([columns for _, columns in await search_store.read_tail(connection)])
+        tail = Tail.read([columns for _, columns in await posting_store.read_tail(connection)])
         held = set(tail.seqs.tolist())
         for row in await connection.fetch("SELECT DISTINCT block FROM search_bucket"):
-            shelf = Shelf.read(await search_store.read_block(connection, row["block"]))
+            shelf = Shelf.read(await posting_store.read_block(connection, row["block"]))
             held |= {row["block"] * BLOCK + place for place in shelf.places.tolist()}
     return held
 
@@ -136,6 +136,15 @@ async def test_blocks_are_closed_when_they_are_over(pool: Pool) -> None:
     assert await found(pool, "arved") == ["$d", "$c", "$b", "$a"]
     assert await found(pool, "is:deleted") == ["$a"]
     assert {row["block"] for row in await pool.fetch("SELECT DISTINCT block FROM search_bucket")} == {0, 1}
+
+
+async def test_block_in_which_nothing_was_said_closes_too(pool: Pool) -> None:
+    """Thousands of people may join before anybody says a word."""
+    joins = {"type": "m.room.member", "state_key": "@m.tamm:example.org", "content": {"membership": "join"}}
+    await placed(pool, *((seq, an_event(f"${seq}", **joins)) for seq in (1, BLOCK, 2 * BLOCK)))
+    assert await pool.fetchval("SELECT closed FROM search_state") == 2
+    await placed(pool, (2 * BLOCK + 1, said("$a", "arved", 1)), (3 * BLOCK, an_event("$b", **joins)))
+    assert await found(pool, "arved") == ["$a"]
 
 
 async def test_few_parts_hold_what_came_one_by_one(pool: Pool) -> None:
@@ -230,7 +239,7 @@ async def test_what_was_not_stored_is_not_remembered(pool: Pool, monkeypatch: py
     events = [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
     consumer = SearchConsumer(pool, BOT)
     with monkeypatch.context() as patch:
-        patch.setattr(search_store, "add_to_tail", _fail)
+        patch.setattr(posting_store, "add_to_tail", _fail)
         with pytest.raises(RuntimeError):
             await consumer.handle(events)
     await pool.execute("SELECT nextval(pg_get_serial_sequence('search_word', 'id')) FROM generate_series(1, 10)")

@@ -9,7 +9,7 @@ from bridge.archive import disposal_store, store
 from bridge.archive.disposal import dispose
 from bridge.archive.hold_store import held_seqs
 from bridge.archive.ingest import ingest
-from bridge.archive.search import store as search_store
+from bridge.archive.search import posting_store
 from bridge.archive.search.index import SearchConsumer
 from bridge.archive.search.postings import Tail, stored
 from bridge.homeserver import wire
@@ -44,7 +44,7 @@ async def test_disposal_waits_for_words_that_are_being_indexed(pool: Pool) -> No
         disposing = asyncio.create_task(dispose(pool, [1], ORDER, held_seqs, AT))
         await wait_until(lambda: _somebody_waits(pool))
         assert await disposal_store.read_gone(connection, 1, 1) == set()
-        await search_store.add_to_tail(connection, Tail.of([1], stored(7) + stored(0)).columns(), 1, {})
+        await posting_store.add_to_tail(connection, Tail.of([1], stored(7) + stored(0)).columns(), 1, {})
     await disposing
     assert await indexed(pool) == set()
 
