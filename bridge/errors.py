@@ -13,6 +13,7 @@
     ├── RefusedError                   a rule of ours says no (stale digest, brake, wrong approver)
     ├── DatabaseError                  PostgreSQL
     │   ├── DatabaseUnavailableError   away for now; try again
+    │   │   └── DatabaseSilentError    it does not answer
     │   └── DatabaseVersionError       made by a newer Muster
     ├── ChannelError                   short messages or e-mail: not taken, for now or for good
     ├── MediaError                     a stored file is missing or altered
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 
 class MusterError(Exception):
@@ -41,6 +43,11 @@ class MusterError(Exception):
     def message(self) -> str:
         """What to tell a person."""
         return str(self.args[0])
+
+    @property
+    def problem(self) -> str:
+        """What it is about, in however many ways it shows; whoever waits tells each problem once."""
+        return self.message
 
 
 class InputError(MusterError):
@@ -121,6 +128,15 @@ class DatabaseUnavailableError(DatabaseError):
     """PostgreSQL cannot be reached; Muster will try again."""
 
 
+class DatabaseSilentError(DatabaseUnavailableError):
+    """PostgreSQL does not answer; Muster will try again."""
+
+    @property
+    def problem(self) -> str:
+        """It is the same whether connections break, are refused, or wait for it to have started."""
+        return "PostgreSQL does not answer"
+
+
 class DatabaseVersionError(DatabaseError):
     """The database was made by a newer Muster; install that version, or restore an older backup."""
 
@@ -161,6 +177,16 @@ class HomeserverError(MusterError):
         self.errcode = errcode
         """Matrix error code, such as `M_FORBIDDEN`, or empty."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether nothing at all can be done there: no answer, or a token of ours that is not accepted."""
+        return isinstance(self, HomeserverUnavailableError) or self.status == HTTPStatus.UNAUTHORIZED
+
 
 class HomeserverUnavailableError(HomeserverError):
     """The homeserver cannot be reached; Muster will try again."""
+
+    @property
+    def problem(self) -> str:
+        """It is the same whether connections break or are refused, and whatever was asked of it."""
+        return "the homeserver does not answer"

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bridge.errors import MusterError
+
 _DOUBLINGS = 64
 """After so many the longest pause is reached, whatever the first was."""
 
@@ -48,7 +50,7 @@ def until(moment: datetime | None, now: datetime, longest: float) -> float:
 
 
 class Patience:
-    """How one loop waits; `complain` gets each problem once until it changes or is over, `resume` says that it is."""
+    """How one loop waits; `complain` gets each problem's message once until it changes or is over, `resume` says so."""
 
     def __init__(
         self, backoff: Backoff, complain: Callable[[str], None], resume: Callable[[], None] = lambda: None
@@ -59,12 +61,12 @@ class Patience:
         self._failures = 0
         self._said = ""
 
-    async def wait_out(self, problem: str, wake: Wake | None = None) -> None:
-        """Say the problem, unless it was said, and wait; with `wake` no longer than until there is something.
+    async def wait_out(self, error: MusterError | None, wake: Wake | None = None) -> None:
+        """Say the error, unless its problem was said, and wait; with `wake` no longer than until there is something.
 
-        An empty problem is nobody's to hear: it only makes wait.
+        None is a problem that is nobody's to hear: it only makes wait.
         """
-        self._say(problem)
+        self._say(error)
         pause = self._backoff.pause(self._failures)
         self._failures += 1
         if wake is None:
@@ -74,13 +76,14 @@ class Patience:
 
     def recover(self) -> None:
         """Note that things go on: the next pause is the first."""
-        self._say("")
+        self._say(None)
         self._failures = 0
 
-    def _say(self, problem: str) -> None:
-        if problem and problem != self._said:
-            self._complain(problem)
-        elif self._said and not problem:
+    def _say(self, error: MusterError | None) -> None:
+        problem = error.problem if error else ""
+        if error and problem != self._said:
+            self._complain(error.message)
+        elif self._said and not error:
             self._resume()
         self._said = problem
 

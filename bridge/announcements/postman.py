@@ -23,8 +23,8 @@ from bridge.announcements.marker import read_mark
 from bridge.announcements.postman_store import Refused, Said
 from bridge.announcements.values import Act, Priority
 from bridge.clock import Clock, system_clock
-from bridge.database import AWAY
-from bridge.errors import HomeserverError, HomeserverUnavailableError, RefusedError
+from bridge.database import AWAY, silent
+from bridge.errors import HomeserverError, MusterError, RefusedError
 from bridge.homeserver.event import Event
 from bridge.ids import EventId, RoomId
 from bridge.patience import Backoff, Patience, Wake, woken
@@ -57,8 +57,8 @@ class Progress:
 
     settled: int
     """Done, or refused for good."""
-    away: str = ""
-    """Why the homeserver could not be reached; empty when it could."""
+    away: MusterError | None = None
+    """Why nothing at all could be done, if so."""
     refused: int = 0
     """Refused for now; each waits for its next attempt."""
 
@@ -80,12 +80,9 @@ class _Outcome:
         return refused or self.errand.attempts + 1 >= MOST_ATTEMPTS
 
     @property
-    def away(self) -> str:
-        """Why nothing at all can be done: no answer, or a token that is not accepted; else empty."""
-        if isinstance(self.error, HomeserverUnavailableError):
-            return self.error.message
-        unknown = isinstance(self.error, HomeserverError) and self.error.status == HTTPStatus.UNAUTHORIZED
-        return self.error.message if self.error and unknown else ""
+    def away(self) -> HomeserverError | None:
+        """Why nothing at all can be done, if so: no answer, or a token that is not accepted."""
+        return self.error if isinstance(self.error, HomeserverError) and self.error.is_away else None
 
 
 class Postman:
@@ -101,11 +98,11 @@ class Postman:
 
         While the homeserver or the database is away, one errand is tried at growing intervals.
         """
-        patience, away = Patience(_BACKOFF, _complain, _resume), ""
+        patience, away = Patience(_BACKOFF, _complain, _resume), None
         while True:
             wake.clear()
-            away, pause = await self._try(wake, trial=bool(away))
-            if away:
+            away, pause = await self._try(wake, trial=away is not None)
+            if away is not None:
                 await patience.wait_out(away, wake)
                 continue
             patience.recover()
@@ -116,7 +113,7 @@ class Postman:
 
         A `trial` begins with one errand alone.
         """
-        settled, refused, away = 0, 0, ""
+        settled, refused, away = 0, 0, None
         under_way: set[asyncio.Task[_Outcome]] = set()
         async with self._pool.acquire() as db:
             try:
@@ -142,13 +139,13 @@ class Postman:
                     task.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _try(self, wake: Wake, *, trial: bool) -> tuple[str, float]:
+    async def _try(self, wake: Wake, *, trial: bool) -> tuple[MusterError | None, float]:
         """Return why nothing can be done, if so, and after how many seconds something is due."""
         try:
             progress = await self.deliver(wake, trial=trial)
             due = await postman_store.next_due(self._pool)
         except AWAY as error:
-            return f"the database is away ({error}).", 0.0
+            return silent(error), 0.0
         return progress.away, _pause(due, self._clock())
 
     async def _claim(self, db: Connection, limit: int, rank: Priority) -> list[Errand]:

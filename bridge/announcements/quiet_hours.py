@@ -25,7 +25,7 @@ from bridge.database.turns import take_turns
 from bridge.directory.local_day import LocalDays
 from bridge.directory.person import Person, works_here
 from bridge.directory.store import directory_version
-from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.errors import HomeserverError
 from bridge.ids import UserId
 from bridge.patience import Wake, until
 from bridge.policy.schema import Policy
@@ -63,8 +63,8 @@ class Progress:
 
     settled: int
     """People whose rule is as it ought to be, or whose was refused for good."""
-    away: str = ""
-    """Why the homeserver could not be reached; empty when it could."""
+    away: HomeserverError | None = None
+    """Why nobody's rule could be switched, if so."""
 
 
 class QuietHours:
@@ -94,13 +94,13 @@ class QuietHours:
 
         async def turn() -> float:
             if away := await self.keep():
-                raise HomeserverUnavailableError(away)
+                raise away
             return until(await quiet_store.next_due(self._pool), self._clock(), _LOOK_SECONDS)
 
         await take_turns(turn, wake, what="keeping quiet hours", action="quiet")
 
-    async def keep(self) -> str:
-        """Do everything that is due; return why the homeserver cannot be reached, empty when it can."""
+    async def keep(self) -> HomeserverError | None:
+        """Do everything that is due; return why that cannot be done, if so."""
         await self.look()
         while (progress := await self.tell()).settled and not progress.away:
             pass
@@ -132,7 +132,7 @@ class QuietHours:
                 for user, error in refused.items():
                     await quiet_store.mark_refused(db, user, error.message)
                     log.warning("quiet hours of %s: %s", user, error.message, extra=_ACTION)
-        away = next((error.message for error in errors.values() if error is not None and _is_away(error)), "")
+        away = next((error for error in errors.values() if error is not None and error.is_away), None)
         return Progress(len(told) + len(refused), away)
 
     async def _survey(self, users: Collection[UserId] | None, now: datetime) -> None:
@@ -191,12 +191,8 @@ def urgent_rule(bot: UserId) -> dict[str, object]:
     }
 
 
-def _is_away(error: HomeserverError) -> bool:
-    return isinstance(error, HomeserverUnavailableError) or error.status == HTTPStatus.UNAUTHORIZED
-
-
 def _is_final(error: HomeserverError) -> bool:
-    return not _is_away(error) and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
+    return not error.is_away and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 _ACTION = {"action": "quiet"}

@@ -138,7 +138,7 @@ class TimestampAnchor:
                     raise MusterError(f"{self._url} answered {response.status} instead of a time stamp.")
                 return await response.content.read(_LARGEST_ANSWER)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise MusterError(f"{self._url} does not answer: {error or type(error).__name__}.") from error
+            raise MusterError(f"{self._url} does not answer: {str(error) or type(error).__name__}.") from error
 
 
 async def publish(pool: Pool, anchors: Sequence[Anchor]) -> None:

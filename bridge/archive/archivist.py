@@ -123,7 +123,7 @@ class Archivist:
                 # A refusal may be because somebody deleted the device: with the same keys it is the same again.
                 is_away = isinstance(error, HomeserverUnavailableError | DatabaseUnavailableError)
                 again = not is_away
-                await patience.wait_out("" if is_away else error.message)  # of who is away others tell
+                await patience.wait_out(None if is_away else error)  # of who is away others tell
 
     async def prepare(self, *, again: bool = False) -> Device:
         """Make account and device, and publish the keys, unless that is done and not to be done again."""

@@ -62,7 +62,7 @@ async def run_consumer(
         try:
             given, handled = await _give(pool, newest, consumer, size)
         except (HomeserverUnavailableError, DatabaseUnavailableError) as error:
-            await patience.wait_out(error.message)
+            await patience.wait_out(error)
             continue
         patience.recover()
         if not handled:

@@ -14,9 +14,9 @@ import asyncpg
 
 from bridge.archive.batch import Columns, Malformed
 from bridge.archive.ledger import HASH_SIZE, SALT_SIZE, Frontier
-from bridge.database import AWAY
+from bridge.database import AWAY, silent
 from bridge.database.listen import EVENTS
-from bridge.errors import DatabaseError, DatabaseUnavailableError
+from bridge.errors import DatabaseError
 
 if TYPE_CHECKING:
     from bridge.database import Connection, Pool
@@ -38,9 +38,7 @@ def database_errors() -> Iterator[None]:
     except _AWAY as error:
         if isinstance(error, asyncpg.DataError | ValueError):
             raise DatabaseError(f"PostgreSQL cannot take the value: {error}") from error
-        raise DatabaseUnavailableError(
-            f"PostgreSQL does not answer ({error or type(error).__name__}); Muster will try again."
-        ) from error
+        raise silent(error, "Muster will try again.") from error
     except asyncpg.PostgresError as error:
         raise DatabaseError(f"PostgreSQL refused: {error}") from error
 

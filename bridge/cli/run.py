@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app import Services, open_services
 from bridge.config import Config, LogLevel, load_config
-from bridge.database import AWAY
+from bridge.database import AWAY, silent
 from bridge.errors import DatabaseUnavailableError, MusterError
 from bridge.patience import Backoff, Patience
 from bridge.service.composition import serve
@@ -70,7 +70,7 @@ async def _serve_through_absences(config: Config) -> None:
                 patience.recover()
                 await _serve(services)
         except DatabaseUnavailableError as error:
-            await patience.wait_out(error.message)
+            await patience.wait_out(error)
 
 
 async def _serve(services: Services) -> None:
@@ -83,7 +83,7 @@ async def _serve(services: Services) -> None:
             raise
         raise error from group
     except AWAY as error:  # between opening the database and the first task
-        raise _is_away(error) from error
+        raise silent(error) from error
 
 
 def foreseen(group: BaseExceptionGroup[BaseException]) -> Exception | None:
@@ -95,11 +95,7 @@ def foreseen(group: BaseExceptionGroup[BaseException]) -> Exception | None:
     ours, others = group.split((MusterError, *AWAY) if away or lost else MusterError)
     if ours is None or others is not None:
         return None
-    return _is_away(_first(lost)) if lost and not away else _first(away or ours)
-
-
-def _is_away(error: Exception) -> DatabaseUnavailableError:
-    return DatabaseUnavailableError(f"PostgreSQL does not answer ({error or type(error).__name__}).")
+    return silent(_first(lost)) if lost and not away else _first(away or ours)
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

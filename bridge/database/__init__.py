@@ -27,7 +27,7 @@ from mautrix.util.async_db import (
 )
 
 from bridge.database import privileges
-from bridge.errors import DatabaseError, DatabaseUnavailableError, DatabaseVersionError, RefusedError
+from bridge.errors import DatabaseError, DatabaseSilentError, DatabaseVersionError, RefusedError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -142,6 +142,11 @@ async def open_empty(url: str, version: int) -> AsyncIterator[Connection]:
         await connection.close()
 
 
+def silent(error: Exception, advice: str = "") -> DatabaseSilentError:
+    """Return one of `AWAY` in our words, with what to do."""
+    return DatabaseSilentError(f"PostgreSQL does not answer ({str(error) or type(error).__name__}). {advice}".rstrip())
+
+
 async def read_version(db: Connection | Pool) -> int:
     """Return the number of the newest upgrade that the database has had."""
     found: int = await db.fetchval("SELECT version FROM version")
@@ -239,10 +244,7 @@ def _translated() -> Iterator[None]:
     except ValueError as error:
         raise DatabaseError(f"The database's address does not read. Expected {_ADDRESS}.") from error
     except AWAY as error:
-        raise DatabaseUnavailableError(
-            f"PostgreSQL does not answer ({error or type(error).__name__}). Start it, or mend `database` in the "
-            "configuration."
-        ) from error
+        raise silent(error, "Start it, or mend `database` in the configuration.") from error
     except asyncpg.PostgresError as error:
         raise DatabaseError(f"PostgreSQL refuses: {error}. Mend `database` in the configuration.") from error
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from bridge.database import AWAY
+from bridge.errors import DatabaseSilentError
 from bridge.patience import Backoff, Patience, woken
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Listener:
                 finally:
                     connection.terminate()
             except (*AWAY, asyncpg.PostgresError):
-                await patience.wait_out("PostgreSQL is away; Muster waits")
+                await patience.wait_out(DatabaseSilentError("PostgreSQL is away; Muster waits"))
 
     async def _subscribe_all(self, connection: Connection) -> None:
         for channel in self._wakes:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bridge.database import AWAY
-from bridge.errors import MusterError
+from bridge.errors import DatabaseSilentError, MusterError
 from bridge.patience import Backoff, Patience, Wake, woken
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,11 @@ async def take_turns(
     wake, this = asyncio.Event() if wake is None else wake, asyncio.current_task()
     while True:
         wake.clear()
-        problem, seconds = "", None
+        problem, seconds = None, None
         try:
             seconds = await turn()
         except* (MusterError, *AWAY) as errors:  # a turn may do several things at once
-            problem = _problem(errors)
+            problem = _first(errors)
         if this is not None and this.cancelling():  # Python 3.11's `TaskGroup` loses it when a task of it fails as well
             raise asyncio.CancelledError
         await asyncio.sleep(breath)
@@ -58,8 +58,10 @@ async def take_turns(
             await woken(wake, seconds if seconds is None else max(seconds - breath, 0.0))
 
 
-def _problem(error: BaseException) -> str:
-    """Return what to tell a person of an error, of several of the first."""
-    if isinstance(error, BaseExceptionGroup):
-        return _problem(error.exceptions[0])
-    return error.message if isinstance(error, MusterError) else f"the database is away ({type(error).__name__})."
+def _first(error: Exception) -> MusterError:
+    """Return an error in our words, of several the first; what a library says may quote what was worked on."""
+    if isinstance(error, ExceptionGroup):
+        return _first(error.exceptions[0])
+    if isinstance(error, MusterError):
+        return error
+    return DatabaseSilentError(f"PostgreSQL does not answer ({type(error).__name__}).")

@@ -53,23 +53,23 @@ async def attend(homeserver: Homeserver, clock: Clock) -> AsyncIterator[datetime
     By then the bot is registered, and what Synapse has kept is on its way to us. While the caller does what it does
     with the moment, nobody looks; when it finds the homeserver away it comes back here.
     """
-    complaint = ""
+    problem = ""
     while True:
-        await _until_greeted(homeserver, clock, complaint)
+        await _until_greeted(homeserver, clock, problem)
         yield clock()
-        complaint = await _until_gone(homeserver)
+        problem = await _until_gone(homeserver)
 
 
 async def _until_greeted(homeserver: Homeserver, clock: Clock, said: str) -> None:
-    """Try until the greeting succeeds; say why it does not, once for each reason that has not been `said`."""
+    """Try until the greeting succeeds; say why it does not, once for each problem that has not been `said`."""
     pause = FIRST_PAUSE
     while True:
         try:
             await _greet(homeserver, clock)
         except HomeserverError as error:
-            if error.message != said:
+            if error.problem != said:
                 log.warning("waiting for the homeserver: %s", _advised(error), extra={"action": "attend"})
-            said = error.message
+            said = error.problem
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         else:
@@ -100,13 +100,13 @@ async def _greet(homeserver: Homeserver, clock: Clock) -> None:
 
 
 async def _until_gone(homeserver: Homeserver) -> str:
-    """Return what there is to say when the homeserver does not answer any more."""
+    """Return the problem, which has been said, when the homeserver does not answer any more."""
     while True:
         try:
             await homeserver.versions()
         except HomeserverUnavailableError as error:
             log.warning("%s Muster waits", error.message, extra={"action": "attend.gone"})
-            return error.message
+            return error.problem
         except HomeserverError:
             pass  # an error is an answer too
         await asyncio.sleep(LOOK_EVERY)

@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.clock import Clock
-from bridge.database import AWAY
+from bridge.database import AWAY, silent
 from bridge.directory.local_day import SPREAD, Boundary, next_boundary, passed
 from bridge.directory.store import boundaries_between, changed_since, first_boundary_after
 from bridge.errors import MusterError
@@ -122,9 +122,9 @@ class Upkeep:
                 await self.catch_up()
                 seconds = await self._seconds_to_next()
             except MusterError as error:
-                await self._patience.wait_out(error.message)
+                await self._patience.wait_out(error)
             except AWAY as error:
-                await self._patience.wait_out(f"PostgreSQL does not answer ({error or type(error).__name__}).")
+                await self._patience.wait_out(silent(error))
             else:
                 self._patience.recover()
                 await _any_of(wakes, seconds)

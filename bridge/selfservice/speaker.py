@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.clock import Clock, system_clock
 from bridge.database.turns import take_turns
-from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
+from bridge.errors import HomeserverError, MusterError
 from bridge.homeserver.event import Event
 from bridge.ids import RoomId, UserId
 from bridge.membership import direct_room
@@ -122,7 +122,7 @@ class Speaker:
 
 def _is_final(error: HomeserverError, act: Act) -> bool:
     """Tell whether trying again would be of no use."""
-    if isinstance(error, HomeserverUnavailableError) or error.status == HTTPStatus.UNAUTHORIZED:
+    if error.is_away:
         return False
     refused = 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
     return refused or act.attempts + 1 >= MOST_ATTEMPTS

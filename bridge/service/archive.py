@@ -111,7 +111,7 @@ async def _compare(services: Services) -> None:
         except HomeserverUnavailableError:
             raise
         except (HomeserverError, DatabaseError) as error:
-            await patience.wait_out(error.message)
+            await patience.wait_out(error)
     log.info(
         "the archive was compared with every room (%d); events that were missing and are there now: %d",
         found.rooms,

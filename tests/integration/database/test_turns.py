@@ -130,10 +130,10 @@ def test_an_absence_is_said_once_and_that_it_is_over(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO)
     taken([0.0, OSError("secret"), OSError(), AWAY[2], AWAY[2], 0.0, 0.0, AWAY[4], AWAY[3]])
     assert said(caplog) == [
-        "counting waits: the database is away (OSError).",
+        "counting waits: PostgreSQL does not answer (OSError).",
         "counting waits: Synapse is gone.",
         "counting goes on",
-        "counting waits: the database is away (OSError).",
+        "counting waits: PostgreSQL does not answer (OSError).",
         "counting waits: Synapse refuses.",
     ]
 

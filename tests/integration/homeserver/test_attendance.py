@@ -16,6 +16,7 @@ from bridge.ids import EventId, RoomId, UserId
 from tests.waiting import wait_until
 
 AWAY = HomeserverUnavailableError("The homeserver does not answer (refused).")
+BROKEN = HomeserverUnavailableError("The homeserver does not answer (disconnected).")
 UNKNOWN = HomeserverError("Unrecognised access token (401 M_UNKNOWN_TOKEN)", status=401, errcode="M_UNKNOWN_TOKEN")
 UNREACHED = HomeserverError("Connection refused (502 M_CONNECTION_FAILED)", status=502, errcode="M_CONNECTION_FAILED")
 
@@ -109,18 +110,20 @@ async def test_a_greeting_registers_pings_and_causes_an_event() -> None:
 
 
 async def test_an_absence_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
-    """However long it lasts."""
+    """However long it lasts, and though a request under way breaks where those after it are refused."""
     peer = Peer()
     async with _attending(peer) as moments:
         await wait_until(lambda: len(moments) == 1)
         peer.forget()
+        peer.error = BROKEN
+        await wait_until(lambda: "register" in peer.done)
         peer.error = AWAY
         await wait_until(lambda: peer.done.count("register") > 5)
         peer.error = None
         await wait_until(lambda: len(moments) == 2)
     assert [record.getMessage() for record in caplog.records] == [
         "the homeserver is there",
-        "The homeserver does not answer (refused). Muster waits",
+        "The homeserver does not answer (disconnected). Muster waits",
         "the homeserver is back",
     ]
 
