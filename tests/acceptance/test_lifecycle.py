@@ -206,8 +206,6 @@ async def test_two_thousand_changes_survive_being_killed_among_them(company: Com
     await company.start()
     await wait_until(lambda: _is_whole(company), seconds=240)
     await company.has_settled()
-    planned = await company.muster("plan", "--json")
-    assert json.loads(planned.out)["changes"] == []
 
     new = [f"new{number}" for number in range(50)]
     for key in ("everybody", "gate", "crane"):
