@@ -101,11 +101,16 @@ class SearchConsumer:
         try:
             return [known[key] for key in keys]
         except KeyError:
-            for room, sender, kind, departments in set(keys).difference(known):
-                lexemes = [room_lexeme(self._rooms.number(room)), sender_lexeme(sender), kind_lexeme(kind)]
-                lexemes += [*departments.split(), *([FILE] if kind in FILES else [])]
-                known[room, sender, kind, departments] = await self._vocabulary.numbers(connection, lexemes)
+            new = {key: self._lexemes_of(*key) for key in dict.fromkeys(keys) if key not in known}
+            # All at once, in one order: who else writes the index waits for us, and we never for them meanwhile.
+            await self._vocabulary.numbers(connection, [lexeme for lexemes in new.values() for lexeme in lexemes])
+            for key, lexemes in new.items():
+                known[key] = await self._vocabulary.numbers(connection, lexemes)
         return [known[key] for key in keys]
+
+    def _lexemes_of(self, room: RoomId, sender: UserId, kind: Kind, departments: str) -> list[str]:
+        lexemes = [room_lexeme(self._rooms.number(room)), sender_lexeme(sender), kind_lexeme(kind)]
+        return [*lexemes, *departments.split(), *([FILE] if kind in FILES else [])]
 
     def _forget(self) -> None:
         self._vocabulary.forget()

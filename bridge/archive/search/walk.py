@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from bridge.archive.search import store
 from bridge.archive.search.document import document_of
 from bridge.archive.search.lexemes import Group
@@ -58,13 +56,11 @@ class Walk:
         self,
         connection: Connection,
         lookup: Lookup,
-        required: int,
         window: Window,
         phrases: Sequence[Sequence[Run]],
     ) -> None:
         self._connection = connection
         self._lookup = lookup
-        self._required = required
         self._window = window
         self._phrases = phrases
 
@@ -78,8 +74,7 @@ class Walk:
         phrases: Sequence[Sequence[Run]],
     ) -> Walk:
         """Return the walk to what holds all the `required` groups and the phrases; `others_of` knows the others."""
-        lookup = await Lookup.of(connection, [*required, *others])
-        return cls(connection, lookup, len(required), window, phrases)
+        return cls(connection, await Lookup.of(connection, required, others), window, phrases)
 
     @property
     def least(self) -> int:
@@ -88,7 +83,7 @@ class Walk:
 
     async def portions(self) -> AsyncIterator[Portion]:
         """Yield the matches, portion by portion; nothing comes twice."""
-        if not all(map(self._lookup.is_known, range(self._required))):
+        if self._lookup.is_vain:
             return
         chunks = await store.read_chunks(self._connection, self._window)
         # A block comes up with the newest of its chunks.
@@ -96,10 +91,7 @@ class Walk:
         seqs: list[int] = []
         for place, (chunk, _) in enumerate(chunks, 1):
             await self._lookup.read(chunk // _CHUNKS, blocks)
-            masks = self._lookup.masks(chunk // _CHUNKS)[: self._required]
-            first = chunk % _CHUNKS * CHUNK
-            held = np.logical_and.reduce([mask[first : first + CHUNK] for mask in masks])
-            seqs += (np.flatnonzero(held) + chunk * CHUNK).tolist()
+            seqs += self._lookup.positions(chunk * CHUNK, (chunk + 1) * CHUNK - 1)
             is_last = place == len(chunks)
             if len(seqs) >= _PORTION or is_last:
                 yield Portion(await self._matches(seqs), -1 if is_last else chunks[place][1])
@@ -107,7 +99,7 @@ class Walk:
 
     def others_of(self, seq: int) -> Sequence[bool]:
         """Return for each of the other groups whether a match holds it."""
-        return [bool(mask[seq % BLOCK]) for mask in self._lookup.masks(seq // BLOCK)[self._required :]]
+        return self._lookup.others_of(seq)
 
     async def _matches(self, seqs: Sequence[int]) -> list[Match]:
         rows = await store.read_candidates(self._connection, self._window, seqs) if seqs else []

@@ -212,6 +212,21 @@ async def test_two_may_write_the_index(pool: Pool) -> None:
     assert len(await found(pool, "word7", limit=500)) == 10
 
 
+async def test_those_who_write_the_index_do_not_wait_for_each_other(pool: Pool) -> None:
+    """Whatever is new to several of them at once, in whatever order, one waits for another and not the other for it."""
+    people = [f"@p{number}:x" for number in range(40)]
+    events = [
+        said(f"${turn}-{n}", "arved", n, sender=people[(n * (turn + 3)) % 40]) for turn in range(4) for n in range(40)
+    ]
+    await archived(pool, said("$first", "arved", 1))
+    await ingest(pool, events)
+    rows = await pool.fetch("SELECT seq, body FROM event WHERE seq > 1 ORDER BY seq")
+    known = [Event.of(wire.decode(row["body"]), row["seq"]) for row in rows]
+    await asyncio.gather(*(SearchConsumer(pool, BOT).handle(known[first : first + 40]) for first in range(0, 160, 40)))
+    await store.move_cursor(pool, "search", len(events) + 1)
+    assert len(await found(pool, "arved", limit=500)) == 161
+
+
 async def test_closing_twice_at_once_closes_once(pool: Pool) -> None:
     """The second who comes to it leaves it to the first."""
     await archived(pool, *(said(f"${number}", "arved", number) for number in range(5)))
