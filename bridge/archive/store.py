@@ -14,7 +14,7 @@ import asyncpg
 
 from bridge.archive.batch import Columns, Malformed
 from bridge.archive.ledger import HASH_SIZE, SALT_SIZE, Frontier
-from bridge.database import AWAY, silent
+from bridge.database import AWAY, silent, words_of
 from bridge.database.listen import EVENTS
 from bridge.errors import DatabaseError
 
@@ -40,7 +40,7 @@ def database_errors() -> Iterator[None]:
             raise DatabaseError(f"PostgreSQL cannot take the value: {error}") from error
         raise silent(error, "Muster will try again.") from error
     except asyncpg.PostgresError as error:
-        raise DatabaseError(f"PostgreSQL refused: {error}") from error
+        raise DatabaseError(f"PostgreSQL refused: {words_of(error)}") from error
 
 
 @asynccontextmanager

@@ -144,7 +144,12 @@ async def open_empty(url: str, version: int) -> AsyncIterator[Connection]:
 
 def silent(error: Exception, advice: str = "") -> DatabaseSilentError:
     """Return one of `AWAY` in our words, with what to do."""
-    return DatabaseSilentError(f"PostgreSQL does not answer ({str(error) or type(error).__name__}). {advice}".rstrip())
+    return DatabaseSilentError(f"PostgreSQL does not answer ({words_of(error)}). {advice}".rstrip())
+
+
+def words_of(error: Exception) -> str:
+    """Return what PostgreSQL said, or who was asked to reach it, without the details below, which quote rows."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 async def read_version(db: Connection | Pool) -> int:
@@ -238,15 +243,15 @@ def _translated() -> Iterator[None]:
         ) from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(
-            f"PostgreSQL refuses to make Muster's tables: {error}. Make Muster's role the owner of its database: "
-            "ALTER DATABASE muster OWNER TO muster."
+            f"PostgreSQL refuses to make Muster's tables: {words_of(error)}. Make Muster's role the owner of its "
+            "database: ALTER DATABASE muster OWNER TO muster."
         ) from error
     except ValueError as error:
         raise DatabaseError(f"The database's address does not read. Expected {_ADDRESS}.") from error
     except AWAY as error:
         raise silent(error, "Start it, or mend `database` in the configuration.") from error
     except asyncpg.PostgresError as error:
-        raise DatabaseError(f"PostgreSQL refuses: {error}. Mend `database` in the configuration.") from error
+        raise DatabaseError(f"PostgreSQL refuses: {words_of(error)}. Mend `database` in the configuration.") from error
 
 
 async def _prepare_connection(connection: Connection) -> None:
