@@ -115,7 +115,7 @@ class Division:
     strangers: Mapping[UserId, Barrier] = field(default_factory=dict)
     """The same of strangers."""
     kept: PeopleSet = PeopleSet.none
-    """Who may be in it only once those are gone."""
+    """Who may be in it only once those of them who are there are gone."""
 
     @property
     def people(self) -> PeopleSet:
@@ -164,7 +164,7 @@ def divide(room: DesiredRoom, party: Party, walls: Walls) -> Division:
             missing = PeopleSet.union(losers.people for losers in others)
             gone = frozenset[UserId]().union(*(losers.strangers for losers in others))
             here = _Sides.of(wall, party, missing, party.strangers - gone, walls.strangers, taken)
-            found[at] = _Losers(*here.losers(party), here.one | here.other)
+            found[at] = _Losers(*here.losers(party))
         if found == before or len(concerned) == 1:
             break
     else:
@@ -174,10 +174,12 @@ def divide(room: DesiredRoom, party: Party, walls: Walls) -> Division:
     ]
     if not lost:
         return NO_DIVISION
+    out = PeopleSet.union(losers.people for _, losers in lost)
+    strangers = {user: barrier for barrier, losers in reversed(lost) for user in losers.strangers}
+    # Whichever barrier it is that takes somebody out: until then they are there, and on their sides of all of them.
+    waiting = [_across(wall, out & party.present, strangers, walls.strangers) for wall in concerned]
     return Division(
-        tuple((barrier, losers.people) for barrier, losers in lost),
-        {user: barrier for barrier, losers in reversed(lost) for user in losers.strangers},
-        PeopleSet.union(losers.here - losers.people for _, losers in lost),
+        tuple((barrier, losers.people) for barrier, losers in lost), strangers, PeopleSet.union(waiting) - out
     )
 
 
@@ -187,14 +189,12 @@ class _Losers:
 
     people: PeopleSet
     strangers: frozenset[UserId]
-    here: PeopleSet
-    """On either side, before somebody is kept out."""
 
     def also(self, other: _Losers) -> _Losers:
-        return _Losers(self.people | other.people, self.strangers | other.strangers, self.here | other.here)
+        return _Losers(self.people | other.people, self.strangers | other.strangers)
 
 
-_NOBODY = _Losers(PeopleSet.none, frozenset(), PeopleSet.none)
+_NOBODY = _Losers(PeopleSet.none, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,16 @@ class _Sides:
             (one & party.lasting or guests[0], other & party.lasting or guests[1]),
         )
         return next((0 if first else 1 for first, second in claims if bool(first) != bool(second)), 0)
+
+
+def _across(wall: Wall, people: PeopleSet, strangers: Collection[UserId], seats: Seats) -> PeopleSet:
+    """Return who must not be in a room with some of these because of one barrier."""
+    one, other = Seat(wall.barrier.id, 0), Seat(wall.barrier.id, 1)
+    return PeopleSet.union(
+        opposite
+        for side, seat, opposite in ((wall.one, one, wall.other), (wall.other, other, wall.one))
+        if side & people or _on(seat, strangers, seats)
+    )
 
 
 def _on(seat: Seat, users: Collection[UserId], seats: Seats) -> frozenset[UserId]:

@@ -29,6 +29,8 @@ def test_plan_is_as_the_case_says(file: Path) -> None:
     assert [line_of(change) for change in found.changes] == case["expect"]
     kept_out = [f"{each.room} {name_of(user)}: {each.reason}" for each in found.kept_out for user in each.users]
     assert kept_out == case.get("kept_out", kept_out)
+    waits = [f"{key} {name_of(user)}" for key, entering in found.divided.items() for user in sorted(entering)]
+    assert waits == case.get("waits", waits)
     assert [line_of(change) for change in found.shadowed] == case.get("shadow", [])
     if not {"touched", "departures", "own_rooms"} & case.keys():
         assert planned(case, case["people"], applied(found, current), None).changes == ()
