@@ -180,7 +180,12 @@ class HomeserverError(MusterError):
     @property
     def is_away(self) -> bool:
         """Whether nothing at all can be done there: no answer, or a token of ours that is not accepted."""
-        return isinstance(self, HomeserverUnavailableError) or self.status == HTTPStatus.UNAUTHORIZED
+        return self.status == HTTPStatus.UNAUTHORIZED
+
+    @property
+    def is_final(self) -> bool:
+        """Whether asking for the same again would be of no use."""
+        return not self.is_away and 400 <= self.status < 500 and self.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 class HomeserverUnavailableError(HomeserverError):
@@ -190,3 +195,8 @@ class HomeserverUnavailableError(HomeserverError):
     def problem(self) -> str:
         """It is the same whether connections break or are refused, and whatever was asked of it."""
         return "the homeserver does not answer"
+
+    @property
+    def is_away(self) -> bool:
+        """By definition."""
+        return True

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.announcements import errand, personal_room, postman_store
@@ -76,8 +75,7 @@ class _Outcome:
         """Whether trying again would be of no use."""
         if not isinstance(self.error, HomeserverError):
             return self.error is not None
-        refused = 400 <= self.error.status < 500 and self.error.status != HTTPStatus.TOO_MANY_REQUESTS
-        return refused or self.errand.attempts + 1 >= MOST_ATTEMPTS
+        return self.error.is_final or self.errand.attempts + 1 >= MOST_ATTEMPTS
 
     @property
     def away(self) -> HomeserverError | None:

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.announcements import quiet_store
@@ -128,7 +127,7 @@ class QuietHours:
                 errors = {user: task.result() for user, task in tasks.items()}
                 told = [user for user, error in errors.items() if error is None]
                 await quiet_store.mark_told(db, told)
-                refused = {user: error for user, error in errors.items() if error is not None and _is_final(error)}
+                refused = {user: error for user, error in errors.items() if error is not None and error.is_final}
                 for user, error in refused.items():
                     await quiet_store.mark_refused(db, user, error.message)
                     log.warning("quiet hours of %s: %s", user, error.message, extra=_ACTION)
@@ -189,10 +188,6 @@ def urgent_rule(bot: UserId) -> dict[str, object]:
         ],
         "actions": ["notify", {"set_tweak": "sound", "value": "default"}, {"set_tweak": "highlight"}],
     }
-
-
-def _is_final(error: HomeserverError) -> bool:
-    return not error.is_away and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 _ACTION = {"action": "quiet"}

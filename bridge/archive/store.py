@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MOMENT = """CASE WHEN origin_ts = 0 THEN received_at
     ELSE least(received_at, timestamptz 'epoch' + origin_ts * interval '1 millisecond') END"""
 """When an `event` counts as sent: when its sender's server says, at the latest when it arrived."""
-_AWAY = (*AWAY, asyncpg.TransactionRollbackError)
 
 
 @contextmanager
@@ -35,7 +34,7 @@ def database_errors() -> Iterator[None]:
     """Raise `DatabaseUnavailableError` for what passes by itself, `DatabaseError` for every other refusal."""
     try:
         yield
-    except _AWAY as error:
+    except AWAY as error:
         if isinstance(error, asyncpg.DataError | ValueError):
             raise DatabaseError(f"PostgreSQL cannot take the value: {error}") from error
         raise silent(error, "Muster will try again.") from error

@@ -96,7 +96,7 @@ async def _today(path: Path) -> Today | str:
 async def _asked(config: Config) -> Today | str:
     """Return what the database tells; raise `DatabaseError` when it does not answer."""
     from bridge.app import open_storage  # these cost half a second, which checking alone need not wait for
-    from bridge.database import AWAY
+    from bridge.database import AWAY, words_of
     from bridge.membership.today import read_today
 
     zone, attributes = config.directory.timezone, config.attributes
@@ -104,7 +104,7 @@ async def _asked(config: Config) -> Today | str:
         async with open_storage(config, to_read=True) as storage:
             today = await read_today(storage.pool, system_clock(), timezone=zone, attributes=attributes)
     except AWAY as error:
-        return str(error) or type(error).__name__
+        return words_of(error)
     return today if today.census.active else "nobody works there yet"
 
 

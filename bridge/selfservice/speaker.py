@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.clock import Clock, system_clock
@@ -122,7 +121,4 @@ class Speaker:
 
 def _is_final(error: HomeserverError, act: Act) -> bool:
     """Tell whether trying again would be of no use."""
-    if error.is_away:
-        return False
-    refused = 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS
-    return refused or act.attempts + 1 >= MOST_ATTEMPTS
+    return error.is_final or (not error.is_away and act.attempts + 1 >= MOST_ATTEMPTS)

@@ -35,18 +35,12 @@ class _Held(NamedTuple):
 class Lookup:
     """Knows which positions hold a word of each of the `required` groups, and which of them hold the `others` too."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        required: Sequence[Collection[int]],
-        others: Sequence[Collection[int]],
-        tail: Tail,
-    ) -> None:
-        """Take the numbers of the words of each group."""
+    def __init__(self, connection: Connection, words: Sequence[Collection[int]], tail: Tail, *, required: int) -> None:
+        """Take the numbers of the words of each group; so many of the first are required."""
         self._connection = connection
-        self._words = [numbers_of(sorted(group)) for group in (*required, *others)]
-        self._required = len(required)
-        self._buckets = sorted({bucket_of(word) for group in (*required, *others) for word in group})
+        self._words = [numbers_of(sorted(group)) for group in words]
+        self._required = required
+        self._buckets = sorted({bucket_of(word) for group in words for word in group})
         self._newest = [masks_of(tail.holding(group)) for group in self._words]
         self._held: dict[int, _Held] = {}
 
@@ -59,8 +53,7 @@ class Lookup:
             own = (own_number(each.low) for each in group.ranges if each.low == each.high)
             known += [number for number in own if number is not None]
         parts = await posting_store.read_tail(connection)
-        tail = Tail.read([columns for _, columns in parts])
-        return cls(connection, words[: len(required)], words[len(required) :], tail)
+        return cls(connection, words, Tail.read([columns for _, columns in parts]), required=len(required))
 
     @property
     def is_vain(self) -> bool:
