@@ -119,6 +119,7 @@ class _Applying:
         return True
 
     async def _begin(self, change: Change) -> int:
+        with_account = change.rule == ACCOUNTS
         return await audit_store.begin_entry(
             self._pool,
             self._run,
@@ -126,22 +127,15 @@ class _Applying:
             self._actor.room_id(change),
             self._clock(),
             # A guest who comes back is a guest still, whom no rule takes out.
-            grant=change.action is Action.JOIN and change.rule != ACCOUNTS,
+            grant=change.action is Action.JOIN and not with_account,
+            owe=change.action is Action.REMOVE and with_account,
         )
 
     async def _settle(self, entries: list[int], changes: tuple[Change, ...], done: Done) -> None:
         now = self._clock()
         if done.membership is not None and done.room_id is not None:
             user_id = UserId(changes[0].user_id)
-            await audit_store.settle_membership(
-                self._pool,
-                entries[0],
-                done.room_id,
-                user_id,
-                done.membership,
-                now,
-                with_account=changes[0].rule == ACCOUNTS,
-            )
+            await audit_store.settle_membership(self._pool, entries[0], done.room_id, user_id, done.membership, now)
         else:
             await audit_store.settle_entries(
                 self._pool, entries, "done", now, room_id=done.room_id, sessions_ended=done.sessions_ended

@@ -1,8 +1,9 @@
 """What was done and why, what is held for approval, and who approved it, in the database.
 
-An entry is written before its act (`begun`), together with the grant that a join is, and settled after it; so a crash
-leaves neither an act without an entry nor a membership that nobody remembers granting. What an interrupted run left
-open is marked by the next one. Runs themselves are kept by `run_store`.
+An entry is written before its act (`begun`), together with the grant that a join is, and with the room that is owed to
+whoever leaves it with the account; it is settled after the act. So a crash leaves neither an act without an entry nor a
+membership that nobody remembers granting, and the event of an act may come before the act is settled. What an
+interrupted run left open is marked by the next one. Runs themselves are kept by `run_store`.
 """
 
 from __future__ import annotations
@@ -32,13 +33,31 @@ ENTRIES = """entry.*, run.cause, run.plan_digest, run.approved_by,
 
 
 async def begin_entry(
-    db: Connection | Pool, run: Run, change: Change, room_id: RoomId | None, at: datetime, *, grant: bool = False
+    db: Connection | Pool,
+    run: Run,
+    change: Change,
+    room_id: RoomId | None,
+    at: datetime,
+    *,
+    grant: bool = False,
+    owe: bool = False,
 ) -> int:
-    """Write the entry of a change that is about to be tried, with the grant when it is a join; return its number."""
+    """Write the entry of a change that is about to be tried; return its number.
+
+    With `grant`, for a join, the room is granted by it. With `owe`, for a removal, whoever had joined the room by hand
+    is owed it until the return.
+    """
     entry: int = await db.fetchval(
         """WITH granting AS (
                INSERT INTO granted (room_id, user_id, granted_at, rule) SELECT $5, $6, $2, $9 WHERE $13
-               ON CONFLICT (room_id, user_id) DO UPDATE SET rule = excluded.rule)
+               ON CONFLICT (room_id, user_id) DO UPDATE SET rule = excluded.rule),
+           owing AS (
+               INSERT INTO former_guest (room_id, user_id, left_at)
+               SELECT $5, $6, $2 WHERE $15
+                   AND NOT EXISTS (SELECT FROM room_member m
+                       WHERE m.room_id = $5 AND m.user_id = $6 AND m.membership <> 'join')
+                   AND NOT EXISTS (SELECT FROM granted g WHERE g.room_id = $5 AND g.user_id = $6)
+               ON CONFLICT DO NOTHING)
            INSERT INTO entry (run_id, at, action, room_key, room_id, user_id, person_id, value, rule, reason,
                directory_version, policy_digest, outcome, approval)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'begun', $14) RETURNING id""",
@@ -56,6 +75,7 @@ async def begin_entry(
         run.policy_digest,
         grant,
         run.pardons.get(PersonId(change.person), run.approval),
+        owe,
     )
     return entry
 
@@ -84,30 +104,17 @@ async def settle_entries(
 
 
 async def settle_membership(
-    db: Connection | Pool,
-    entry: int,
-    room_id: RoomId,
-    user_id: UserId,
-    membership: str,
-    at: datetime,
-    *,
-    with_account: bool = False,
+    db: Connection | Pool, entry: int, room_id: RoomId, user_id: UserId, membership: str, at: datetime
 ) -> None:
-    """Say that somebody is in a room now (`join`), or out of it (`leave`) and no longer granted it, all or nothing.
+    """Say that somebody is in a room now (`join`) and owed it no longer, or out of it (`leave`) and no longer granted
+    it, all or nothing.
 
-    Who had joined a room by hand, and leaves it with the account, is remembered as its guest until the return.
     The moment of the newest event stays, so that the event of this very change is still taken.
     """
     await db.execute(
         """WITH settled AS (UPDATE entry SET outcome = 'done', settled_at = $5 WHERE id = $1),
                revoked AS (DELETE FROM granted WHERE room_id = $2 AND user_id = $3 AND $4 = 'leave'),
-               returned AS (DELETE FROM former_guest WHERE room_id = $2 AND user_id = $3 AND $4 = 'join'),
-               remembered AS (
-                   INSERT INTO former_guest (room_id, user_id, left_at)
-                   SELECT room_id, user_id, $5 FROM room_member
-                   WHERE room_id = $2 AND user_id = $3 AND membership = 'join' AND $4 = 'leave' AND $6
-                     AND NOT EXISTS (SELECT FROM granted g WHERE g.room_id = $2 AND g.user_id = $3)
-                   ON CONFLICT DO NOTHING)
+               returned AS (DELETE FROM former_guest WHERE room_id = $2 AND user_id = $3 AND $4 = 'join')
            INSERT INTO room_member (room_id, user_id, membership, changed_at) VALUES ($2, $3, $4, to_timestamp(0))
            ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership, event_id = NULL
            WHERE room_member.membership <> excluded.membership""",
@@ -116,7 +123,6 @@ async def settle_membership(
         user_id,
         membership,
         at,
-        with_account,
     )
 
 

@@ -213,13 +213,27 @@ async def read_former_places(
         """SELECT room_id, array_agg(user_id) AS users FROM former_guest f JOIN account USING (user_id)
            WHERE (enabled OR user_id = ANY($1)) AND ($2::text[] IS NULL OR user_id = ANY($2))
                AND NOT EXISTS (SELECT FROM managed_room m WHERE m.room_id = f.room_id)
-               AND NOT EXISTS (SELECT FROM room_member r WHERE r.room_id = f.room_id AND r.user_id = f.user_id
-                   AND r.membership = 'join')
            GROUP BY room_id""",
         list(returning),
         None if only is None else list(only),
     )
     return {RoomId(row["room_id"]): frozenset(map(UserId, row["users"])) for row in rows}
+
+
+async def read_owed_inside(db: Connection | Pool, users: Collection[UserId]) -> list[UserId]:
+    """Return who of these users has an account that is enabled, and is owed a room that they are in by the events."""
+    rows = await db.fetch(
+        """SELECT DISTINCT user_id FROM former_guest
+           JOIN account USING (user_id) JOIN room_member USING (room_id, user_id)
+           WHERE user_id = ANY($1) AND enabled AND membership = 'join'""",
+        list(users),
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def forget_owed(db: Connection | Pool, user_id: UserId, rooms: Collection[RoomId]) -> None:
+    """Forget that somebody is owed these rooms."""
+    await db.execute("DELETE FROM former_guest WHERE user_id = $1 AND room_id = ANY($2)", user_id, list(rooms))
 
 
 async def put_takeover(db: Connection | Pool, takeover: Takeover, at: datetime) -> None:

@@ -154,6 +154,7 @@ class Reconciler:
             run_id, applied = await self._carry_out(found, _Occasion(cause, set_off_by, by), progress)
             await self._look_for_gone(found, applied)
             await self._follow_leavers(found)
+            await self._settle_owed(found)
             for notice in notices(found.guests, found.guesthood, found.census):
                 await put_notice(self._pool, notice)
             await answer_interventions(self._pool, found, self._clock())
@@ -300,6 +301,14 @@ class Reconciler:
         for room in found.abandoned:
             if (room.room_id, room.leaver) not in held_back:
                 await put_notice(self._pool, abandoned_room(room.room_id, room.name, room.leaver))
+
+    async def _settle_owed(self, found: Survey) -> None:
+        """Owe nobody a room that they never left, or have been given back, as a run may leave it that was interrupted;
+        the homeserver says which: the event may be on its way still."""
+        users = [account.user_id for account in found.desired.accounts.values()]
+        for user_id in await lifecycle_store.read_owed_inside(self._pool, users):
+            inside = await self._accounts.joined_rooms(user_id)
+            await lifecycle_store.forget_owed(self._pool, user_id, inside)
 
     async def _apply(self, plan: Plan, run: Run, progress: Progress | None) -> Applied:
         if not plan.changes:

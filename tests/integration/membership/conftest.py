@@ -52,6 +52,9 @@ PEOPLE = {
     "eve": {"department": "Board", "title": "Chief"},
 }
 
+PROMPT = pytest.mark.parametrize("prompt", [False, True], ids=["settled before its event", "settled after its event"])
+"""Whether the event of a departure comes before the departure has been recorded."""
+
 
 class Company:
     """Everything a test of membership works with."""
@@ -125,6 +128,21 @@ class Company:
     async def deliver(self) -> None:
         """Hand the homeserver's new events to the consumer."""
         await self.consumer.handle(self.homeserver.deliver())
+
+    def deliver_at_once(self) -> None:
+        """From now on, the event of every departure is handed to the consumer before its request is answered."""
+        homeserver = self.homeserver
+        leave, kick = homeserver.leave, homeserver.kick
+
+        async def leave_and_deliver(*of: Any, **more: Any) -> None:
+            await leave(*of, **more)
+            await self.deliver()
+
+        async def kick_and_deliver(*of: Any, **more: Any) -> None:
+            await kick(*of, **more)
+            await self.deliver()
+
+        homeserver.leave, homeserver.kick = leave_and_deliver, kick_and_deliver  # type: ignore[method-assign]
 
     async def entries(self) -> list[str]:
         """Return the audit log, oldest first, as `action room localpart outcome`."""

@@ -23,7 +23,7 @@ from bridge.ids import RoomId
 from bridge.membership import lifecycle_store
 from bridge.membership.audit_store import read_held
 from bridge.policy.schema import REVERSIBLE, LeaverStage, LeaverStep, Successor
-from tests.integration.membership.conftest import Company, user
+from tests.integration.membership.conftest import PROMPT, Company, user
 from tests.integration.membership.homeserver import Fault
 from tests.unit.membership import notation
 
@@ -105,25 +105,59 @@ async def test_what_came_due_while_muster_was_down_is_done_at_the_start(february
     assert await come(february, february.restarted(), THE_END + timedelta(days=9)) == ["deactivate account bob"]
 
 
-async def test_a_returner_gets_everything_back_before_and_after(february: Company) -> None:
+@PROMPT
+async def test_a_returner_gets_everything_back_before_and_after(february: Company, prompt: bool) -> None:
     """Rooms by rule, as a guest, and of people; the account is opened again, and a later leaving counts anew."""
+    if prompt:
+        february.deliver_at_once()
     made = await project(february, "ann", "bob", ann=0, bob=50)
     february.homeserver.act(february.homeserver.room("department/IT"), user("cid"), "invite", user("bob"))
     for back in (NOON + timedelta(days=3), THE_END + timedelta(days=3)):
-        before = {room for room, state in february.homeserver.rooms.items() if user("bob") in state.members()}
+        before = set(_rooms_of(february, "bob"))
         await february.say("bob", active=False)
         await come(february, february.upkeep, NOON)
         assert made in before
-        assert not any(user("bob") in room.members() for room in february.homeserver.rooms.values())
+        assert not _rooms_of(february, "bob")
         await come(february, february.upkeep, back - timedelta(days=1))
         await february.say("bob", active=True)
         await come(february, february.upkeep, back)
-        assert before == {room for room, state in february.homeserver.rooms.items() if user("bob") in state.members()}
+        assert before == set(_rooms_of(february, "bob"))
         assert levels(february, made)["bob"] == 50
         account = february.homeserver.users[user("bob")]
         assert (account.locked, account.deactivated) == (False, False)
         assert not await february.pool.fetch("SELECT * FROM leaver_stage")
         assert not (await february.reconcile()).plan.changes
+
+
+@pytest.mark.parametrize("delivered", [False, True], ids=["events to come", "events come"])
+@pytest.mark.parametrize("left", [False, True], ids=["room not left", "room left"])
+async def test_a_room_left_in_an_interrupted_run_is_given_back(february: Company, left: bool, delivered: bool) -> None:
+    """The run ends as the room is left, the leaver is back before the next one: the room is too. What is given back,
+    and was never taken, may be left by hand for good, though the run that gave it back was interrupted as well."""
+    made = await project(february, "ann", "bob")
+    setattr(february.homeserver, "after" if left else "before", _losing_every("leave"))
+    await february.say("bob", active=False)
+    with suppress(HomeserverUnavailableError):
+        await february.upkeep.catch_up()
+    assert (user("bob") in february.homeserver.rooms[made].members()) is not left
+    if delivered:
+        await february.deliver()
+
+    february.homeserver.before, february.homeserver.after = lambda number, name: None, _losing_every("join")
+    await february.say("bob", active=True)
+    for _ in range(6):
+        with suppress(HomeserverUnavailableError):
+            await february.restarted().catch_up()
+    february.homeserver.after = lambda number, name: None
+    await february.deliver()
+    await come(february, february.restarted(), NOON)
+    assert february.homeserver.rooms[made].members() == {user("ann"), user("bob")}
+
+    february.homeserver.act(made, user("bob"), "leave", user("bob"))
+    await february.deliver()
+    await come(february, february.restarted(), NOON)
+    assert not (await february.reconcile()).plan.changes
+    assert february.homeserver.rooms[made].members() == {user("ann")}
 
 
 async def test_garden_leave_has_no_later_stage(february: Company) -> None:
@@ -329,6 +363,9 @@ async def test_who_is_still_in_a_room_is_not_closed(february: Company) -> None:
     done = await come(february, february.upkeep, THE_END)
     assert done == [f"remove {made} bob", "deactivate account bob"]
     assert february.homeserver.rooms[made].members() == {user("cid")}
+    await february.say("bob", active=True)
+    await come(february, february.upkeep, THE_END)
+    assert february.homeserver.rooms[made].members() == {user("cid"), user("bob")}, "and given back on return"
 
 
 async def test_rooms_may_be_left_later_than_the_account(february: Company) -> None:
@@ -387,6 +424,13 @@ def _rooms_of(company: Company, name: str) -> list[RoomId]:
 def _refusing(refused: str) -> Fault:
     def fault(_number: int, name: str) -> Exception | None:
         return HomeserverError("no", status=403, errcode="M_FORBIDDEN") if name == refused else None
+
+    return fault
+
+
+def _losing_every(lost: str) -> Fault:
+    def fault(_number: int, name: str) -> Exception | None:
+        return HomeserverUnavailableError("away", status=502, errcode="") if name == lost else None
 
     return fault
 

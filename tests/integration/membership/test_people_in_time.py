@@ -12,7 +12,7 @@ from bridge.directory.scim_shape import MUSTER
 from bridge.directory.status_store import put_statuses
 from bridge.membership.noticeboard import Noticeboard
 from bridge.membership.plan_scope import BARRED, LEAVER
-from tests.integration.membership.conftest import RULES, Company, user
+from tests.integration.membership.conftest import PROMPT, RULES, Company, user
 from tests.integration.membership.homeserver import KilledError
 
 BOARD = {"members": 'department eq "Board"'}
@@ -38,8 +38,11 @@ def rooms_of(company: Company, name: str) -> set[str]:
     return {key for key in keys if name in homeserver.people(key)}
 
 
-async def test_restore_of_rooms_and_power(company: Company) -> None:
+@PROMPT
+async def test_restore_of_rooms_and_power(company: Company, prompt: bool) -> None:
     """Who leaves and comes back has every managed room again, also one as a guest, and the power of before."""
+    if prompt:
+        company.deliver_at_once()
     company.rule(WITH_BOARD)
     await company.settle()
     board = company.homeserver.room("board")
