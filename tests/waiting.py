@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 _POLL_SECONDS = 0.02
 
 
-async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, seconds: float = 30.0) -> None:
+async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, seconds: float = 120.0) -> None:
     """Return as soon as `condition` holds; fail the test when it still does not after `seconds`."""
     try:
         async with asyncio.timeout(seconds):

@@ -95,7 +95,7 @@ class Company:
         self._process = await self._running.enter_async_context(
             child(argv, log_path=self.folder / "muster.log", env=dict(os.environ))
         )
-        await wait_until(self._is_up, seconds=60)
+        await wait_until(self._is_up)
 
     async def stop(self) -> None:
         """End the service as an administrator would."""
@@ -189,7 +189,7 @@ class Company:
             return await self.rooms_of(name) == rooms | {"everybody"}
 
         try:
-            await wait_until(settled, seconds=60)
+            await wait_until(settled)
         except AssertionError as error:
             found = await self.rooms_of(name)
             raise AssertionError(
@@ -218,7 +218,7 @@ class Company:
             found.extend(body for body in bodies if words in body)
             return bool(found)
 
-        await wait_until(is_told, seconds=60)
+        await wait_until(is_told)
         return found[0]
 
     async def has_settled(self) -> None:
@@ -228,7 +228,7 @@ class Company:
             ended = await self.muster("plan", "--json")
             return ended.code == 0 and json.loads(ended.out)["changes"] == []
 
-        await wait_until(settled, seconds=90)
+        await wait_until(settled)
 
     async def _is_up(self) -> bool:
         assert self._process is not None

@@ -134,7 +134,7 @@ async def _service(folder: Path, homeserver: str) -> AsyncIterator[tuple[Process
 async def test_the_embedded_database_is_started_again(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     """When the embedded PostgreSQL is killed the same Muster starts it again, and has lost nothing."""
     async with _service(tmp_path, NOWHERE) as (muster, url):
-        await wait_until(lambda: _is_healthy(http, url), seconds=60)
+        await wait_until(lambda: _is_healthy(http, url))
         made = await _muster(tmp_path, "directory", "token", "create", "hr")
         token = json.loads(made)["token"]
         pid_file = tmp_path / "data" / "postgres" / "cluster" / "postmaster.pid"
@@ -145,7 +145,7 @@ async def test_the_embedded_database_is_started_again(tmp_path: Path, http: aioh
             found = pid_file.read_text().split() if pid_file.exists() else []
             return bool(found) and int(found[0]) != first and await _is_healthy(http, url)
 
-        await wait_until(is_another, seconds=60)
+        await wait_until(is_another)
         assert muster.returncode is None
         assert (await _answer(http, "GET", f"{url}/scim/v2/Users", token))[0] == 200
         log = (tmp_path / "muster.log").read_text()
@@ -158,9 +158,9 @@ async def test_whoever_uses_another_process_database_takes_it_over(tmp_path: Pat
     async with AsyncExitStack() as stack:
         async with EmbeddedPostgres(tmp_path / "data" / "postgres"):
             muster, url = await stack.enter_async_context(_service(tmp_path, NOWHERE))
-            await wait_until(lambda: _is_healthy(http, url), seconds=60)
+            await wait_until(lambda: _is_healthy(http, url))
         await wait_until(lambda: _has_said(tmp_path / "muster.log", "The embedded PostgreSQL has ended"))
-        await wait_until(lambda: _is_healthy(http, url), seconds=60)
+        await wait_until(lambda: _is_healthy(http, url))
         assert muster.returncode is None
 
 
@@ -180,10 +180,10 @@ async def test_what_synapse_forgot_is_fetched_when_it_is_back(company: Company) 
         found = await company.pool.fetchval("SELECT count(*) FROM event WHERE event_id = ANY($1)", said)
         return int(found) == len(said)
 
-    await wait_until(is_archived, seconds=90)
+    await wait_until(is_archived)
     await company.hire("ants")
     await company.is_in("ants", SALES)
-    await wait_until(lambda: _has_said(company.folder / "muster.log", "the homeserver is back"), seconds=90)
+    await wait_until(lambda: _has_said(company.folder / "muster.log", "the homeserver is back"))
     told = _complaints(company.log())
     assert set(told.values()) == {1}, told
 
@@ -191,7 +191,7 @@ async def test_what_synapse_forgot_is_fetched_when_it_is_back(company: Company) 
 async def test_a_token_that_synapse_does_not_know_is_told(tmp_path: Path, synapse: LocalSynapse) -> None:
     """With a registration that Synapse has not loaded, the service says what to do, once, and waits."""
     async with _service(tmp_path, synapse.url) as (muster, _):
-        await wait_until(lambda: _has_said(tmp_path / "muster.log", "app_service_config_files"), seconds=60)
+        await wait_until(lambda: _has_said(tmp_path / "muster.log", "app_service_config_files"))
         assert muster.returncode is None
     log = (tmp_path / "muster.log").read_text()
     assert log.count("app_service_config_files") == 1
@@ -210,7 +210,7 @@ async def test_a_token_of_synapses_that_is_not_ours_is_told(
         f"appservice: {{listen: '{appservice_address.host}:{appservice_address.port}'}}\napply: manual\n"
     )
     async with _service(tmp_path, synapse.url) as (muster, _):
-        await wait_until(lambda: _has_said(tmp_path / "muster.log", "cannot reach Muster"), seconds=60)
+        await wait_until(lambda: _has_said(tmp_path / "muster.log", "cannot reach Muster"))
         assert muster.returncode is None
     assert "HTTP 403" in (tmp_path / "muster.log").read_text()
 

@@ -244,7 +244,7 @@ async def test_a_reaction_is_on_the_board_and_a_receipt_says_seen(office: Office
         (office.anna, "2 of 2 acknowledged (100 %)"),
     ):
         await person.react(office.news, heard["event_id"])
-        await wait_until(partial(_board_says, office, words), seconds=60)
+        await wait_until(partial(_board_says, office, words))
     boards = [event for event in await office.messages(office.anna, office.desk) if _new(event).startswith("📊")]
     assert len([board for board in boards if "m.new_content" not in board["content"]]) == 1
 

@@ -118,7 +118,7 @@ async def test_room_that_was_deleted_is_frozen(
         state = await admin.request("GET", f"/_synapse/admin/v2/rooms/delete_status/{deletion}")
         return bool(state["status"] == "complete")
 
-    await wait_until(is_gone, seconds=60)
+    await wait_until(is_gone)
     assert (await backfill(homeserver, pool)).failed == 1
     [frozen] = await read_statements(pool, [RoomId(room)])
     assert frozen.standing is Standing.FROZEN
@@ -145,7 +145,7 @@ async def test_original_of_what_synapse_delivers_redacted_is_fetched(
 
     async with listening(pool, database_url, homeserver, registration, appservice_address):
         await homeserver.ping("archive-test")
-        await wait_until(is_archived, seconds=120)
+        await wait_until(is_archived)
     story = await show(pool, EventId(regretted))
     assert (text_of(story.original.event), story.backfilled) == ("I regret this", True)
     assert story.original.redaction is not None

@@ -64,7 +64,7 @@ async def test_a_chat_across_a_barrier_ends_and_says_why(company: Company, versi
     async def is_declined() -> bool:
         return bool((await ann.state(chat, "m.room.member", bob.user_id))["membership"] == "leave")
 
-    await wait_until(is_declined, seconds=30)
+    await wait_until(is_declined)
 
     async def is_told() -> bool:
         for room in await bob.joined_rooms() - set((await company.managed()).values()):
@@ -73,7 +73,7 @@ async def test_a_chat_across_a_barrier_ends_and_says_why(company: Company, versi
                 return True
         return False
 
-    await wait_until(is_told, seconds=30)
+    await wait_until(is_told)
     assert await ann.members(chat) == {ann.user_id}
     ended = await company.muster("barriers")
     assert (ended.code, ended.out) == (0, "Nobody shares a room across a barrier.\n")

@@ -135,13 +135,13 @@ async def test_nothing_outlives_a_demo_that_is_killed(start: Start, temporary: P
     await ready(process, path)
     process.kill()
     await process.communicate()
-    await wait_until(lambda: not any(processes_of(temporary)), seconds=60)
+    await wait_until(lambda: not any(processes_of(temporary)))
 
 
 async def test_an_interrupted_demo_tidies_up_and_says_so(start: Start, temporary: Path) -> None:
     """Ctrl-C in the middle of the story leaves no process and no file either."""
     process = await start("--people", "5")
-    await wait_until(lambda: any(temporary.glob("muster-demo-*/synapse")), seconds=60)
+    await wait_until(lambda: any(temporary.glob("muster-demo-*/synapse")))
     process.send_signal(signal.SIGINT)
     _, stderr = await process.communicate()
     assert process.returncode == 130

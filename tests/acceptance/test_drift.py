@@ -33,7 +33,7 @@ async def test_what_is_changed_by_hand_is_put_right_and_explained(company: Compa
         said = [event["content"].get("body", "") for room in others for event in await moderator.messages(room)]
         return any("You invited It into Sales" in body and "rooms.department" in body for body in said)
 
-    await wait_until(told, seconds=60)
+    await wait_until(told)
     assert sales not in (await guest.sync())["rooms"].get("invite", {})
 
     bot = await MatrixClient.of_token(company.http, company.synapse.url, registration.as_token)
@@ -43,7 +43,7 @@ async def test_what_is_changed_by_hand_is_put_right_and_explained(company: Compa
     async def back() -> bool:
         return company.user_id("al") in await bot.members(square)
 
-    await wait_until(back, seconds=60)
+    await wait_until(back)
     await company.has_settled()
     ended = await company.muster("drift", "scan", "--json")
     found = json.loads(ended.out)

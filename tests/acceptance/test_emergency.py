@@ -25,7 +25,7 @@ async def test_a_roll_call_is_told_answered_and_shown_across_a_kill(company: Com
     await company.hire("anna", department="Press")
     await company.hire("bo")
     await company.is_in("bo", {"square", "news", "department/Sales"})
-    await wait_until(lambda: _is_at_desk(company), seconds=60)
+    await wait_until(lambda: _is_at_desk(company))
     anna, bo = await company.client("anna"), await company.client("bo")
     rooms = await company.managed()
     await anna.send(rooms["desk"], "!emergency Fire in hall 2")
@@ -33,7 +33,7 @@ async def test_a_roll_call_is_told_answered_and_shown_across_a_kill(company: Com
     async def is_written() -> bool:
         return bool(await company.pool.fetchval("SELECT count(*) FROM emergency"))
 
-    await wait_until(is_written, seconds=60)
+    await wait_until(is_written)
     await company.kill()
     await company.start()
 
@@ -41,7 +41,7 @@ async def test_a_roll_call_is_told_answered_and_shown_across_a_kill(company: Com
         own = await _own_room(company, "bo")
         return own in await bo.joined_rooms() and bool(await _events(bo, str(own), POLL_START))
 
-    await wait_until(is_asked, seconds=90)
+    await wait_until(is_asked)
     own = await _own_room(company, "bo")
     assert own is not None
     for room in (own, rooms["news"]):
@@ -56,14 +56,14 @@ async def test_a_roll_call_is_told_answered_and_shown_across_a_kill(company: Com
         boards = [each["content"].get("m.new_content", {}).get("body", "") for each in said]
         return any("NEED HELP (1):\n  🆘 Bo (Sales)" in board for board in boards)
 
-    await wait_until(is_on_the_board, seconds=60)
+    await wait_until(is_on_the_board)
     ended = await company.muster("emergency", "end")
     assert ended.code == 0, ended.err
 
     async def is_over() -> bool:
         return any("is over" in each["content"]["body"] for each in await _events(bo, own, "m.room.message"))
 
-    await wait_until(is_over, seconds=60)
+    await wait_until(is_over)
 
 
 async def _is_at_desk(company: Company) -> bool:

@@ -22,7 +22,7 @@ async def has_read(company: Company, event_id: str) -> None:
         sought = "SELECT count(*) FROM plaintext JOIN event USING (seq) WHERE event_id = $1"
         return bool(await company.pool.fetchval(sought, event_id))
 
-    await wait_until(is_read, seconds=60)
+    await wait_until(is_read)
 
 
 async def unread(company: Company, room_id: RoomId) -> dict[str, int]:
@@ -44,7 +44,7 @@ async def board(company: Company) -> RoomId:
             await company.pool.fetchval("SELECT ready FROM archivist")
         )
 
-    await wait_until(is_there, seconds=60)
+    await wait_until(is_there)
     return room_id
 
 
@@ -112,7 +112,7 @@ async def test_what_cannot_be_read_is_counted_with_its_reason(company: Company, 
     async with encrypting(company.synapse.url, company.user_id("bob"), "password", tmp_path) as bob:
         bob.mistrust(archivist)
         hidden = await bob.say(room_id, "not for the archive")
-        await wait_until(is_missed, seconds=60)
+        await wait_until(is_missed)
         shown = await company.muster("archive", "show", hidden)
         assert "encrypted and not read: no key came" in shown.out
         bob.trust(archivist)
@@ -132,5 +132,5 @@ async def test_archive_that_is_removed_from_an_encrypted_room_comes_back(company
         return room_id in await company.accounts.joined_rooms(archivist)
 
     await company.homeserver.kick(room_id, archivist)
-    await wait_until(is_there, seconds=60)
+    await wait_until(is_there)
     await company.has_settled()

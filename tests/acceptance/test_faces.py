@@ -34,7 +34,7 @@ async def test_pictures_are_given_kept_and_taken_away(company: Company, registra
     async def given() -> bool:
         return bool(await picture() and await logo())
 
-    await wait_until(given, seconds=90)
+    await wait_until(given)
     await company.has_settled()
     own, theirs = await picture(), await logo()
     for address in (own, theirs):
@@ -53,19 +53,19 @@ async def test_pictures_are_given_kept_and_taken_away(company: Company, registra
         profile = await company.homeserver.profile(mari) or {}
         return (profile["avatar_url"], profile["displayname"], await logo()) == (own, "Mari", theirs)
 
-    await wait_until(put_back, seconds=60)
+    await wait_until(put_back)
 
     async def told() -> bool:
         others = await client.joined_rooms() - set((await company.managed()).values())
         said = [event["content"].get("body", "") for room in others for event in await client.messages(room)]
         return any(body.startswith("In your profile ") for body in said)
 
-    await wait_until(told, seconds=60)
+    await wait_until(told)
 
     company.policy.write_text(PICTURED.replace("avatar: initials", "avatar: off"))
 
     async def gone() -> bool:
         return not await picture()
 
-    await wait_until(gone, seconds=60)
+    await wait_until(gone)
     assert await logo() == theirs

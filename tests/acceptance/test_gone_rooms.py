@@ -29,7 +29,7 @@ async def test_a_deleted_room_is_made_anew_and_the_old_one_is_remembered(
         found = await company.muster("archive", "search", "lighthouse", "--json")
         return old in found.out
 
-    await wait_until(is_archived, seconds=60)
+    await wait_until(is_archived)
     before = datetime.now(UTC).isoformat()
     bot = await MatrixClient.of_token(company.http, company.synapse.url, registration.as_token)
     await bot.request("DELETE", f"/_synapse/admin/v2/rooms/{old}", {"block": True, "purge": True})
@@ -38,7 +38,7 @@ async def test_a_deleted_room_is_made_anew_and_the_old_one_is_remembered(
         room = (await company.managed()).get("square")
         return room not in (None, old) and {company.user_id("al"), company.user_id("cio")} <= await bot.members(room)
 
-    await wait_until(is_fresh, seconds=120)
+    await wait_until(is_fresh)
     fresh = (await company.managed())["square"]
     space = (await company.managed())["everybody"]
     assert (await bot.state(space, "m.space.child", fresh))["via"]

@@ -30,7 +30,7 @@ async def test_a_guest_comes_and_goes_with_the_sponsor(
     async def is_inside() -> bool:
         return guest.user_id in await (await company.client("ann")).members(sales)
 
-    await wait_until(is_inside, seconds=30)
+    await wait_until(is_inside)
     await guest.send(sales, "Here are the figures.")
     listed = json.loads((await company.muster("guests", "list", "--json")).out)
     assert [(one["user_id"], one["over"]) for one in listed] == [(guest.user_id, None)]
@@ -43,7 +43,7 @@ async def test_a_guest_comes_and_goes_with_the_sponsor(
         rows = await company.pool.fetch("SELECT outcome FROM entry WHERE user_id = '@kim:partner.example'")
         return [row["outcome"] for row in rows][:1] == ["failed"]
 
-    await wait_until(has_failed, seconds=30)
+    await wait_until(has_failed)
     refused = await company.muster("guests", "add", "@kim:other.example", *words)
     assert (refused.code, "admits no guests of other.example" in refused.err) == (1, True)
 
@@ -52,7 +52,7 @@ async def test_a_guest_comes_and_goes_with_the_sponsor(
     async def is_out() -> bool:
         return sales not in await guest.joined_rooms()
 
-    await wait_until(is_out, seconds=30)
+    await wait_until(is_out)
     audit = await company.muster("audit", "--room", "department/Sales")
     assert "the sponsor does not work here" in audit.out
 
@@ -84,7 +84,7 @@ async def test_rooms_that_people_made_are_adopted(company: Company) -> None:
         )
         return bool(count == 8)
 
-    await wait_until(are_known, seconds=30)
+    await wait_until(are_known)
     company.policy.write_text(f"{POLICY}unmanaged_rooms: adopt\n")
     bot = company.homeserver.bot
 
@@ -92,7 +92,7 @@ async def test_rooms_that_people_made_are_adopted(company: Company) -> None:
         levels = [(await ann.state(room, "m.room.power_levels"))["users"].get(bot) for room in rooms]
         return levels == [100, 100]
 
-    await wait_until(are_adopted, seconds=60)
+    await wait_until(are_adopted)
     for room in rooms:
         assert await ann.members(room) == {ann.user_id, bob.user_id, cid.user_id, bot}
         await cid.send(room, "Still here.")

@@ -51,7 +51,7 @@ async def is_closed(company: Company, name: str) -> None:
         account = await company.accounts.get(company.user_id(name))
         return account is not None and account.deactivated
 
-    await wait_until(closed, seconds=60)
+    await wait_until(closed)
     assert await company.accounts.joined_rooms(company.user_id(name)) == []
 
 
@@ -65,7 +65,7 @@ async def says_who_administrates(client: MatrixClient, company: Company, words: 
                 return await client.members(room) == {company.homeserver.bot, client.user_id}
         return False
 
-    await wait_until(told, seconds=30)
+    await wait_until(told)
 
 
 @pytest.mark.parametrize("version", ["11", "12"])
@@ -96,7 +96,7 @@ async def test_a_leavers_room_has_another_administrator_before_the_leaver_is_gon
     async def is_back() -> bool:
         return room in await company.accounts.joined_rooms(company.user_id("leo"))
 
-    await wait_until(is_back, seconds=30)
+    await wait_until(is_back)
     again = await company.client("leo")
     levels = await again.state(room, "m.room.power_levels")
     levels["users"][company.user_id("mari")] = 0
@@ -138,7 +138,7 @@ async def test_access_is_gone_also_when_synapse_is_killed_in_the_middle(company:
             )
         )
 
-    await wait_until(is_under_way, seconds=30)
+    await wait_until(is_under_way)
     await company.synapse.kill()
     await company.change(people["mari"], "active", False)
     await company.synapse.start()

@@ -53,7 +53,7 @@ async def test_a_file_stays_in_the_archive_when_it_is_deleted(
     async def stored() -> bool:
         return [(await link(company, each)).get("state") for each in (mxc, again)] == ["stored"] * 2
 
-    await wait_until(stored, seconds=120)
+    await wait_until(stored)
     admin = await MatrixClient.of_token(http, company.synapse.url, synapse_admin)
     for each in (mxc, again):
         await admin.request("DELETE", f"/_synapse/admin/v1/media/{each.removeprefix('mxc://')}")
@@ -91,8 +91,8 @@ async def test_a_link_to_nothing_holds_nobody_up(company: Company, human: Human,
     async def stored() -> bool:
         return (await link(company, mxc)).get("state") == "stored"
 
-    await wait_until(stored, seconds=120)
-    await wait_until(tried, seconds=120)
+    await wait_until(stored)
+    await wait_until(tried)
     assert "404 M_NOT_FOUND" in (await link(company, nothing))["reason"]
     assert (await link(company, nowhere))["reason"]
     ended = await company.muster("archive", "status", "--json")

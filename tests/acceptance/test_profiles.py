@@ -29,7 +29,7 @@ async def test_profiles_follow_hr_and_what_people_change_is_put_right(company: C
         profile = await company.homeserver.profile(mari) or {}
         return {name: said for name, said in profile.items() if name not in ("displayname", "avatar_url")} == expected
 
-    await wait_until(lambda: shown(theirs), seconds=60)
+    await wait_until(lambda: shown(theirs))
     await company.has_settled()
 
     client = await company.client("mari")
@@ -41,7 +41,7 @@ async def test_profiles_follow_hr_and_what_people_change_is_put_right(company: C
     ended = await company.muster("drift", "scan", "--json")
     found = json.loads(ended.out)
     assert (ended.code, found["profiles"], found["profiles_repaired"]) == (0, 1, 1), ended.err
-    await wait_until(lambda: shown({**theirs, "org.example.own": "hers"}), seconds=60)
+    await wait_until(lambda: shown({**theirs, "org.example.own": "hers"}))
 
     assert await company.homeserver.profile(UserId(company.user_id("nobody"))) is None
     await company.homeserver.put_profile_field(mari, "m.tz", "")  # deleting what is not there changes nothing

@@ -52,7 +52,7 @@ async def test_who_leaves_is_out(company: Company) -> None:
     async def is_out() -> bool:
         return not await company.accounts.joined_rooms(company.user_id("leo"))
 
-    await wait_until(is_out, seconds=60)
+    await wait_until(is_out)
     with pytest.raises(ClientError) as refused:
         await client.whoami()
     assert refused.value.status == 401
@@ -86,7 +86,7 @@ async def test_rooms_stay_as_the_policy_wants_them(company: Company) -> None:
         }
         return company.user_id("mari") in members and not invited
 
-    await wait_until(is_put_right, seconds=30)
+    await wait_until(is_put_right)
     levels = await head.state(room, "m.room.power_levels")
     # The head of a department may not change levels; Synapse's administrator, acting through the bot, may.
     levels["users"] = {company.user_id("mari"): 50, company.user_id("hedy"): 50}
@@ -119,7 +119,7 @@ async def test_a_broken_feed_does_not_empty_the_company(company: Company) -> Non
     async def are_out() -> bool:
         return not any([await company.rooms_of(name) for name in kept])
 
-    await wait_until(are_out, seconds=60)
+    await wait_until(are_out)
 
 
 async def test_a_shrunk_file_takes_nobody_away(company: Company) -> None:
@@ -167,7 +167,7 @@ async def test_a_shrunk_file_takes_nobody_away(company: Company) -> None:
     async def are_out() -> bool:
         return not any([await company.rooms_of(name) for name in staff[1:]])
 
-    await wait_until(are_out, seconds=60)
+    await wait_until(are_out)
     await company.is_in("p0", SALES)
     await company.has_settled()
 
@@ -178,7 +178,7 @@ async def test_a_bad_policy_changes_nothing(company: Company) -> None:
     await company.is_in("mari", SALES)
     company.policy.write_text(POLICY.replace("members: active eq true, posters", "members: activ eq true, posters"))
 
-    await wait_until(lambda: "policy.yaml:" in company.log(), seconds=30)
+    await wait_until(lambda: "policy.yaml:" in company.log())
     assert "did you mean `active`" in company.log()
     await company.hire("nora")
     await company.is_in("nora", SALES)
@@ -204,7 +204,7 @@ async def test_what_was_said_stays_findable(company: Company, owner: Pool) -> No
         ended = await company.muster("archive", "search", "zebra", "--json")
         return ended.code == 0 and event_id in ended.out and "deleted" in ended.out
 
-    await wait_until(is_found, seconds=30)
+    await wait_until(is_found)
     shown = await company.muster("archive", "show", event_id)
     assert "The Zebra contract is void" in shown.out
     assert (await company.muster("archive", "verify")).code == 0
@@ -244,14 +244,14 @@ async def test_an_announcement_is_delivered_once_and_heard_is_counted(company: C
     async def is_announced() -> bool:
         return bool(await announced())
 
-    await wait_until(is_announced, seconds=30)
+    await wait_until(is_announced)
     await mari.react(rooms["news"], (await announced())[0])
 
     async def is_counted() -> bool:
         (summary,) = json.loads((await company.muster("announcements", "--json")).out)
         return int(summary["acknowledged"]) == 1
 
-    await wait_until(is_counted, seconds=30)
+    await wait_until(is_counted)
     (summary,) = json.loads((await company.muster("announcements", "--json")).out)
     report = await company.muster("announcements", summary["id"])
     assert company.user_id("petra") in report.out
@@ -268,7 +268,7 @@ async def test_a_crash_loses_nothing_and_does_nothing_twice(company: Company) ->
     async def has_begun() -> bool:
         return bool(await company.pool.fetchval("SELECT count(*) > 5 FROM entry WHERE outcome = 'done'"))
 
-    await wait_until(has_begun, seconds=60)
+    await wait_until(has_begun)
     await company.kill()
     await company.start()
     for name in names:
@@ -285,7 +285,7 @@ async def test_a_crash_loses_nothing_and_does_nothing_twice(company: Company) ->
         found = await company.pool.fetchval("SELECT count(*) FROM event WHERE event_id = ANY($1)", said)
         return int(found) == len(said)
 
-    await wait_until(is_archived, seconds=90)
+    await wait_until(is_archived)
     await company.has_settled()
     rooms = await company.pool.fetchval("SELECT count(*) FROM managed_room")
     made = await company.pool.fetchval("SELECT count(*) FROM entry WHERE action = 'create room' AND outcome = 'done'")

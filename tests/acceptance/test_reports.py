@@ -23,7 +23,7 @@ async def _said(client: MatrixClient, room_id: str, words: str) -> dict[str, Any
         found[:] = [event for event in events if words in str(event["content"].get("body", ""))]
         return bool(found)
 
-    await wait_until(has_come, seconds=30)
+    await wait_until(has_come)
     return found[0]
 
 
@@ -47,7 +47,7 @@ async def test_who_reports_anonymously_talks_with_those_on_call(company: Company
     async def has_been_called() -> bool:
         return bool(await nora.joined_rooms() - before)
 
-    await wait_until(has_been_called, seconds=30)
+    await wait_until(has_been_called)
     [room_id] = await nora.joined_rooms() - before
     summons = await _said(nora, room_id, "quokka")
     assert "mari" not in str(await nora.messages(room_id)).lower()
@@ -57,7 +57,7 @@ async def test_who_reports_anonymously_talks_with_those_on_call(company: Company
     async def is_pinned() -> bool:
         return bool(await company.pool.fetchval("SELECT bool_and(state = 'done') FROM outgoing WHERE act = 'pin'"))
 
-    await wait_until(is_pinned, seconds=30)
+    await wait_until(is_pinned)
     [status] = (await nora.state(room_id, "m.room.pinned_events"))["pinned"]
 
     await company.kill()

@@ -72,7 +72,7 @@ async def test_a_purged_room_is_given_back(
             return error.status == 404
         return False
 
-    await wait_until(is_gone, seconds=120)
+    await wait_until(is_gone)
     await restore(pool, homeserver, old)
     answer = json.loads(capsys.readouterr().out)
     assert (answer["restored"], answer["invited"]) == (2, 3)

@@ -39,7 +39,7 @@ async def _answers(company: Company, person: MatrixClient, room_id: str, count: 
         ]
         return len(found) >= count
 
-    await wait_until(has_come, seconds=30)
+    await wait_until(has_come)
     return found
 
 
@@ -106,7 +106,7 @@ async def test_a_room_is_asked_for_and_its_owner_lets_one_in(company: Company) -
     async def has_been_asked() -> bool:
         return bool(await hedy.joined_rooms() - before)
 
-    await wait_until(has_been_asked, seconds=30)
+    await wait_until(has_been_asked)
     [owners_room] = await hedy.joined_rooms() - before
     [question] = await _answers(company, hedy, owners_room, 1)
     assert "I ship there" in question["body"]

@@ -52,7 +52,7 @@ async def test_what_sources_bring_is_in_the_room_once(company: Company) -> None:
         await company.hire("anna", title="Chief Executive Officer")
         await company.is_in("anna", {"news", "square", "department/Sales"})
         reader, news = await company.client("anna"), (await company.managed())["news"]
-        await wait_until(lambda: is_read(company), seconds=60)
+        await wait_until(lambda: is_read(company))
 
         assert (await post(company, {"markdown": "VPN **down**"}))["status"] == "open"
         Maildir(company.folder / "mail").add(letter())
@@ -68,7 +68,7 @@ async def test_what_sources_bring_is_in_the_room_once(company: Company) -> None:
         async def all_said() -> bool:
             return len(await said()) >= 3
 
-        await wait_until(all_said, seconds=90)
+        await wait_until(all_said)
         await company.kill()
         await company.start()
         await company.has_settled()

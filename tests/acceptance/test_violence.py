@@ -121,7 +121,7 @@ async def has_grown(company: Company, rooms: Sequence[str], by: int) -> None:
     async def grown() -> bool:
         return len(await archived(company, rooms)) >= before + by
 
-    await wait_until(grown, seconds=90)
+    await wait_until(grown)
 
 
 async def agrees(company: Company, synapse_tables: asyncpg.Connection, rooms: Sequence[str]) -> int:
@@ -132,7 +132,7 @@ async def agrees(company: Company, synapse_tables: asyncpg.Connection, rooms: Se
     async def same() -> bool:
         return await archived(company, rooms) == expected
 
-    await wait_until(same, seconds=120)
+    await wait_until(same)
     verified = await company.muster("archive", "verify")
     assert verified.code == 0, verified.out
     return len(expected)
@@ -158,10 +158,10 @@ async def test_a_thousand_queued_events_survive_the_death_of_synapse(
             )
         )
 
-    await wait_until(is_queued, seconds=60)
+    await wait_until(is_queued)
     await company.synapse.kill()
     os.kill(company.pid, signal.SIGCONT)
-    await wait_until(lambda: "does not answer" in company.log(), seconds=60)
+    await wait_until(lambda: "does not answer" in company.log())
     await company.synapse.start()
     assert await agrees(company, synapse_tables, [room]) > 1020
     stated = json.loads((await company.muster("archive", "status", room, "--json")).out)

@@ -94,7 +94,7 @@ async def test_it_waits_for_a_database_and_ends_when_told_to(folder: Path) -> No
     """The first start may be before PostgreSQL's; it says so once, without the address, and SIGTERM ends it with 0."""
     _change(folder / "config.yaml", "database: ", "database: postgresql://muster:sw0rdf1sh@127.0.0.1:9/m #")
     async with _running(folder) as process:
-        await wait_until(lambda: "waiting for the database" in (folder / "muster.log").read_text(), seconds=60)
+        await wait_until(lambda: "waiting for the database" in (folder / "muster.log").read_text())
         os.kill(process.pid, signal.SIGTERM)
         assert await process.wait() == 0
     said = (folder / "muster.log").read_text()
@@ -107,7 +107,7 @@ async def test_it_waits_for_a_database_and_ends_when_told_to(folder: Path) -> No
 async def test_it_ends_in_good_order(folder: Path, end: signal.Signals) -> None:
     """By the signals of systemd and of Ctrl-C, with the code 0, while it waits for Synapse."""
     async with _running(folder) as process:
-        await wait_until(lambda: "waiting for the homeserver" in (folder / "muster.log").read_text(), seconds=60)
+        await wait_until(lambda: "waiting for the homeserver" in (folder / "muster.log").read_text())
         os.kill(process.pid, end)
         assert await process.wait() == 0
     said = (folder / "muster.log").read_text()

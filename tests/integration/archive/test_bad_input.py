@@ -57,7 +57,7 @@ class Service:
             found = await status(self.pool)
             return len(found.behind) >= 5 and not any(found.behind.values())
 
-        await wait_until(everything_is_handled, seconds=60)
+        await wait_until(everything_is_handled)
         assert (await verify(self.pool)).ok
         assert await self.pool.fetch("SELECT consumer, error FROM set_aside WHERE consumer <> 'ingest'") == []
         assert "Traceback" not in self.log.read_text()
@@ -91,7 +91,7 @@ async def service(
             assert process.returncode is None, log.read_text()
             return "listening on" in log.read_text()
 
-        await wait_until(is_up, seconds=60)
+        await wait_until(is_up)
         yield Service(f"http://{address}", pool, log)
     await postgres.drop_database(name)
 
