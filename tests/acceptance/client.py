@@ -78,6 +78,15 @@ class MatrixClient:
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         return await self.send_event(room_id, "m.reaction", {"m.relates_to": relation})
 
+    async def read(self, room_id: str, event_id: str) -> None:
+        """Say that everything up to an event has been read."""
+        await self.request("POST", f"{_CLIENT}/rooms/{_segment(room_id)}/receipt/m.read/{_segment(event_id)}", {})
+
+    async def unread(self, room_id: str) -> dict[str, int]:
+        """Return how much has come that rings, and that stands out, since what was read."""
+        counted: dict[str, int] = (await self.sync())["rooms"]["join"][room_id]["unread_notifications"]
+        return counted
+
     async def redact(self, room_id: str, event_id: str) -> str:
         """Redact an event and return the redaction's event ID."""
         path = f"{_CLIENT}/rooms/{_segment(room_id)}/redact/{_segment(event_id)}/{uuid.uuid4()}"

@@ -168,7 +168,8 @@ async def _room(pool: Pool, homeserver: Homeserver, key: RoomKey, kind: RoomKind
 async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -> None:
     """What its author confirms reaches everybody as a message that notifies; a reaction acknowledges, taking it back
     withdraws; an edit in the desk changes the copy, and deleting the message takes it back."""
-    since = (await office.bo.sync())["next_batch"]
+    newest, *_ = await office.bo.messages(office.news)
+    await office.bo.read(office.news, newest["event_id"])  # else Synapse counts the invitation too, now and then
     written = await office.anna.send(office.desk, "The <gate> is closed.")
     await wait_until(partial(_has_said, office, "not announced yet"))
     assert (await office.progress()).targeted == 0
@@ -181,8 +182,7 @@ async def test_a_message_in_the_desk_is_heard_and_acknowledged(office: Office) -
     [heard] = await office.messages(office.bo, office.news)
     assert heard["content"]["msgtype"] == "m.text"
     assert "The <gate> is closed." in heard["content"]["body"]
-    room = (await office.bo.sync(since))["rooms"]["join"][office.news]
-    assert room["unread_notifications"] == {"notification_count": 1, "highlight_count": 0}
+    assert await office.bo.unread(office.news) == {"notification_count": 1, "highlight_count": 0}
 
     await wait_until(partial(_has_said, office, "Announced to 2 people in 1 room"))
     for answer in await office.messages(office.anna, office.desk):
@@ -231,7 +231,7 @@ async def test_a_reaction_is_on_the_board_and_a_receipt_says_seen(office: Office
 
     await wait_until(delivered)
     [heard] = await office.messages(office.bo, office.news)
-    await office.anna.request("POST", f"/_matrix/client/v3/rooms/{office.news}/receipt/m.read/{heard['event_id']}", {})
+    await office.anna.read(office.news, heard["event_id"])
 
     async def seen() -> bool:
         [summary] = await store.load_summaries(office.pool, 10)

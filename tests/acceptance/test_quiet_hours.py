@@ -34,12 +34,11 @@ class Phone:
 
     async def read(self, event_id: str) -> None:
         """Read up to an event, so that nothing is unread."""
-        await self._person.request("POST", f"/_matrix/client/v3/rooms/{self._room_id}/receipt/m.read/{event_id}", {})
+        await self._person.read(self._room_id, event_id)
 
     async def unread(self) -> int:
         """Return how many messages have rung and are not read."""
-        rooms = (await self._person.sync())["rooms"]["join"]
-        return int(rooms[self._room_id]["unread_notifications"]["notification_count"])
+        return (await self._person.unread(self._room_id))["notification_count"]
 
     async def rules(self) -> list[str]:
         """Return the person's own override rules, in the order in which they are asked."""
