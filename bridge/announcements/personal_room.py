@@ -12,27 +12,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.announcements import personal_room_store
 from bridge.errors import HomeserverError
+from bridge.homeserver.own_room import RoomMaker, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.ids import RoomId, UserId
 from bridge.membership.rooms import NO_GUESTS, power_levels
 from bridge.policy.schema import RoomKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bridge.database import Pool
 
 PERSONAL: Final = f"{ALIAS_PREFIX}personal-"
 """What the aliases of these rooms begin with."""
 
 
-class Homeserver(Protocol):
+class Homeserver(RoomMaker, Protocol):
     """What it takes to bring somebody into a room."""
 
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
 
@@ -46,10 +41,7 @@ async def room_of(pool: Pool, homeserver: Homeserver, user_id: UserId) -> RoomId
     known = await personal_room_store.find(pool, user_id)
     if known is not None:
         return known
-    part = f"{PERSONAL}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"
-    room_id = await homeserver.resolve_alias(f"#{part}:{homeserver.server_name}")
-    if room_id is None:
-        room_id = await homeserver.create_room(_creation(part))
+    room_id = await own_room(homeserver, _creation(f"{PERSONAL}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"))
     # Remembered before the person is in it: until then it would be taken for a room of the two for talking.
     await personal_room_store.put(pool, user_id, room_id)
     try:

@@ -25,6 +25,7 @@ from bridge.archive.values import edited_by
 from bridge.errors import HomeserverError, InputError, RefusedError, UnknownNameError
 from bridge.homeserver import wire
 from bridge.homeserver.event import Event
+from bridge.homeserver.own_room import RoomMaker, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
@@ -37,16 +38,11 @@ _PORTION = 200
 _NAME_LENGTH = 200
 
 
-class Homeserver(Voice, Protocol):
+class Homeserver(RoomMaker, Voice, Protocol):
     """What it takes to give something back."""
-
-    bot: UserId
-    server_name: str
 
     async def state(self, room_id: RoomId) -> list[Event]: ...
     async def fetch_event(self, event_id: EventId) -> dict[str, Any] | None: ...
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
 
 
@@ -110,9 +106,7 @@ async def make_room(
     else can take, keeps it one room also when Muster is stopped in between.
     """
     alias = f"{ALIAS_PREFIX}restored-{hashlib.sha256(room_id.encode()).hexdigest()[:24]}"
-    target = await homeserver.resolve_alias(f"#{alias}:{homeserver.server_name}")
-    if target is None:
-        target = await homeserver.create_room(_room_content(alias, await _name(pool, room_id)))
+    target = await own_room(homeserver, _room_content(alias, await _name(pool, room_id)))
     invited = await allowed(await _last_members(pool, room_id, homeserver.bot))
     for user in sorted(invited):
         try:

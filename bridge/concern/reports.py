@@ -27,6 +27,7 @@ from bridge.directory.local_day import zone_of
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
+from bridge.homeserver.own_room import RoomMaker, own_room
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.rooms import power_levels
 from bridge.patience import Backoff, Wake, until
@@ -45,14 +46,9 @@ _LOOK_SECONDS = 60.0
 _BREATH_SECONDS = 0.1
 
 
-class Homeserver(Protocol):
+class Homeserver(RoomMaker, Protocol):
     """What it takes to bring people together."""
 
-    bot: UserId
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def invite(
         self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
     ) -> None: ...
@@ -128,8 +124,7 @@ class Reports:
 
     async def _make_room(self, report: Report) -> RoomId:
         """Return the room of a report, which the gate has sealed before anything is said in it."""
-        found = await self._homeserver.resolve_alias(f"#{report.alias}:{self._homeserver.server_name}")
-        room_id = found or await self._homeserver.create_room(_room(report))
+        room_id = await own_room(self._homeserver, _room(report))
         async with self._pool.acquire() as db, db.transaction():
             await seal_room(db, room_id)
             await store.put_room(db, report.number, room_id)

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from bridge.clock import Clock
 from bridge.errors import HomeserverError, HomeserverUnavailableError
+from bridge.homeserver.own_room import RoomMaker, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
-from bridge.ids import EventId, RoomId, UserId
+from bridge.ids import EventId, RoomId
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +32,12 @@ PULSE = "io.muster.pulse"
 """State event whose only purpose is to happen."""
 
 
-class Homeserver(Protocol):
+class Homeserver(RoomMaker, Protocol):
     """The requests that this needs."""
-
-    bot: UserId
-    server_name: str
 
     async def register_bot(self) -> None: ...
     async def versions(self) -> tuple[str, ...]: ...
     async def ping(self, transaction_id: str) -> int: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
     async def send_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
     ) -> EventId: ...
@@ -91,11 +87,9 @@ async def _greet(homeserver: Homeserver, clock: Clock) -> None:
             error.message,
             extra={"action": "attend.ping"},
         )
-    room_id = await homeserver.resolve_alias(f"#{PULSE_ALIAS}:{homeserver.server_name}")
-    if room_id is None:
-        room_id = await homeserver.create_room(
-            {"preset": "private_chat", "room_alias_name": PULSE_ALIAS, "name": "Muster's pulse"}
-        )
+    room_id = await own_room(
+        homeserver, {"preset": "private_chat", "room_alias_name": PULSE_ALIAS, "name": "Muster's pulse"}
+    )
     await homeserver.send_state(room_id, PULSE, "", {"at": int(clock().timestamp() * 1000)})
 
 

@@ -7,11 +7,11 @@ when Muster is stopped in between.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.errors import HomeserverError
+from bridge.homeserver.own_room import RoomMaker, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
@@ -26,13 +26,9 @@ DIRECT: Final = f"{ALIAS_PREFIX}direct-"
 """What the aliases of these rooms begin with."""
 
 
-class Homeserver(Voice, Protocol):
+class Homeserver(RoomMaker, Voice, Protocol):
     """What it takes to talk with somebody."""
 
-    server_name: str
-
-    async def create_room(self, content: Mapping[str, object]) -> RoomId: ...
-    async def resolve_alias(self, alias: str) -> RoomId | None: ...
     async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
     async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
 
@@ -56,10 +52,7 @@ async def room_with(pool: Pool, homeserver: Homeserver, user_id: UserId) -> Room
     known = await direct_room_store.find(pool, user_id)
     if known is not None:
         return known
-    part = f"{DIRECT}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"
-    room_id = await homeserver.resolve_alias(f"#{part}:{homeserver.server_name}")
-    if room_id is None:
-        room_id = await homeserver.create_room(_chat(part))
+    room_id = await own_room(homeserver, _chat(f"{DIRECT}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"))
     try:
         await homeserver.invite(room_id, user_id)
     except HomeserverError as error:

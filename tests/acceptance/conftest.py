@@ -78,6 +78,14 @@ async def synapse(
         yield server
 
 
+@pytest.fixture
+async def synapse_tables(postgres: EmbeddedPostgres, synapse: LocalSynapse) -> AsyncIterator[asyncpg.Connection]:
+    """Synapse's own tables."""
+    connection = await asyncpg.connect(postgres.url_for("synapse"))
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 async def synapse_admin(synapse: LocalSynapse) -> AccessToken:
     """The access token of a server administrator, `@admin`."""

@@ -20,7 +20,6 @@ import asyncpg
 import pytest
 
 from bridge.database import open_database
-from bridge.database.embedded import EmbeddedPostgres
 from bridge.demo.synapse import LocalSynapse
 from bridge.homeserver.accounts import SynapseAccounts
 from bridge.homeserver.client import Homeserver
@@ -75,14 +74,6 @@ async def company(
         ) as opened,
     ):
         yield opened
-
-
-@pytest.fixture
-async def synapse_tables(postgres: EmbeddedPostgres, synapse: LocalSynapse) -> AsyncIterator[asyncpg.Connection]:
-    """Synapse's own tables."""
-    connection = await asyncpg.connect(postgres.url_for("synapse"))
-    yield connection
-    await connection.close()
 
 
 @asynccontextmanager

@@ -179,7 +179,9 @@ class FakeHomeserver:
         return EventId(f"$redaction{next(_numbers)}")
 
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
-        """Return what is pinned."""
+        """Return what is pinned, or what every room of the bot's own has."""
+        if event_type != "m.room.pinned_events":
+            return {"membership": "join"}
         return {"pinned": list(self.pinned[room_id])} if room_id in self.pinned else None
 
     async def send_state(
@@ -205,6 +207,10 @@ class FakeHomeserver:
         self.aliases[alias] = RoomId(f"!made{next(_numbers)}")
         await self.before_answer(self.aliases[alias])
         return self.aliases[alias]
+
+    async def delete_alias(self, alias: str) -> None:
+        """Free an alias."""
+        del self.aliases[alias]
 
     async def resolve_alias(self, alias: str) -> RoomId | None:
         """Return the room of an alias."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,13 @@ class Peer:
         self._do("create")
         self.room = RoomId("!pulse")
         return self.room
+
+    async def delete_alias(self, alias: str) -> None:
+        raise AssertionError
+
+    async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None:
+        assert room_id == self.room
+        return {"membership": "join"}
 
     async def send_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: Mapping[str, object]
