@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
+import asyncpg
 import pytest
 
 from bridge.database.embedded import EmbeddedPostgres

@@ -22,6 +22,7 @@ async def test_what_is_changed_by_hand_is_put_right_and_explained(company: Compa
     await company.is_in("mo", {"square", "news", "department/Sales"})
     await company.is_in("al", {"square", "news", "department/Sales"})
     await company.is_in("it", {"square", "news", "department/IT"})
+    assert (await company.muster("drift", "scan")).code == 0  # what others have left on this Synapse
     rooms = await company.managed()
     sales, square = rooms["department/Sales"], rooms["square"]
     moderator, guest = await company.client("mo"), await company.client("it")
@@ -45,6 +46,12 @@ async def test_what_is_changed_by_hand_is_put_right_and_explained(company: Compa
 
     await wait_until(back)
     await company.has_settled()
+    last = await moderator.create_room(preset="private_chat")
+
+    async def heard() -> bool:
+        return bool(await company.pool.fetchval("SELECT EXISTS (SELECT FROM room_member WHERE room_id = $1)", last))
+
+    await wait_until(heard)  # and so everything before it
     ended = await company.muster("drift", "scan", "--json")
     found = json.loads(ended.out)
     assert (ended.code, found["failed"]) == (0, 0), ended.err
