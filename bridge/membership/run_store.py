@@ -42,10 +42,20 @@ async def finish_run(db: Connection | Pool, run: int, at: datetime) -> None:
 
 
 async def interrupt_begun(db: Connection | Pool, at: datetime) -> int:
-    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock."""
-    status: str = await db.execute(
-        """UPDATE entry SET outcome = 'interrupted', settled_at = $1,
-               error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'""",
+    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock.
+
+    A removal of which the event has come was done: that room is granted no longer. Another is done again.
+    """
+    found: int = await db.fetchval(
+        """WITH open AS (
+               UPDATE entry SET outcome = 'interrupted', settled_at = $1,
+                   error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'
+               RETURNING action, room_id, user_id),
+           revoked AS (
+               DELETE FROM granted g USING open o, room_member m
+               WHERE o.action = 'remove' AND g.room_id = o.room_id AND g.user_id = o.user_id
+                   AND m.room_id = o.room_id AND m.user_id = o.user_id AND m.membership IN ('leave', 'ban'))
+           SELECT count(*) FROM open""",
         at,
     )
-    return int(status.split()[-1])
+    return found

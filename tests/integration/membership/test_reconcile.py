@@ -298,6 +298,28 @@ async def test_a_homeserver_that_goes_away_stops_the_run(company: Company) -> No
     assert "interrupted" in {entry.rsplit(" ", 1)[1] for entry in await company.entries()}
 
 
+@pytest.mark.parametrize("delivered", [False, True], ids=["events to come", "events come"])
+async def test_who_was_taken_out_in_an_interrupted_run_may_be_invited_again(company: Company, delivered: bool) -> None:
+    """Muster is killed before it has recorded the removal: what it granted before counts no longer."""
+    company.rule({**RULES, "rooms": {**RULES["rooms"], "yard": {"members": 'title eq "Digger"'}}})
+    await company.say("bob", title="Digger")
+    await company.settle()
+    await company.say("bob", title="Clerk")
+    company.homeserver.after = lambda number, name: KilledError() if name == "kick" else None
+    with pytest.raises(KilledError):
+        await company.reconcile()
+    company.homeserver.after = lambda number, name: None
+    if delivered:
+        await company.deliver()
+    await company.settle()
+    assert company.homeserver.people("yard") == set()
+
+    company.homeserver.act(company.homeserver.room("yard"), user("eve"), "join", user("bob"))
+    await company.deliver()
+    assert not (await company.settle()).plan.changes
+    assert company.homeserver.people("yard") == {"bob"}
+
+
 async def test_exactly_the_plan_that_was_seen_is_applied(company: Company) -> None:
     """`apply DIGEST` carries out that plan, and refuses when the plan has changed since."""
     seen = (await company.reconciler.survey(company.policy)).plan
