@@ -7,12 +7,10 @@ answers polls. Its alias, which nobody else can take, makes that true also when 
 from __future__ import annotations
 
 import hashlib
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.announcements import personal_room_store
-from bridge.errors import HomeserverError
-from bridge.homeserver.own_room import RoomMaker, own_room
+from bridge.homeserver.own_room import Host, RoomMaker, let_in, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.ids import RoomId, UserId
 from bridge.membership.rooms import NO_GUESTS, power_levels
@@ -25,11 +23,8 @@ PERSONAL: Final = f"{ALIAS_PREFIX}personal-"
 """What the aliases of these rooms begin with."""
 
 
-class Homeserver(RoomMaker, Protocol):
+class Homeserver(RoomMaker, Host, Protocol):
     """What it takes to bring somebody into a room."""
-
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
 
 
 async def room_of(pool: Pool, homeserver: Homeserver, user_id: UserId) -> RoomId:
@@ -44,12 +39,7 @@ async def room_of(pool: Pool, homeserver: Homeserver, user_id: UserId) -> RoomId
     room_id = await own_room(homeserver, _creation(f"{PERSONAL}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"))
     # Remembered before the person is in it: until then it would be taken for a room of the two for talking.
     await personal_room_store.put(pool, user_id, room_id)
-    try:
-        await homeserver.invite(room_id, user_id)
-    except HomeserverError as error:
-        if error.status != HTTPStatus.FORBIDDEN:  # in it already
-            raise
-    await homeserver.join(room_id, as_user=user_id)
+    await let_in(homeserver, room_id, user_id)
     await personal_room_store.put_joined(pool, user_id)
     return room_id
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.announcements import outbox_store
@@ -27,7 +26,7 @@ from bridge.directory.local_day import zone_of
 from bridge.directory.notice import Notice
 from bridge.directory.notice_store import put_notice
 from bridge.errors import HomeserverError, HomeserverUnavailableError, MusterError
-from bridge.homeserver.own_room import RoomMaker, own_room
+from bridge.homeserver.own_room import Host, RoomMaker, let_in, own_room
 from bridge.ids import EventId, RoomId, UserId
 from bridge.membership.rooms import power_levels
 from bridge.patience import Backoff, Wake, until
@@ -46,13 +45,9 @@ _LOOK_SECONDS = 60.0
 _BREATH_SECONDS = 0.1
 
 
-class Homeserver(RoomMaker, Protocol):
+class Homeserver(RoomMaker, Host, Protocol):
     """What it takes to bring people together."""
 
-    async def invite(
-        self, room_id: RoomId, user_id: UserId, *, reason: str = "", as_user: UserId | None = None
-    ) -> None: ...
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
     async def leave(self, room_id: RoomId, *, as_user: UserId, reason: str = "") -> None: ...
 
 
@@ -136,7 +131,7 @@ class Reports:
         problem, arrived = "", []
         for user_id in coming:
             try:
-                await self._let_in(room_id, user_id)
+                await let_in(self._homeserver, room_id, user_id)
                 arrived.append(user_id)
             except HomeserverUnavailableError as error:
                 problem = error.message
@@ -151,19 +146,11 @@ class Reports:
         reporter = await store.reporter_of(self._pool, report.number)
         if reporter is not None and not reporter.anonymous and not reporter.joined:
             try:
-                await self._let_in(room_id, reporter.user_id)
+                await let_in(self._homeserver, room_id, reporter.user_id)
                 await store.mark_reporter_joined(self._pool, report.number)
             except HomeserverError as error:
                 problem = error.message
         return problem, arrived
-
-    async def _let_in(self, room_id: RoomId, user_id: UserId) -> None:
-        try:
-            await self._homeserver.invite(room_id, user_id)
-        except HomeserverError as error:
-            if error.status != HTTPStatus.FORBIDDEN:  # in it already
-                raise
-        await self._homeserver.join(room_id, as_user=user_id)
 
     async def _give_up(self, report: Report, user_id: UserId, error: HomeserverError) -> None:
         log.warning(

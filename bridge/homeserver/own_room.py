@@ -30,6 +30,13 @@ class RoomMaker(Protocol):
     async def state_event(self, room_id: RoomId, event_type: str, state_key: str = "") -> Mapping[str, Any] | None: ...
 
 
+class Host(Protocol):
+    """Who can bring people into a room."""
+
+    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
+    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
+
+
 async def own_room(homeserver: RoomMaker, content: Mapping[str, object], *, pauses: Sequence[float] = PAUSES) -> RoomId:
     """Return the room under the alias that this body of `POST /createRoom` names; it is made if there is none.
 
@@ -50,6 +57,16 @@ async def own_room(homeserver: RoomMaker, content: Mapping[str, object], *, paus
             await asyncio.sleep(pause)
     await homeserver.delete_alias(alias)
     return await homeserver.create_room(content)
+
+
+async def let_in(homeserver: Host, room_id: RoomId, user_id: UserId) -> None:
+    """Bring somebody into a room, who may be in it already."""
+    try:
+        await homeserver.invite(room_id, user_id)
+    except HomeserverError as error:
+        if error.status != HTTPStatus.FORBIDDEN:  # in it already
+            raise
+    await homeserver.join(room_id, as_user=user_id)
 
 
 async def _is_complete(homeserver: RoomMaker, room_id: RoomId) -> bool:

@@ -7,11 +7,9 @@ when Muster is stopped in between.
 from __future__ import annotations
 
 import hashlib
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bridge.errors import HomeserverError
-from bridge.homeserver.own_room import RoomMaker, own_room
+from bridge.homeserver.own_room import Host, RoomMaker, let_in, own_room
 from bridge.homeserver.registration import ALIAS_PREFIX
 from bridge.homeserver.voice import Voice
 from bridge.ids import EventId, RoomId, UserId
@@ -26,11 +24,8 @@ DIRECT: Final = f"{ALIAS_PREFIX}direct-"
 """What the aliases of these rooms begin with."""
 
 
-class Homeserver(RoomMaker, Voice, Protocol):
+class Homeserver(RoomMaker, Host, Voice, Protocol):
     """What it takes to talk with somebody."""
-
-    async def invite(self, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None: ...
-    async def join(self, room_id: RoomId, *, as_user: UserId) -> None: ...
 
 
 async def tell(pool: Pool, homeserver: Homeserver, user_id: UserId, body: str, *, transaction_id: str) -> EventId:
@@ -53,12 +48,7 @@ async def room_with(pool: Pool, homeserver: Homeserver, user_id: UserId) -> Room
     if known is not None:
         return known
     room_id = await own_room(homeserver, _chat(f"{DIRECT}{hashlib.sha256(user_id.encode()).hexdigest()[:24]}"))
-    try:
-        await homeserver.invite(room_id, user_id)
-    except HomeserverError as error:
-        if error.status != HTTPStatus.FORBIDDEN:  # in it already
-            raise
-    await homeserver.join(room_id, as_user=user_id)
+    await let_in(homeserver, room_id, user_id)
     await direct_room_store.put(pool, user_id, room_id)
     return room_id
 

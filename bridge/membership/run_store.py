@@ -41,21 +41,18 @@ async def finish_run(db: Connection | Pool, run: int, at: datetime) -> None:
     await db.execute("UPDATE run SET finished_at = $2 WHERE id = $1", run, at)
 
 
-async def interrupt_begun(db: Connection | Pool, at: datetime) -> int:
-    """Mark what earlier runs left open, and return how many entries that were. Only for whoever holds the lock.
+async def interrupt_begun(db: Connection | Pool, at: datetime) -> None:
+    """Mark what earlier runs left open. Only for whoever holds the lock.
 
     A removal of which the event has come was done: that room is granted no longer. Another is done again.
     """
-    found: int = await db.fetchval(
+    await db.execute(
         """WITH open AS (
                UPDATE entry SET outcome = 'interrupted', settled_at = $1,
                    error = 'the run ended before the outcome was recorded' WHERE outcome = 'begun'
-               RETURNING action, room_id, user_id),
-           revoked AS (
-               DELETE FROM granted g USING open o, room_member m
-               WHERE o.action = 'remove' AND g.room_id = o.room_id AND g.user_id = o.user_id
-                   AND m.room_id = o.room_id AND m.user_id = o.user_id AND m.membership IN ('leave', 'ban'))
-           SELECT count(*) FROM open""",
+               RETURNING action, room_id, user_id)
+           DELETE FROM granted g USING open o, room_member m
+           WHERE o.action = 'remove' AND g.room_id = o.room_id AND g.user_id = o.user_id
+               AND m.room_id = o.room_id AND m.user_id = o.user_id AND m.membership IN ('leave', 'ban')""",
         at,
     )
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -131,18 +132,15 @@ class Company:
 
     def deliver_at_once(self) -> None:
         """From now on, the event of every departure is handed to the consumer before its request is answered."""
-        homeserver = self.homeserver
-        leave, kick = homeserver.leave, homeserver.kick
+        for name in ("leave", "kick"):
+            setattr(self.homeserver, name, self._delivering(getattr(self.homeserver, name)))
 
-        async def leave_and_deliver(*of: Any, **more: Any) -> None:
-            await leave(*of, **more)
+    def _delivering(self, act: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def act_and_deliver(*of: Any, **more: Any) -> None:
+            await act(*of, **more)
             await self.deliver()
 
-        async def kick_and_deliver(*of: Any, **more: Any) -> None:
-            await kick(*of, **more)
-            await self.deliver()
-
-        homeserver.leave, homeserver.kick = leave_and_deliver, kick_and_deliver  # type: ignore[method-assign]
+        return act_and_deliver
 
     async def entries(self) -> list[str]:
         """Return the audit log, oldest first, as `action room localpart outcome`."""
